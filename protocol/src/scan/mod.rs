@@ -1,0 +1,3 @@
+//! Scan specifications and the frames that follow from them.
+mod piece;
+pub use piece::Piece;
