@@ -1,5 +1,4 @@
 //! [`Segment`]: one row of the table that a motion controller executes.
-use crate::name::Name;
 
 /// What an axis can do. Positions in its EGU, velocity in EGU/s, acceleration in EGU/s².
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,0 +1,435 @@
+use super::{
+    AxisLimits, Planner, Segment,
+    integrator::{Flown, Rig},
+};
+use crate::{name::Name, scan::Piece};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use std::time::Duration;
+
+const LIMITS: AxisLimits = AxisLimits {
+    low: -100.0,
+    high: 100.0,
+    max_velocity: 10.0,
+    max_acceleration: 20.0,
+    settle_s: 0.0,
+};
+
+fn rig<const N: usize>(limits: [AxisLimits; N]) -> Rig {
+    let names = ["x", "y", "z"];
+    let name = |text: &str| text.parse::<Name>().expect("a name");
+    Rig {
+        axes: names.iter().zip(limits).map(|(text, limits)| (name(text), limits)).collect(),
+        minimum: Duration::from_millis(1),
+        longest: super::MAX_SEGMENT,
+    }
+}
+
+/// A piece of `frames` of 0.1 s after a gap.
+fn piece(first_frame: u64, frames: u64, start: &[f64], end: &[f64]) -> Piece {
+    Piece {
+        first_frame,
+        frames,
+        gap: true,
+        frame_duration_s: Some(0.1),
+        start: start.into(),
+        end: end.into(),
+    }
+}
+
+fn joined(piece: Piece) -> Piece {
+    Piece { gap: false, ..piece }
+}
+
+fn lasting(duration_s: f64, piece: Piece) -> Piece {
+    Piece { frame_duration_s: Some(duration_s), ..piece }
+}
+
+fn segment(duration_us: u64, frames: u64, positions: &[f64], velocities: &[f64]) -> Segment {
+    Segment { duration_us, frames, positions: positions.into(), velocities: velocities.into() }
+}
+
+/// Flies the pieces and compares every segment.
+fn check(rig: &Rig, pieces: &[Piece], start: &[f64], segments: &[Segment]) {
+    let flown = rig.fly(pieces, "");
+    assert_eq!(&*flown.start, start);
+    assert_eq!(flown.segments, segments);
+}
+
+#[test]
+fn a_line_runs_up_flies_and_runs_down() {
+    let line = piece(0, 10, &[0.0], &[5.0]);
+    check(
+        &rig([LIMITS]),
+        &[line],
+        &[-0.625],
+        &[
+            segment(250_000, 0, &[0.0], &[5.0]),
+            segment(1_000_000, 10, &[5.0], &[5.0]),
+            segment(250_000, 0, &[5.625], &[0.0]),
+        ],
+    );
+}
+
+#[test]
+fn a_snake_turns_back_without_waiting() {
+    let rows = [piece(0, 10, &[0.0], &[5.0]), piece(10, 10, &[5.0], &[0.0])];
+    check(
+        &rig([LIMITS]),
+        &rows,
+        &[-0.625],
+        &[
+            segment(250_000, 0, &[0.0], &[5.0]),
+            segment(1_000_000, 10, &[5.0], &[5.0]),
+            segment(250_000, 0, &[5.625], &[0.0]),
+            segment(250_000, 0, &[5.0], &[-5.0]),
+            segment(1_000_000, 10, &[0.0], &[-5.0]),
+            segment(250_000, 0, &[-0.625], &[0.0]),
+        ],
+    );
+}
+
+#[test]
+fn a_snaked_grid_steps_its_slow_axis_while_the_fast_one_turns() {
+    let rows = [piece(0, 10, &[1.0, 0.0], &[1.0, 5.0]), piece(10, 10, &[2.0, 5.0], &[2.0, 0.0])];
+    let flown = rig([LIMITS, LIMITS]).fly(&rows, "grid");
+    // 1 mm at 20 mm/s^2 takes 447 ms, so the slow axis fits into the 500 ms of the fast one.
+    assert_eq!(flown.prediction.duration, Duration::from_secs(3));
+    // A hundred times slower it does not: the fast axis waits where it has come to rest.
+    let slow = AxisLimits { max_acceleration: 0.2, ..LIMITS };
+    let flown = rig([slow, LIMITS]).fly(&rows, "slow grid");
+    assert_eq!(flown.prediction.duration, Duration::from_micros(2_500_000 + 2 * 2_236_068));
+}
+
+#[test]
+fn a_raster_flies_back() {
+    let rows = [piece(0, 10, &[0.0], &[5.0]), piece(10, 10, &[0.0], &[5.0])];
+    let flown = rig([LIMITS]).fly(&rows, "raster");
+    // 6.25 mm from rest to rest: half a second to 10 mm/s and half a second from it, 125 ms at it.
+    assert_eq!(flown.prediction.duration, Duration::from_millis(2_500 + 500 + 1_125));
+}
+
+#[test]
+fn neighbours_of_one_velocity_are_joined_and_others_are_not() {
+    let line = |second| [piece(0, 10, &[0.0], &[5.0]), joined(piece(10, 5, &[5.0], &[second]))];
+    let segments = |second| rig([LIMITS]).fly(&line(second), "join").segments.len();
+    assert_eq!(segments(7.5), 4);
+    assert!(segments(7.4) > 4);
+    assert_eq!(rig([LIMITS]).fly(&frame_by_frame(100, 1e-4), "far").segments.len(), 102);
+    let gap = [piece(0, 10, &[0.0], &[5.0]), piece(10, 5, &[5.0], &[7.5])];
+    assert!(rig([LIMITS]).fly(&gap, "a gap is kept").segments.len() > 4);
+}
+
+/// A straight line as a curve would be given, far from zero.
+fn frame_by_frame(frames: u64, step: f64) -> Vec<Piece> {
+    let bound = |index: u64| 90.0 + index as f64 * step;
+    let frame = |index| piece(index, 1, &[bound(index)], &[bound(index + 1)]);
+    (0..frames).map(|index| Piece { gap: index == 0, ..frame(index) }).collect()
+}
+
+#[test]
+fn axes_of_different_acceleration_reach_the_row_together() {
+    let slow = AxisLimits { max_acceleration: 5.0, ..LIMITS };
+    let row = piece(0, 10, &[0.0, 0.0], &[5.0, 2.0]);
+    check(
+        &rig([LIMITS, slow]),
+        &[row],
+        &[-0.625, -0.4],
+        &[
+            segment(150_000, 0, &[-0.625, -0.4 + 0.05625], &[0.0, 0.75]),
+            segment(250_000, 0, &[0.0, 0.0], &[5.0, 2.0]),
+            segment(1_000_000, 10, &[5.0, 2.0], &[5.0, 2.0]),
+            segment(250_000, 0, &[5.625, 2.0 + 0.34375], &[0.0, 0.75]),
+            segment(150_000, 0, &[5.625, 2.4], &[0.0, 0.0]),
+        ],
+    );
+}
+
+#[test]
+fn a_step_scan_moves_settles_and_dwells() {
+    let settling = |settle_s| AxisLimits { settle_s, ..LIMITS };
+    let points = [piece(0, 1, &[1.0, 0.0], &[1.0, 0.0]), piece(1, 3, &[1.0, 5.0], &[1.0, 5.0])];
+    check(
+        &rig([settling(0.5), settling(0.02)]),
+        &points,
+        &[1.0, 0.0],
+        &[
+            segment(500_000, 0, &[1.0, 0.0], &[0.0, 0.0]),
+            segment(100_000, 1, &[1.0, 0.0], &[0.0, 0.0]),
+            segment(500_000, 0, &[1.0, 2.5], &[0.0, 10.0]),
+            segment(500_000, 0, &[1.0, 5.0], &[0.0, 0.0]),
+            segment(20_000, 0, &[1.0, 5.0], &[0.0, 0.0]),
+            segment(300_000, 3, &[1.0, 5.0], &[0.0, 0.0]),
+        ],
+    );
+}
+
+#[test]
+fn points_at_one_place_follow_at_once() {
+    let point = |first| piece(first, 2, &[3.0], &[3.0]);
+    let rig = rig([AxisLimits { settle_s: 0.0, ..LIMITS }]);
+    check(
+        &rig,
+        &[point(0), point(2)],
+        &[3.0],
+        &[segment(200_000, 2, &[3.0], &[0.0]), segment(200_000, 2, &[3.0], &[0.0])],
+    );
+}
+
+#[test]
+fn rows_of_one_frame() {
+    let rows: Vec<_> = (0..5_u8)
+        .map(|y| piece(u64::from(y), 1, &[f64::from(y), -0.25], &[f64::from(y), 0.25]))
+        .collect();
+    assert_eq!(rig([LIMITS, LIMITS]).fly(&rows, "rows of one").prediction.frames, 5);
+}
+
+#[test]
+fn without_axes_only_time_passes() {
+    let pieces = [piece(0, 50, &[], &[]), piece(50, 1, &[], &[])];
+    check(
+        &rig([]),
+        &pieces,
+        &[],
+        &[
+            segment(4_000_000, 40, &[], &[]),
+            segment(1_000_000, 10, &[], &[]),
+            segment(100_000, 1, &[], &[]),
+        ],
+    );
+}
+
+#[test]
+fn without_frames_nothing_happens() {
+    check(&rig([LIMITS]), &[], &[], &[]);
+    check(&rig([LIMITS]), &[piece(0, 0, &[1.0], &[1.0])], &[], &[]);
+}
+
+#[test]
+fn a_duration_that_is_left_open_is_the_shortest_allowed() {
+    let open = |end: f64| Piece { frame_duration_s: None, ..piece(0, 10, &[0.0], &[end]) };
+    let duration = |end| rig([LIMITS]).fly(&[open(end)], "open").segments;
+    assert_eq!(duration(5.0)[1], segment(500_000, 10, &[5.0], &[10.0]));
+    assert_eq!(duration(0.01)[1], segment(10_000, 10, &[0.01], &[1.0]));
+    let third = &duration(1.0 / 3.0)[1];
+    assert_eq!((third.duration_us, third.frames), (33_340, 10));
+    let none = Planner::new(&[], Duration::ZERO);
+    let prediction = none.check([Piece { frame_duration_s: None, ..piece(0, 7, &[], &[]) }]);
+    assert_eq!(prediction.expect("valid").duration, Duration::from_micros(7));
+}
+
+#[test]
+fn a_frame_that_is_too_long_for_a_segment_is_announced_once() {
+    let long = lasting(10.0, piece(0, 2, &[0.0], &[6.0]));
+    let flown = rig([LIMITS]).fly(&[long], "long");
+    let row: Vec<_> =
+        flown.segments[1..7].iter().map(|one| (one.duration_us, one.frames)).collect();
+    let frame = [(3_333_333, 1), (3_333_334, 0), (3_333_333, 0)];
+    assert_eq!(row, [frame, frame].concat());
+    let exact = lasting(4.095, piece(0, 2, &[0.0], &[6.0]));
+    assert_eq!(rig([LIMITS]).fly(&[exact], "exact").segments[1].duration_us, 4_095_000);
+}
+
+#[test]
+fn slow_ramps_are_split_too() {
+    let weak = AxisLimits { max_acceleration: 0.5, ..LIMITS };
+    let flown = rig([weak]).fly(&[piece(0, 10, &[0.0], &[5.0])], "weak");
+    assert_eq!(flown.segments.len(), 3 + 1 + 3);
+}
+
+#[test]
+fn the_fraction_of_a_microsecond_is_carried() {
+    let row = |first, from: f64, to: f64| lasting(1.0 / 30.0, piece(first, 100, &[from], &[to]));
+    let rows: Vec<_> =
+        (0..51)
+            .map(|index| {
+                if index % 2 == 0 { row(index * 100, 0.0, 5.0) } else { row(index * 100, 5.0, 0.0) }
+            })
+            .collect();
+    let flown = rig([LIMITS]).fly(&rows, "fraction");
+    let taking = |flown: &Flown| -> u64 {
+        let rows = flown.segments.iter().filter(|segment| segment.frames > 0);
+        rows.map(|segment| segment.duration_us).sum()
+    };
+    assert_eq!(taking(&flown), 170_000_000);
+    let one = rig([LIMITS]).fly(&rows[..1], "one row");
+    assert_eq!(taking(&one), 3_333_333);
+}
+
+#[test]
+fn any_tail_can_be_flown() {
+    let rows = [piece(0, 10, &[1.0, 0.0], &[1.0, 5.0]), piece(10, 10, &[2.0, 5.0], &[2.0, 0.0])];
+    let rig = rig([LIMITS, LIMITS]);
+    let tail = piece(14, 6, &[2.0, 3.0], &[2.0, 0.0]);
+    let flown = rig.fly(&[tail], "tail");
+    assert_eq!(&*flown.start, [2.0, 3.625]);
+    assert_eq!(rig.fly(&rows[1..], "row").prediction.frames, 10);
+}
+
+#[test]
+fn a_million_frames_are_planned_a_batch_at_a_time() {
+    let pieces = (0..1_000_000_u64).map(|frame| {
+        let place = frame as f64 * 1e-5;
+        piece(frame, 1, &[place], &[place])
+    });
+    let planner = rig([LIMITS]).planner();
+    let mut trajectory = planner.plan(pieces);
+    assert_eq!(trajectory.next_batch(3).segments.len(), 3);
+}
+
+#[test]
+fn a_thousand_random_scans_keep_every_promise() {
+    for seed in 0..1_000 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let (rig, pieces) = random_scan(&mut random);
+        rig.fly(&pieces, &format!("seed {seed}"));
+    }
+}
+
+fn random_scan(random: &mut ChaCha8Rng) -> (Rig, Vec<Piece>) {
+    let axes = random.random_range(0..=3_usize);
+    let mut rig = rig([LIMITS, LIMITS, LIMITS]);
+    rig.axes.truncate(axes);
+    for (_, limits) in &mut rig.axes {
+        *limits = AxisLimits {
+            low: -1e4,
+            high: 1e4,
+            max_velocity: random.random_range(0.5..50.0),
+            max_acceleration: random.random_range(0.5..500.0),
+            settle_s: [0.0, 0.013, 0.2][random.random_range(0..3)],
+        };
+    }
+    rig.longest = Duration::from_micros([4_095_000, 300_000, 7_001][random.random_range(0..3)]);
+    let mut pieces: Vec<Piece> = Vec::new();
+    for _ in 0..random.random_range(1..12) {
+        let piece = random_piece(random, &rig, pieces.last());
+        pieces.push(piece);
+    }
+    (rig, pieces)
+}
+
+/// A piece within the velocities of the axes; often joined to or snaking back from the last.
+fn random_piece(random: &mut ChaCha8Rng, rig: &Rig, last: Option<&Piece>) -> Piece {
+    let frames = random.random_range(1..30);
+    let duration_s = match random.random_range(0..3) {
+        0 => 0.01,
+        1 => f64::from(random.random_range(1_000..20_000_u32)) / 1e6,
+        _ => random.random_range(0.001..0.2),
+    };
+    let step = random.random_range(0..4) == 0;
+    let first_frame = last.map_or(0, |last| last.first_frame + last.frames);
+    let mut start: Box<[f64]> = rig.axes.iter().map(|_| random.random_range(-50.0..50.0)).collect();
+    if let Some(last) = last.filter(|_| random.random_range(0..3) > 0) {
+        start.clone_from(&last.end);
+    }
+    let distance = |(limits, random): (&AxisLimits, f64)| {
+        if step { 0.0 } else { limits.max_velocity * random * duration_s * frames as f64 }
+    };
+    let end = rig.axes.iter().zip(&start);
+    let end = end.map(|((_, limits), start)| {
+        let part = [0.0, 1.0, -1.0, random.random_range(-1.0..1.0)][random.random_range(0..4)];
+        start + distance((limits, part * (1.0 - 1e-12)))
+    });
+    let end = end.collect();
+    let piece = Piece {
+        first_frame,
+        frames,
+        gap: last.is_none() || random.random_range(0..2) == 0,
+        frame_duration_s: (random.random_range(0..5) > 0).then_some(duration_s),
+        end,
+        start,
+    };
+    match last.filter(|_| random.random_range(0..3) == 0) {
+        // Straight on, or straight back.
+        Some(last) if random.random_range(0..2) == 0 => Piece {
+            gap: false,
+            frame_duration_s: last.frame_duration_s,
+            frames: last.frames,
+            start: last.end.clone(),
+            end: last.end.iter().zip(&last.start).map(|(end, start)| end + (end - start)).collect(),
+            ..piece
+        },
+        Some(last) => Piece {
+            gap: true,
+            frame_duration_s: last.frame_duration_s,
+            frames: last.frames,
+            start: last.end.clone(),
+            end: last.start.clone(),
+            ..piece
+        },
+        None => piece,
+    }
+}
+
+#[test]
+fn run_up_and_run_down_may_touch_a_limit_but_not_pass_it() {
+    let within = |low, high| AxisLimits { low, high, ..LIMITS };
+    let line = || [piece(0, 10, &[0.0], &[5.0])];
+    rig([within(-0.625, 5.625)]).fly(&line(), "touching");
+    let refused = |low, high, text| refused(&rig([within(low, high)]), &line(), text);
+    refused(-0.624, 6.0, "frame 0, axis x: run-up from -0.625 is below the low limit -0.624");
+    refused(-1.0, 5.624, "frame 9, axis x: run-down to 5.625 is above the high limit 5.624");
+    let snake = [piece(0, 10, &[0.0], &[5.0]), piece(10, 10, &[5.0], &[0.0])];
+    rig([within(-0.625, 5.625)]).fly(&snake, "touching twice");
+}
+
+fn refused(rig: &Rig, pieces: &[Piece], text: &str) {
+    let error = rig.planner().check(pieces.iter().cloned()).expect_err(text);
+    assert_eq!(error.to_string(), text);
+}
+
+#[test]
+fn what_cannot_be_flown_is_refused_before_motion() {
+    let one = rig([LIMITS]);
+    let line = |start: f64, end: f64| [piece(0, 10, &[start], &[end])];
+    let check = |pieces: &[Piece], text| refused(&one, pieces, text);
+    check(&line(-101.0, 0.0), "frame 0, axis x: position -101 is below the low limit -100");
+    check(&line(96.0, 101.0), "frame 8, axis x: position 100.5 is above the high limit 100");
+    check(&line(99.0, 101.0), "frame 5, axis x: position 100.2 is above the high limit 100");
+    check(&line(-95.0, -105.0), "frame 5, axis x: position -101 is below the low limit -100");
+    check(&line(f64::NAN, 0.0), "frame 0, axis x: position NaN must be finite");
+    check(&line(0.0, f64::INFINITY), "frame 9, axis x: position inf must be finite");
+    check(&line(0.0, -10.5), "frame 0, axis x: velocity 10.5 is above the maximum 10");
+    check(&[piece(3, 1, &[], &[])], "frame 3: 0 positions for 1 axes");
+}
+
+#[test]
+fn durations_that_cannot_be_taken_are_refused() {
+    let mut two = rig([LIMITS]);
+    two.minimum = Duration::from_millis(20);
+    let point = |duration| [lasting(duration, piece(4, 1, &[0.0], &[0.0]))];
+    refused(
+        &two,
+        &point(0.01),
+        "frame 4: duration 0.01 s is shorter than 0.02 s, exposure and dead time",
+    );
+    refused(&two, &point(0.0), "frame 4: duration 0 s must be positive and finite");
+    refused(&two, &point(-1.0), "frame 4: duration -1 s must be positive and finite");
+    refused(&two, &point(f64::NAN), "frame 4: duration NaN s must be positive and finite");
+    two.minimum = Duration::ZERO;
+    refused(
+        &two,
+        &point(1e-7),
+        "frame 4: duration 0.0000001 s is shorter than 0.000001 s, the controller's tick",
+    );
+    two.minimum = Duration::from_millis(20);
+    two.fly(&point(0.02), "just long enough");
+}
+
+#[test]
+fn limits_that_mean_nothing_are_refused() {
+    let check = |limits, text| refused(&rig([limits]), &[], text);
+    check(
+        AxisLimits { max_velocity: 0.0, ..LIMITS },
+        "axis x: max_velocity 0 must be positive and finite",
+    );
+    check(
+        AxisLimits { max_acceleration: f64::NAN, ..LIMITS },
+        "axis x: max_acceleration NaN must be positive and finite",
+    );
+    check(
+        AxisLimits { settle_s: -1.0, ..LIMITS },
+        "axis x: settle_s -1 must be zero or positive, and finite",
+    );
+    check(AxisLimits { low: 101.0, ..LIMITS }, "axis x: low 101 must be at most high");
+}

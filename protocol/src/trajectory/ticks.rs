@@ -1,0 +1,30 @@
+//! Ticks: the whole microseconds in which a controller counts.
+
+/// Ticks per second.
+pub(super) const PER_SECOND: f64 = 1e6;
+
+/// A relative error below this is rounding, not intent.
+const ROUNDING: f64 = 1e-10;
+
+/// The fewest ticks that last `seconds`.
+///
+/// What is above a whole number by rounding only (0.0003 s is 299.99999999999994 us) counts as it.
+pub(super) fn at_least(seconds: f64) -> u64 {
+    let exact = seconds * PER_SECOND;
+    let nearest = exact.round();
+    let whole =
+        if (exact - nearest).abs() <= ROUNDING * exact.abs() { nearest } else { exact.ceil() };
+    whole as u64
+}
+
+/// The ticks in `seconds`, with their fraction, but without a fraction that is rounding only.
+pub(super) fn exactly(seconds: f64) -> f64 {
+    let exact = seconds * PER_SECOND;
+    let nearest = exact.round();
+    if (exact - nearest).abs() <= 4.0 * f64::EPSILON * nearest { nearest } else { exact }
+}
+
+/// Seconds in so many ticks.
+pub(super) fn seconds(ticks: u64) -> f64 {
+    ticks as f64 / PER_SECOND
+}
