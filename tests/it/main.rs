@@ -1,1 +1,3 @@
-//! t
+//! Integration tests of the whole system, in one binary.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod storage;

@@ -1,0 +1,360 @@
+//! [`StorageClient`]: the way to the writer; [`StreamHandle`]: one stream of it.
+use super::{
+    config::StorageConfig,
+    disk::{Disk, Result},
+    error::{Bound, StorageError},
+    nexus::{MasterEnd, MasterPlan},
+    plan::{Rows, StreamPlan},
+    transport::{Budget, Transport},
+    watchdog::{Calls, WatchedDisk},
+    writer::{Command, FileSummary, StreamId, StreamReport, StreamState, Writer},
+};
+use crate::clock::Clock;
+use std::{
+    collections::BTreeMap,
+    io,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+use tokio::sync::{oneshot, watch};
+
+pub(super) use super::transport::Reserved;
+
+/// The way to the one writer of the process. Cheap to clone, usable from any thread, and it
+/// outlives every incarnation of the actor that owns the timer.
+///
+/// When the last clone is dropped the writer closes its files and ends; to wait for that, call
+/// [`shutdown`](Self::shutdown).
+#[derive(Clone)]
+pub struct StorageClient(Arc<Shared>);
+
+struct Shared {
+    clock: Clock,
+    config: StorageConfig,
+    transport: Transport,
+    budget: Arc<Budget>,
+    calls: Calls,
+    streams: Mutex<BTreeMap<StreamId, Arc<Stream>>>,
+    next_id: AtomicU64,
+    /// Whether anything was sent since the last flush.
+    is_dirty: AtomicBool,
+}
+
+/// One stream file that is being written. All clones are the same stream; dropping them closes
+/// nothing.
+#[derive(Clone)]
+pub struct StreamHandle {
+    client: StorageClient,
+    stream: Arc<Stream>,
+}
+
+struct Stream {
+    id: StreamId,
+    plan: Arc<StreamPlan>,
+    state: watch::Sender<StreamState>,
+    books: Mutex<Books>,
+}
+
+#[derive(Default)]
+struct Books {
+    /// Rewinds so far: a flush that the writer did before the last of them says nothing.
+    epoch: u64,
+    is_closing: bool,
+    summary: Option<Result<FileSummary>>,
+}
+
+/// The queue to the writer and the streams, as shown to people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageReport {
+    pub queued_commands: usize,
+    pub queued_bytes: u64,
+    pub streams: Vec<(PathBuf, StreamState)>,
+}
+
+impl StorageClient {
+    /// Files on disk, written by a thread of its own.
+    pub fn hdf5(config: StorageConfig, clock: Clock) -> io::Result<Self> {
+        Self::on_thread(config, clock, Box::new(super::hdf5_disk::Hdf5Disk))
+    }
+
+    /// `disk` on a thread of its own, behind the bounded queue.
+    pub fn on_thread(config: StorageConfig, clock: Clock, disk: Box<dyn Disk>) -> io::Result<Self> {
+        let calls = Calls::default();
+        let disk = if clock.is_simulated() {
+            disk
+        } else {
+            Box::new(WatchedDisk::new(disk, &clock, &calls, config.slow_call))
+        };
+        let writer = Writer::new(disk, config.min_free_bytes);
+        let transport = Transport::thread(writer, config.queue_commands)?;
+        Ok(Self::new(config, clock, transport, calls))
+    }
+
+    /// `disk` on the thread of the caller: every request is carried out before it returns. For
+    /// disks that never block, such as [`MemoryDisk`](super::MemoryDisk).
+    pub fn inline(config: StorageConfig, clock: Clock, disk: Box<dyn Disk>) -> Self {
+        let writer = Writer::new(disk, config.min_free_bytes);
+        Self::new(config, clock, Transport::inline(writer), Calls::default())
+    }
+
+    fn new(config: StorageConfig, clock: Clock, transport: Transport, calls: Calls) -> Self {
+        Self(Arc::new(Shared {
+            clock,
+            budget: Budget::new(config.queue_bytes),
+            config,
+            transport,
+            calls,
+            streams: Mutex::default(),
+            next_id: AtomicU64::new(0),
+            is_dirty: AtomicBool::new(false),
+        }))
+    }
+
+    pub fn config(&self) -> &StorageConfig {
+        &self.0.config
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Resolves when the file exists with all its datasets and readers can follow it.
+    ///
+    /// Fails if there is a file of that name (it is left as it is), if another process writes it,
+    /// or if the disk is nearly full.
+    pub async fn create(&self, plan: StreamPlan) -> Result<StreamHandle> {
+        plan.check()?;
+        let (id, plan) = (StreamId(self.0.next_id.fetch_add(1, Ordering::Relaxed)), Arc::new(plan));
+        let (reply, created) = oneshot::channel();
+        self.ask(Command::Create { stream: id, plan: plan.clone(), reply }, created).await??;
+        let state = watch::Sender::new(StreamState::default());
+        let stream = Arc::new(Stream { id, plan, state, books: Mutex::default() });
+        lock(&self.0.streams).insert(id, stream.clone());
+        Ok(StreamHandle { client: self.clone(), stream })
+    }
+
+    /// The streams that are open, in the order in which they were created.
+    pub fn streams(&self) -> Vec<StreamHandle> {
+        let handle =
+            |stream: &Arc<Stream>| StreamHandle { client: self.clone(), stream: stream.clone() };
+        lock(&self.0.streams).values().map(handle).collect()
+    }
+
+    /// Resolves when everything appended before is on disk and every
+    /// [`watch`](StreamHandle::watch) says so, or why not.
+    pub async fn flush(&self) -> Result<()> {
+        self.0.is_dirty.store(false, Ordering::Relaxed);
+        let (reply, flushed) = oneshot::channel();
+        let reports = self.ask(Command::Flush { reply }, flushed).await.inspect_err(|_| {
+            self.0.is_dirty.store(true, Ordering::Relaxed);
+        })?;
+        for report in reports {
+            self.publish(report);
+        }
+        Ok(())
+    }
+
+    /// [`flush`](Self::flush), unless nothing was sent since the last one.
+    pub async fn flush_if_dirty(&self) -> Result<()> {
+        if self.0.is_dirty.load(Ordering::Relaxed) { self.flush().await } else { Ok(()) }
+    }
+
+    /// Resolves when the `NeXus` master has been written and closed.
+    pub async fn create_master(&self, plan: MasterPlan) -> Result<()> {
+        let (reply, created) = oneshot::channel();
+        self.ask(Command::CreateMaster { plan, reply }, created).await?
+    }
+
+    /// Resolves when `end` has been added to the `NeXus` master at `path`.
+    pub async fn finish_master(&self, path: PathBuf, end: MasterEnd) -> Result<()> {
+        let (reply, finished) = oneshot::channel();
+        self.ask(Command::FinishMaster { path, end, reply }, finished).await?
+    }
+
+    /// Closes all streams and ends the writer; resolves when its thread has ended, or after
+    /// [`shutdown_timeout`](StorageConfig::shutdown_timeout) if the disk hangs. Everything asked
+    /// later fails with [`StorageError::Down`]. May be called twice.
+    pub async fn shutdown(&self) {
+        let clock = &self.0.clock;
+        if clock.timeout(self.0.config.shutdown_timeout, self.end()).await.is_err() {
+            tracing::error!("the writer hangs, its files stay open");
+        }
+    }
+
+    async fn end(&self) {
+        let (reply, closed) = oneshot::channel();
+        match self.ask(Command::Shutdown { reply }, closed).await {
+            Ok(summaries) => {
+                for (id, summary) in summaries {
+                    let stream = lock(&self.0.streams).get(&id).cloned();
+                    let Some(stream) = stream else { continue };
+                    let handle = StreamHandle { client: self.clone(), stream };
+                    if let Err(error) = handle.finish(summary) {
+                        tracing::error!(%error, "stream lost at the end");
+                    }
+                }
+            }
+            Err(error) => tracing::debug!(%error, "nothing to shut down"),
+        }
+        self.0.transport.join(&self.0.clock).await;
+    }
+
+    /// Queue and streams now.
+    pub fn report(&self) -> StorageReport {
+        let streams = lock(&self.0.streams);
+        let state =
+            |stream: &Arc<Stream>| (stream.plan.path.clone(), stream.state.borrow().clone());
+        StorageReport {
+            queued_commands: self.0.transport.queued(),
+            queued_bytes: self.0.budget.used(),
+            streams: streams.values().map(state).collect(),
+        }
+    }
+
+    /// What the writer is doing now, if it is on a thread and time is real.
+    pub(super) fn calls(&self) -> &Calls {
+        &self.0.calls
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        command: Command,
+        answer: oneshot::Receiver<T>,
+    ) -> Result<T> {
+        self.0.transport.submit(command, &self.0.clock).await?;
+        self.0.transport.answer(answer, &self.0.clock).await.inspect_err(|_| {
+            // The writer panicked: the next flush tells which streams that cost.
+            self.0.is_dirty.store(true, Ordering::Relaxed);
+        })
+    }
+
+    fn publish(&self, report: StreamReport) {
+        let stream = lock(&self.0.streams).get(&report.stream).cloned();
+        let Some(stream) = stream else { return };
+        let books = lock(&stream.books);
+        if books.epoch != report.epoch {
+            return;
+        }
+        stream.state.send_if_modified(|state| {
+            let before = state.clone();
+            // Two flushes may be published in either order.
+            state.written = state.written.max(report.state.written);
+            state.committed = state.committed.max(report.state.committed);
+            state.error = state.error.take().or(report.state.error);
+            *state != before
+        });
+    }
+}
+
+impl StreamHandle {
+    pub fn plan(&self) -> &StreamPlan {
+        &self.stream.plan
+    }
+
+    /// Hands rows to the writer, which puts them at their index: earlier rows of the same index are
+    /// overwritten, indices left out hold the fill value.
+    ///
+    /// Returns at once. Fails with [`StorageError::Backpressure`] if the queue is full (nothing was
+    /// taken: slow down or stop, the rows are the caller's), with [`StorageError::Mismatch`] if the
+    /// rows do not fit the plan, and with the error of the stream once that is known. In a simulation
+    /// it waits for room instead, so that the speed of the writer leaves no mark.
+    pub fn append(&self, rows: Rows) -> Result<()> {
+        let plan = &self.stream.plan;
+        if let Some(error) = &self.stream.state.borrow().error {
+            return Err(error.clone());
+        }
+        let num_rows = plan.num_rows(&rows)?;
+        // Held while sending: a row sent after the close would vanish without an error.
+        let books = self.open_books()?;
+        let shared = &self.client.0;
+        let reserved = if shared.clock.is_simulated() {
+            shared.budget.wait(rows.bytes())
+        } else {
+            shared
+                .budget
+                .reserve(rows.bytes())
+                .ok_or_else(|| self.backpressure(Bound::Bytes(shared.config.queue_bytes)))?
+        };
+        self.send(Command::Append { stream: self.stream.id, rows, num_rows, reserved })?;
+        drop(books);
+        Ok(())
+    }
+
+    /// Declares that rows from `rows` on will be written again: until they are, they do not count
+    /// as written or committed. [`watch`](Self::watch) says so when this returns.
+    pub fn rewind(&self, rows: u64) -> Result<()> {
+        let mut books = self.open_books()?;
+        let epoch = books.epoch + 1;
+        self.send(Command::Rewind { stream: self.stream.id, rows, epoch })?;
+        books.epoch = epoch;
+        self.stream.state.send_modify(|state| {
+            state.written = state.written.min(rows);
+            state.committed = state.committed.min(rows);
+        });
+        Ok(())
+    }
+
+    /// State of the stream, renewed by every flush.
+    pub fn watch(&self) -> watch::Receiver<StreamState> {
+        self.stream.state.subscribe()
+    }
+
+    /// Resolves when the file is closed. Fails with the error of the stream, if it has one; the
+    /// rows committed before it are in the file all the same. May be called twice.
+    pub async fn close(&self) -> Result<FileSummary> {
+        lock(&self.stream.books).is_closing = true;
+        if let Some(summary) = &lock(&self.stream.books).summary {
+            return summary.clone();
+        }
+        let (reply, closed) = oneshot::channel();
+        let command = Command::Close { stream: self.stream.id, reply };
+        let summary = self.client.ask(command, closed).await.and_then(|summary| summary);
+        self.finish(summary)
+    }
+
+    /// Keeps the first summary: whoever closes again gets the same.
+    fn finish(&self, summary: Result<FileSummary>) -> Result<FileSummary> {
+        let mut books = lock(&self.stream.books);
+        books.is_closing = true;
+        let summary = books.summary.get_or_insert(summary).clone();
+        lock(&self.client.0.streams).remove(&self.stream.id);
+        self.stream.state.send_modify(|state| match &summary {
+            Ok(summary) => {
+                state.written = summary.committed;
+                state.committed = summary.committed;
+            }
+            Err(error) => state.error = state.error.take().or_else(|| Some(error.clone())),
+        });
+        summary
+    }
+
+    fn open_books(&self) -> Result<MutexGuard<'_, Books>> {
+        let books = lock(&self.stream.books);
+        if books.is_closing {
+            return Err(StorageError::Closed { path: self.stream.plan.path.clone() });
+        }
+        Ok(books)
+    }
+
+    fn send(&self, command: Command) -> Result<()> {
+        let shared = &self.client.0;
+        shared.transport.send(command, &shared.clock).map_err(|bound| match bound {
+            Some(bound) => self.backpressure(bound),
+            None => StorageError::Down,
+        })?;
+        shared.is_dirty.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn backpressure(&self, bound: Bound) -> StorageError {
+        StorageError::Backpressure { path: self.stream.plan.path.clone(), bound }
+    }
+}
+
+/// No state behind these locks is left half changed by a panic.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
