@@ -1,0 +1,139 @@
+//! The rules of each type of device.
+use super::{
+    BeamlineError, DetectorSpec, DetectorTable, DeviceSpec, DeviceTable, Dtype, GeneratorSpec,
+    GeneratorTable, MotorSpec, MotorTable, TrajectoryControllerSpec, TrajectoryControllerTable,
+    Trigger,
+    address::Address,
+    check::{at, count, duration, word},
+    quantity,
+};
+use crate::{name::Name, trajectory::AxisLimits};
+use std::time::Duration;
+
+const MICROSECOND: Duration = Duration::from_micros(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// The device `name`, whose table stands at `key`.
+pub(super) fn device_spec(
+    key: &str,
+    name: Name,
+    table: &DeviceTable,
+) -> Result<DeviceSpec, BeamlineError> {
+    match table {
+        DeviceTable::Motor(table) => motor(key, name, table).map(DeviceSpec::Motor),
+        DeviceTable::TrajectoryController(table) => {
+            controller(key, name, table).map(DeviceSpec::TrajectoryController)
+        }
+        DeviceTable::Detector(table) => detector(key, name, table).map(DeviceSpec::Detector),
+        DeviceTable::Generator(table) => generator(key, name, table).map(DeviceSpec::Generator),
+    }
+}
+
+fn provider(key: &str, text: &str) -> Result<Address, BeamlineError> {
+    text.parse().map_err(at(format!("{key}.provider")))
+}
+
+fn motor(key: &str, name: Name, table: &MotorTable) -> Result<MotorSpec, BeamlineError> {
+    let units = units(&format!("{key}.units"), &table.units)?;
+    let settle_key = format!("{key}.settle_time");
+    let settle_time = duration(&settle_key, &table.settle_time, Duration::ZERO..=HOUR)?;
+    let [low, high] = limits(&format!("{key}.limits"), table, &units)?;
+    let rate = |field: &str, value: &str, unit: &str| {
+        let key = format!("{key}.{field}");
+        let rate = quantity::in_unit(value, unit).map_err(at(&*key))?;
+        let rule = || at(&*key)(quantity::out_of_range(value, "more than 0"));
+        if rate > 0.0 { Ok(rate) } else { Err(rule()) }
+    };
+    let max_velocity = rate("velocity", &table.velocity.0, &format!("{units}/s"))?;
+    let max_acceleration = rate("acceleration", &table.acceleration.0, &format!("{units}/s^2"))?;
+    let settle_s = settle_time.as_secs_f64();
+    Ok(MotorSpec {
+        provider: provider(key, &table.provider)?,
+        limits: AxisLimits { low, high, max_velocity, max_acceleration, settle_s },
+        precision: count(&format!("{key}.precision"), table.precision, 0..=15)?,
+        units,
+        name,
+    })
+}
+
+fn units(key: &str, text: &str) -> Result<String, BeamlineError> {
+    let fits = |c: char| c.is_alphabetic() || matches!(c, '°' | '%');
+    if (1..=16).contains(&text.chars().count()) && text.chars().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        let reason = format!("{text:?} is no unit: expected 1 to 16 letters, such as \"mm\"");
+        Err(BeamlineError::new(key, reason))
+    }
+}
+
+fn limits(key: &str, table: &MotorTable, units: &str) -> Result<[f64; 2], BeamlineError> {
+    let [low, high] = &table.limits;
+    let position =
+        |i: usize, value: &str| quantity::in_unit(value, units).map_err(at(format!("{key}[{i}]")));
+    let positions = [position(0, &low.0)?, position(1, &high.0)?];
+    if positions[0] < positions[1] {
+        return Ok(positions);
+    }
+    let reason = format!("{:?} is not below {:?}: expected [lowest, highest]", low.0, high.0);
+    Err(BeamlineError::new(key, reason))
+}
+
+fn controller(
+    key: &str,
+    name: Name,
+    table: &TrajectoryControllerTable,
+) -> Result<TrajectoryControllerSpec, BeamlineError> {
+    let axes = table
+        .axes
+        .iter()
+        .enumerate()
+        .map(|(i, axis)| axis.parse().map_err(at(format!("{key}.axes[{i}]"))));
+    let axes: Vec<Name> = axes.collect::<Result<_, _>>()?;
+    if axes.is_empty() {
+        let reason = "[] has no axis: expected at least one motor";
+        return Err(BeamlineError::new(format!("{key}.axes"), reason));
+    }
+    let duration_key = format!("{key}.max_segment_duration");
+    let longest = Duration::from_millis(1)..=HOUR;
+    Ok(TrajectoryControllerSpec {
+        provider: provider(key, &table.provider)?,
+        axes,
+        max_segments: count(&format!("{key}.max_segments"), table.max_segments, 4..=1_000_000)?,
+        max_segment_duration: duration(&duration_key, &table.max_segment_duration, longest)?,
+        name,
+    })
+}
+
+fn detector(key: &str, name: Name, table: &DetectorTable) -> Result<DetectorSpec, BeamlineError> {
+    for (i, length) in table.shape.into_iter().enumerate() {
+        count(&format!("{key}.shape[{i}]"), length, 1..=65_536)?;
+    }
+    let exposure = |value| duration(&format!("{key}.exposure"), value, MICROSECOND..=HOUR);
+    let dead_time_key = format!("{key}.dead_time");
+    let timeout_key = format!("{key}.frame_timeout");
+    let dtypes = Dtype::ALL.map(|dtype| (dtype.as_str(), dtype));
+    let triggers = Trigger::ALL.map(|trigger| (trigger.as_str(), trigger));
+    Ok(DetectorSpec {
+        provider: provider(key, &table.provider)?,
+        shape: table.shape,
+        dtype: word(&format!("{key}.dtype"), &table.dtype, &dtypes)?,
+        trigger: word(&format!("{key}.trigger"), &table.trigger, &triggers)?,
+        dead_time: duration(&dead_time_key, &table.dead_time, Duration::ZERO..=HOUR)?,
+        exposure: table.exposure.as_ref().map(exposure).transpose()?,
+        frame_timeout: duration(
+            &timeout_key,
+            &table.frame_timeout,
+            Duration::from_millis(1)..=HOUR,
+        )?,
+        name,
+    })
+}
+
+fn generator(
+    key: &str,
+    name: Name,
+    table: &GeneratorTable,
+) -> Result<GeneratorSpec, BeamlineError> {
+    let chunk_frames = count(&format!("{key}.chunk_frames"), table.chunk_frames, 1..=1_000_000)?;
+    Ok(GeneratorSpec { provider: provider(key, &table.provider)?, chunk_frames, name })
+}

@@ -1,0 +1,327 @@
+//! [`BeamlineFile`]: a beamline file as written, key by key, before anything is checked.
+use super::{BeamlineError, DeviceType};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
+use std::{collections::BTreeMap, fmt};
+
+/// A number with its unit, as written: `10 mm/s`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quantity(pub String);
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Quantity;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text with number and unit, such as \"10 mm/s\" or \"1 ms\"")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Quantity, E> {
+                Ok(Quantity(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
+/// A whole file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BeamlineFile {
+    pub beamline: BeamlineTable,
+    pub data: DataTable,
+    pub publish: PublishTable,
+    pub supervision: SupervisionTable,
+    pub api: ApiTable,
+    pub device: BTreeMap<String, DeviceTable>,
+    pub sim: SimTable,
+}
+
+/// `[beamline]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct BeamlineTable {
+    pub name: String,
+}
+
+/// `[data]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct DataTable {
+    pub directory: String,
+    pub path_template: String,
+    pub min_free: Quantity,
+    pub flush_period: Quantity,
+    pub queue_size: Quantity,
+    pub queue_duration: Quantity,
+}
+
+/// `[publish]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct PublishTable {
+    pub lag: String,
+    pub collect_period: Quantity,
+}
+
+/// `[supervision]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct SupervisionTable {
+    pub on_crash: String,
+    pub max_crashes_per_run: u32,
+    pub retries_for_lost_frames: u32,
+    pub restart_delay: Quantity,
+    pub max_restart_delay: Quantity,
+    pub max_restarts: u32,
+    pub restart_window: Quantity,
+}
+
+/// `[api]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct ApiTable {
+    pub listen: String,
+    pub token_file: Option<String>,
+}
+
+/// `[device.NAME]`, by its `type`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceTable {
+    Motor(MotorTable),
+    TrajectoryController(TrajectoryControllerTable),
+    Detector(DetectorTable),
+    Generator(GeneratorTable),
+}
+
+/// `[device.NAME]` of type `motor`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct MotorTable {
+    pub provider: String,
+    pub units: String,
+    pub limits: [Quantity; 2],
+    pub velocity: Quantity,
+    pub acceleration: Quantity,
+    #[serde(default = "no_time")]
+    pub settle_time: Quantity,
+    #[serde(default = "three")]
+    pub precision: u32,
+}
+
+/// `[device.NAME]` of type `trajectory_controller`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct TrajectoryControllerTable {
+    pub provider: String,
+    pub axes: Vec<String>,
+    #[serde(default = "thousand")]
+    pub max_segments: usize,
+    #[serde(default = "four_seconds")]
+    pub max_segment_duration: Quantity,
+}
+
+/// `[device.NAME]` of type `detector`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct DetectorTable {
+    pub provider: String,
+    pub shape: [usize; 2],
+    pub dtype: String,
+    #[serde(default = "edge")]
+    pub trigger: String,
+    pub dead_time: Quantity,
+    #[serde(default)]
+    pub exposure: Option<Quantity>,
+    #[serde(default = "five_seconds")]
+    pub frame_timeout: Quantity,
+}
+
+/// `[device.NAME]` of type `generator`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct GeneratorTable {
+    pub provider: String,
+    #[serde(default = "thousand")]
+    pub chunk_frames: usize,
+}
+
+/// `[sim]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct SimTable {
+    pub seed: u64,
+    pub device: BTreeMap<String, SimDeviceTable>,
+}
+
+/// `[sim.device.NAME]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct SimDeviceTable {
+    pub lose_frames: Vec<u64>,
+}
+
+impl Default for DataTable {
+    fn default() -> Self {
+        Self {
+            directory: "data".into(),
+            path_template: "{run}-{device}.h5".into(),
+            min_free: quantity("1 GiB"),
+            flush_period: quantity("100 ms"),
+            queue_size: quantity("256 MiB"),
+            queue_duration: quantity("2 s"),
+        }
+    }
+}
+
+impl Default for PublishTable {
+    fn default() -> Self {
+        Self { lag: "eager".into(), collect_period: quantity("1 s") }
+    }
+}
+
+impl Default for SupervisionTable {
+    fn default() -> Self {
+        Self {
+            on_crash: "resume".into(),
+            max_crashes_per_run: 3,
+            retries_for_lost_frames: 3,
+            restart_delay: quantity("100 ms"),
+            max_restart_delay: quantity("10 s"),
+            max_restarts: 3,
+            restart_window: quantity("60 s"),
+        }
+    }
+}
+
+impl Default for ApiTable {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8470".into(), token_file: None }
+    }
+}
+
+impl BeamlineFile {
+    /// Reads the tables of a file; `file` is what any format (TOML, JSON) was parsed to.
+    pub fn from_value(file: Value) -> Result<Self, BeamlineError> {
+        let tables: Tables = read("", file)?;
+        let device = tables.device.into_iter().map(|(name, table)| {
+            let table = device_table(&format!("device.{name}"), table)?;
+            Ok((name, table))
+        });
+        Ok(Self {
+            beamline: read("beamline", tables.beamline)?,
+            data: read("data", tables.data)?,
+            publish: read("publish", tables.publish)?,
+            supervision: read("supervision", tables.supervision)?,
+            api: read("api", tables.api)?,
+            device: device.collect::<Result<_, BeamlineError>>()?,
+            sim: read("sim", tables.sim)?,
+        })
+    }
+}
+
+/// The top of a file, whose tables are read one by one so that an error knows its key.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+struct Tables {
+    beamline: Value,
+    #[serde(default = "empty")]
+    data: Value,
+    #[serde(default = "empty")]
+    publish: Value,
+    #[serde(default = "empty")]
+    supervision: Value,
+    #[serde(default = "empty")]
+    api: Value,
+    #[serde(default)]
+    device: BTreeMap<String, Value>,
+    #[serde(default = "empty")]
+    sim: Value,
+}
+
+fn device_table(key: &str, mut table: Value) -> Result<DeviceTable, BeamlineError> {
+    let types = || DeviceType::ALL.map(DeviceType::as_str).join(", ");
+    let Some(keys) = table.as_object_mut() else {
+        return Err(BeamlineError::new(key, format!("expected a table, found {table}")));
+    };
+    let Some(written) = keys.remove("type") else {
+        let reason = format!("missing key \"type\"; expected one of {}", types());
+        return Err(BeamlineError::new(key, reason));
+    };
+    let known = DeviceType::ALL.into_iter().find(|known| written == known.as_str());
+    match known {
+        Some(DeviceType::Motor) => read(key, table).map(DeviceTable::Motor),
+        Some(DeviceType::TrajectoryController) => {
+            read(key, table).map(DeviceTable::TrajectoryController)
+        }
+        Some(DeviceType::Detector) => read(key, table).map(DeviceTable::Detector),
+        Some(DeviceType::Generator) => read(key, table).map(DeviceTable::Generator),
+        None => Err(BeamlineError::new(
+            format!("{key}.type"),
+            format!("{written} is no type of device; expected one of {}", types()),
+        )),
+    }
+}
+
+/// `table` as a `T`; an error names the key below `prefix`.
+fn read<T: de::DeserializeOwned>(prefix: &str, table: Value) -> Result<T, BeamlineError> {
+    serde_path_to_error::deserialize(table).map_err(|error| {
+        let path = error.path().to_string();
+        let (field, reason) = reworded(&error.into_inner().to_string());
+        let mut keys: Vec<&str> = vec![prefix, &path];
+        // The path of an unknown key may or may not end in that key.
+        if let Some(field) = field.as_deref().filter(|field| path.rsplit('.').next() != Some(field))
+        {
+            keys.push(field);
+        }
+        keys.retain(|key| !key.is_empty() && *key != ".");
+        let key = if keys.is_empty() { "top of the file".into() } else { keys.join(".") };
+        BeamlineError::new(key, reason)
+    })
+}
+
+/// serde's `message` in the words of a file: the unknown key if that is what it is about, and why.
+fn reworded(message: &str) -> (Option<String>, String) {
+    let plain = |text: &str| text.replace('`', "");
+    if let Some((field, expected)) =
+        message.strip_prefix("unknown field `").and_then(|rest| rest.split_once("`, "))
+    {
+        return (Some(field.to_owned()), format!("unknown key; {}", plain(expected)));
+    }
+    let reason = match message.strip_prefix("missing field ") {
+        Some(field) => format!("missing key {:?}", plain(field)),
+        None => plain(message),
+    };
+    (None, reason)
+}
+
+fn quantity(text: &str) -> Quantity {
+    Quantity(text.to_owned())
+}
+
+fn empty() -> Value {
+    Value::Object(serde_json::Map::new())
+}
+
+fn no_time() -> Quantity {
+    quantity("0 s")
+}
+
+fn four_seconds() -> Quantity {
+    quantity("4 s")
+}
+
+fn five_seconds() -> Quantity {
+    quantity("5 s")
+}
+
+const fn three() -> u32 {
+    3
+}
+
+const fn thousand() -> usize {
+    1_000
+}
+
+fn edge() -> String {
+    "edge".into()
+}

@@ -1,0 +1,41 @@
+//! Beamline files: what a beamline consists of, as written ([`BeamlineFile`]) and as checked
+//! ([`BeamlineSpec`]). Only the second is passed on.
+mod address;
+mod check;
+mod devices;
+mod file;
+mod quantity;
+mod spec;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub use address::{Address, Scheme};
+pub use file::{
+    ApiTable, BeamlineFile, BeamlineTable, DataTable, DetectorTable, DeviceTable, GeneratorTable,
+    MotorTable, PublishTable, Quantity, SimDeviceTable, SimTable, SupervisionTable,
+    TrajectoryControllerTable,
+};
+pub use quantity::QuantityError;
+pub use spec::{
+    ApiSpec, BeamlineSpec, DataSpec, DetectorSpec, DeviceSpec, DeviceType, Dtype, GeneratorSpec,
+    Lag, MotorSpec, OnCrash, PublishSpec, SimDeviceSpec, SimSpec, SupervisionSpec,
+    TrajectoryControllerSpec, Trigger,
+};
+pub use template::PathTemplate;
+
+/// A beamline file cannot be used: at which key, and the value and the rule it breaks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {reason}")]
+pub struct BeamlineError {
+    /// Path of the key from the top of the file: `device.x.velocity`.
+    pub key: String,
+    /// What is wrong and what was expected, in one line.
+    pub reason: String,
+}
+
+impl BeamlineError {
+    fn new(key: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { key: key.into(), reason: reason.into() }
+    }
+}

@@ -1,0 +1,344 @@
+//! [`BeamlineSpec`]: a beamline whose names are unique, references resolved and units parsed.
+use super::{Address, PathTemplate};
+use crate::{name::Name, trajectory::AxisLimits};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+/// A checked beamline. Made from a [`super::BeamlineFile`] alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BeamlineSpec {
+    pub name: Name,
+    pub data: DataSpec,
+    pub publish: PublishSpec,
+    pub supervision: SupervisionSpec,
+    pub api: ApiSpec,
+    /// By name, so that every listing has one order.
+    pub devices: BTreeMap<Name, DeviceSpec>,
+    pub sim: SimSpec,
+}
+
+/// Where files go and when they are flushed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataSpec {
+    /// Directory of all files; relative to the working directory of the process.
+    pub directory: String,
+    pub path_template: PathTemplate,
+    /// A run stops while at least this much is free on the disk.
+    pub min_free_bytes: u64,
+    /// Time between flushes of a file that has grown.
+    pub flush_period: Duration,
+    /// Most bytes that may wait for the disk.
+    pub queue_bytes: u64,
+    /// Longest time that data may wait for the disk.
+    pub queue_duration: Duration,
+}
+
+/// How far documents stay behind the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lag {
+    /// As soon as data is on disk.
+    Eager,
+    /// This many frames later, so that a rewind does not reach what was published.
+    Frames(u64),
+    /// This much later.
+    Time(Duration),
+}
+
+/// When documents are published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishSpec {
+    pub lag: Lag,
+    /// Longest time between two collections while frames arrive.
+    pub collect_period: Duration,
+}
+
+/// What to do with a run in which a device crashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnCrash {
+    /// Pause, wait for the new incarnation, rewind to the last complete frame, resume.
+    Resume,
+    /// Stop cleanly and keep what was taken.
+    Stop,
+}
+
+/// Limits within which the process mends itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SupervisionSpec {
+    pub on_crash: OnCrash,
+    /// Crashes of devices that one run survives.
+    pub max_crashes_per_run: u32,
+    /// How often lost frames are taken again before the run stops.
+    pub retries_for_lost_frames: u32,
+    /// Delay before the first restart; doubled for each that follows.
+    pub restart_delay: Duration,
+    /// Longest delay before a restart; never shorter than `restart_delay`.
+    pub max_restart_delay: Duration,
+    /// Restarts within `restart_window` that a supervisor tolerates before it gives up.
+    pub max_restarts: u32,
+    pub restart_window: Duration,
+}
+
+/// Where the process listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiSpec {
+    pub listen: SocketAddr,
+    /// File that holds the bearer token; required unless `listen` is on loopback.
+    pub token_file: Option<String>,
+}
+
+/// What a device is, in the words of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeviceType {
+    Motor,
+    TrajectoryController,
+    Detector,
+    Generator,
+}
+
+impl DeviceType {
+    /// Every type that a file may name.
+    pub const ALL: [Self; 4] =
+        [Self::Motor, Self::TrajectoryController, Self::Detector, Self::Generator];
+
+    /// The type as written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Motor => "motor",
+            Self::TrajectoryController => "trajectory_controller",
+            Self::Detector => "detector",
+            Self::Generator => "generator",
+        }
+    }
+}
+
+/// One device.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DeviceSpec {
+    Motor(MotorSpec),
+    TrajectoryController(TrajectoryControllerSpec),
+    Detector(DetectorSpec),
+    Generator(GeneratorSpec),
+}
+
+/// An axis that moves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MotorSpec {
+    pub name: Name,
+    pub provider: Address,
+    /// Name of the engineering unit (EGU) of its positions.
+    pub units: String,
+    /// In that unit.
+    pub limits: AxisLimits,
+    /// Decimal places of a position that mean something.
+    pub precision: u32,
+}
+
+/// A motion controller that moves several axes along one trajectory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrajectoryControllerSpec {
+    pub name: Name,
+    pub provider: Address,
+    /// Names of motors, each in exactly one controller.
+    pub axes: Vec<Name>,
+    /// Segments that one of its buffers holds.
+    pub max_segments: usize,
+    /// Longest time that one segment may take.
+    pub max_segment_duration: Duration,
+}
+
+/// Type of one element of a detector's frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dtype {
+    U8,
+    U16,
+    U32,
+    I8,
+    I16,
+    I32,
+    F32,
+    F64,
+}
+
+impl Dtype {
+    /// Every type that a file may name.
+    pub const ALL: [Self; 8] =
+        [Self::U8, Self::U16, Self::U32, Self::I8, Self::I16, Self::I32, Self::F32, Self::F64];
+
+    /// The type as written, in the words of numpy.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::U8 => "uint8",
+            Self::U16 => "uint16",
+            Self::U32 => "uint32",
+            Self::I8 => "int8",
+            Self::I16 => "int16",
+            Self::I32 => "int32",
+            Self::F32 => "float32",
+            Self::F64 => "float64",
+        }
+    }
+
+    /// Bytes of one element.
+    pub const fn size_bytes(self) -> usize {
+        match self {
+            Self::U8 | Self::I8 => 1,
+            Self::U16 | Self::I16 => 2,
+            Self::U32 | Self::I32 | Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+}
+
+/// What makes a detector take a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// A rising edge starts an exposure of a length set beforehand.
+    Edge,
+    /// It exposes while a level is high.
+    Level,
+    /// Its own timer, once armed.
+    Internal,
+}
+
+impl Trigger {
+    /// Every trigger that a file may name.
+    pub const ALL: [Self; 3] = [Self::Edge, Self::Level, Self::Internal];
+
+    /// The trigger as written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Edge => "edge",
+            Self::Level => "level",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+/// A detector that writes a file of frames.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DetectorSpec {
+    pub name: Name,
+    pub provider: Address,
+    /// Rows and columns of a frame.
+    pub shape: [usize; 2],
+    pub dtype: Dtype,
+    pub trigger: Trigger,
+    /// Time after an exposure before the next may start.
+    pub dead_time: Duration,
+    /// Time for which it exposes; frame duration less dead time if absent.
+    pub exposure: Option<Duration>,
+    /// How long after its trigger a frame may arrive before it counts as lost.
+    pub frame_timeout: Duration,
+}
+
+impl DetectorSpec {
+    /// Bytes of one frame.
+    pub fn frame_bytes(&self) -> usize {
+        self.shape[0] * self.shape[1] * self.dtype.size_bytes()
+    }
+}
+
+/// Works out the frames of a scan in chunks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GeneratorSpec {
+    pub name: Name,
+    pub provider: Address,
+    /// Frames worked out at a time.
+    pub chunk_frames: usize,
+}
+
+/// What a simulation of the beamline does, and does wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SimSpec {
+    /// Seed of every random number of a simulated process.
+    pub seed: u64,
+    pub devices: BTreeMap<Name, SimDeviceSpec>,
+}
+
+/// What one simulated device does wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SimDeviceSpec {
+    /// Triggers that a detector misses, counted from 0 since it came up; rising.
+    pub lose_frames: Vec<u64>,
+}
+
+impl DeviceSpec {
+    /// The name of the device.
+    pub const fn name(&self) -> &Name {
+        match self {
+            Self::Motor(spec) => &spec.name,
+            Self::TrajectoryController(spec) => &spec.name,
+            Self::Detector(spec) => &spec.name,
+            Self::Generator(spec) => &spec.name,
+        }
+    }
+
+    /// Where its signals live.
+    pub const fn provider(&self) -> &Address {
+        match self {
+            Self::Motor(spec) => &spec.provider,
+            Self::TrajectoryController(spec) => &spec.provider,
+            Self::Detector(spec) => &spec.provider,
+            Self::Generator(spec) => &spec.provider,
+        }
+    }
+
+    /// What it is.
+    pub const fn device_type(&self) -> DeviceType {
+        match self {
+            Self::Motor(_) => DeviceType::Motor,
+            Self::TrajectoryController(_) => DeviceType::TrajectoryController,
+            Self::Detector(_) => DeviceType::Detector,
+            Self::Generator(_) => DeviceType::Generator,
+        }
+    }
+}
+
+impl BeamlineSpec {
+    /// The motors, by name.
+    pub fn motors(&self) -> impl Iterator<Item = &MotorSpec> {
+        self.devices.values().filter_map(|device| match device {
+            DeviceSpec::Motor(spec) => Some(spec),
+            DeviceSpec::TrajectoryController(_)
+            | DeviceSpec::Detector(_)
+            | DeviceSpec::Generator(_) => None,
+        })
+    }
+
+    /// The trajectory controllers, by name.
+    pub fn trajectory_controllers(&self) -> impl Iterator<Item = &TrajectoryControllerSpec> {
+        self.devices.values().filter_map(|device| match device {
+            DeviceSpec::TrajectoryController(spec) => Some(spec),
+            DeviceSpec::Motor(_) | DeviceSpec::Detector(_) | DeviceSpec::Generator(_) => None,
+        })
+    }
+
+    /// The detectors, by name.
+    pub fn detectors(&self) -> impl Iterator<Item = &DetectorSpec> {
+        self.devices.values().filter_map(|device| match device {
+            DeviceSpec::Detector(spec) => Some(spec),
+            DeviceSpec::Motor(_)
+            | DeviceSpec::TrajectoryController(_)
+            | DeviceSpec::Generator(_) => None,
+        })
+    }
+
+    /// The scan-point generators, by name.
+    pub fn generators(&self) -> impl Iterator<Item = &GeneratorSpec> {
+        self.devices.values().filter_map(|device| match device {
+            DeviceSpec::Generator(spec) => Some(spec),
+            DeviceSpec::Motor(_)
+            | DeviceSpec::TrajectoryController(_)
+            | DeviceSpec::Detector(_) => None,
+        })
+    }
+
+    /// The motor of that name.
+    pub fn motor(&self, name: &str) -> Option<&MotorSpec> {
+        match self.devices.get(name)? {
+            DeviceSpec::Motor(spec) => Some(spec),
+            DeviceSpec::TrajectoryController(_)
+            | DeviceSpec::Detector(_)
+            | DeviceSpec::Generator(_) => None,
+        }
+    }
+}
