@@ -4,6 +4,7 @@
 //! simulated clock therefore runs on a paused tokio clock which is stretched 1,000 times: one
 //! microsecond of beamline time is one tokio millisecond, so that events a microsecond apart keep
 //! their order.
+#![expect(clippy::disallowed_methods, reason = "the one place that reads clocks and sets timers")]
 use std::{
     future::Future,
     ops::{Add, Sub},
@@ -71,14 +72,13 @@ const STRETCH: u32 = 1_000;
 /// The grain of a simulated clock, and the price of one answer from a foreign thread.
 const TICK: Duration = Duration::from_micros(1);
 /// Thirty years: beyond any scan, within what every platform can represent.
-const FAR_FUTURE: Duration = Duration::from_secs(86_400 * 365 * 30);
+const FAR_FUTURE: Duration = Duration::from_hours(24 * 365 * 30);
 /// 2026-01-01T00:00:00Z, at which every simulation starts.
 const SIMULATION_UNIX_START_S: f64 = 1_767_225_600.0;
 
 impl Clock {
     /// A clock that follows the wall clock. Must be called within a tokio runtime.
     pub fn real() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
         let unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let unix_start_s = unix.map_or(0.0, |unix| unix.as_secs_f64());
         Self::new(Pace::Real, unix_start_s)

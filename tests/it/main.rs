@@ -1,3 +1,5 @@
 //! Integration tests of the whole system, in one binary.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod storage;
+//! The one binary of integration tests, which sees all crates.
+mod cli;

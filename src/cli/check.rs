@@ -1,0 +1,85 @@
+//! `bluefly check`: validates a beamline file and lists what is in it.
+use super::{CliError, Format};
+use crate::beamline_file;
+use bluefly_protocol::beamline::{BeamlineSpec, DeviceSpec};
+use serde_json::{Value, json};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: bluefly check etc/sim.toml")]
+pub(crate) struct Arguments {
+    /// The beamline file
+    #[arg(value_name = "BEAMLINE.toml")]
+    beamline: PathBuf,
+    /// A table, or the same as JSON
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Prints the devices of a file that is right.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    let spec = beamline_file::read(&arguments.beamline)?;
+    let mut out = io::stdout().lock();
+    let written = match arguments.format {
+        Format::Text => write_table(&mut out, &spec),
+        Format::Json => serde_json::to_writer(&mut out, &listing(&spec))
+            .map_err(io::Error::from)
+            .and_then(|()| writeln!(out)),
+    };
+    written.and_then(|()| out.flush()).map_err(|error| CliError::output(&error))
+}
+
+fn write_table(out: &mut impl Write, spec: &BeamlineSpec) -> io::Result<()> {
+    writeln!(out, "beamline {}: {} devices", spec.name, spec.devices.len())?;
+    let rows = spec.devices.values().map(|device| {
+        let provider = device.provider().to_string();
+        [device.name().to_string(), device.device_type().as_str().into(), provider, details(device)]
+    });
+    let header = ["NAME", "TYPE", "PROVIDER", "DETAILS"].map(String::from);
+    let rows: Vec<[String; 4]> = std::iter::once(header).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let [name, kind, provider] = [0, 1, 2].map(|column| width(column).unwrap_or(0));
+    for [a, b, c, d] in &rows {
+        writeln!(out, "{a:name$}  {b:kind$}  {c:provider$}  {d}")?;
+    }
+    Ok(())
+}
+
+fn listing(spec: &BeamlineSpec) -> Value {
+    let device = |device: &DeviceSpec| {
+        json!({
+            "name": device.name(),
+            "type": device.device_type().as_str(),
+            "provider": device.provider().to_string(),
+            "details": details(device),
+        })
+    };
+    let devices: Vec<Value> = spec.devices.values().map(device).collect();
+    json!({"beamline": spec.name, "devices": devices})
+}
+
+/// What a device can do, in a few words.
+fn details(device: &DeviceSpec) -> String {
+    match device {
+        DeviceSpec::Motor(motor) => {
+            let (limits, units) = (&motor.limits, &motor.units);
+            let (velocity, acceleration) = (limits.max_velocity, limits.max_acceleration);
+            let range = format!("{} to {} {units}", limits.low, limits.high);
+            format!("{range}, {velocity} {units}/s, {acceleration} {units}/s^2")
+        }
+        DeviceSpec::TrajectoryController(controller) => {
+            let axes: Vec<&str> = controller.axes.iter().map(|axis| axis.as_str()).collect();
+            format!("axes {}", axes.join(", "))
+        }
+        DeviceSpec::Detector(detector) => {
+            let [rows, columns] = detector.shape;
+            let (dtype, trigger) = (detector.dtype.as_str(), detector.trigger.as_str());
+            let dead_time = detector.dead_time;
+            format!("{rows} x {columns} {dtype}, dead time {dead_time:?}, trigger {trigger}")
+        }
+        DeviceSpec::Generator(generator) => format!("{} frames at a time", generator.chunk_frames),
+    }
+}

@@ -1,0 +1,84 @@
+//! The command line: what may be asked, and how each command ends.
+mod check;
+mod error;
+
+pub(crate) use error::CliError;
+
+use crate::logging::{self, LogFormat};
+use clap::{Parser, Subcommand, ValueEnum};
+use error::ErrorFormat;
+use std::{ffi::OsString, process::ExitCode};
+
+/// Supervises the devices of a beamline and flies scans with them.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = EXIT_STATUS)]
+struct Arguments {
+    /// How errors are printed; every command takes it as well
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// How log lines are printed
+    #[arg(long, global = true, value_enum, default_value_t)]
+    log_format: LogFormat,
+    /// What is logged: a level, or levels by module such as `warn,bluefly_actors=debug`
+    #[arg(long, global = true, value_name = "FILTER", env = "BLUEFLY_LOG", default_value = "warn")]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_STATUS: &str = "Exit status: 0 done, 2 bad usage or bad input, 3 aborted, 4 failed.\n\
+                           Example: bluefly check etc/sim.toml";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Validate a beamline file and list its devices
+    Check(check::Arguments),
+}
+
+/// Text for people, or JSON for programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Runs the command that `arguments` (with the name of the program) ask for.
+pub(crate) fn main(arguments: Vec<OsString>) -> ExitCode {
+    let format = error_format(&arguments);
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(format),
+    }
+}
+
+fn run(arguments: Vec<OsString>) -> Result<(), CliError> {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) if !error.use_stderr() => {
+            return error.print().map_err(|error| CliError::output(&error));
+        }
+        Err(error) => return Err(usage_error(&error)),
+    };
+    logging::init(arguments.log_format, &arguments.log)?;
+    match arguments.command {
+        Command::Check(arguments) => check::run(&arguments),
+    }
+}
+
+/// Known before anything is parsed, so that a wrong command line is reported in the right form:
+/// `--format json` stands before or after the name of the command.
+fn error_format(arguments: &[OsString]) -> ErrorFormat {
+    let pairs = arguments.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json");
+    let joined = arguments.iter().any(|argument| argument == "--format=json");
+    if pairs || joined { ErrorFormat::Json } else { ErrorFormat::Text }
+}
+
+/// clap's message in one line.
+fn usage_error(error: &clap::Error) -> CliError {
+    let text = error.render().to_string();
+    let paragraphs = text.split("\n\n").map(|text| text.trim().strip_prefix("error: "));
+    let first = paragraphs.flatten().next().unwrap_or("no command given");
+    let words: Vec<&str> = first.split_whitespace().collect();
+    CliError::usage("command line", format!("{}; see bluefly --help", words.join(" ")))
+}

@@ -1,0 +1,266 @@
+//! The program itself: what it says of bad input, to the letter, and how it ends.
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// How a command ended: exit status, standard output, standard error.
+struct Ended {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+fn bluefly(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bluefly"));
+    command.args(arguments).current_dir(ROOT).env_remove("BLUEFLY_LOG");
+    command
+}
+
+fn ended(command: &mut Command) -> Ended {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ended {
+        status: output.status.code().expect("it was not killed by a signal"),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
+}
+
+/// `arguments` end with `status`, nothing on standard output, and one line of error.
+fn check(arguments: &[&str], status: i32, error: &str) {
+    let ended = ended(&mut bluefly(arguments));
+    assert_eq!(ended.err, format!("error: {error}\n"), "{arguments:?}");
+    assert_eq!((ended.status, ended.out.as_str()), (status, ""), "{arguments:?}");
+}
+
+/// etc/sim.toml with `old` replaced by `new` is refused with `error`, which follows the file name.
+fn check_file(old: &str, new: &str, error: &str) {
+    let text = fs::read_to_string(Path::new(ROOT).join("etc/sim.toml")).unwrap();
+    assert!(text.contains(old), "{old:?} is not in etc/sim.toml");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("bad.toml");
+    fs::write(&file, text.replacen(old, new, 1)).unwrap();
+    let file = file.to_str().unwrap();
+    check(&["check", file], 2, &format!("{file}: {error}"));
+}
+
+#[test]
+fn the_files_of_the_project_are_right() {
+    for (file, devices) in [("etc/sim.toml", 11), ("etc/example.toml", 4)] {
+        let ended = ended(&mut bluefly(&["check", file]));
+        assert_eq!((ended.status, ended.err.as_str()), (0, ""), "{file}");
+        assert_eq!(ended.out.lines().count(), devices + 2, "{}", ended.out);
+    }
+}
+
+#[test]
+fn devices_are_listed_as_a_table() {
+    let ended = ended(&mut bluefly(&["check", "etc/example.toml"]));
+    let expected = "\
+beamline example: 4 devices
+NAME       TYPE                   PROVIDER         DETAILS
+camera     detector               sim://camera     48 x 64 uint16, dead time 1ms, trigger edge
+generator  generator              sim://generator  1000 frames at a time
+motion     trajectory_controller  sim://motion     axes x
+x          motor                  sim://x          -20 to 20 mm, 10 mm/s, 50 mm/s^2
+";
+    assert_eq!(ended.out, expected);
+}
+
+#[test]
+fn devices_are_listed_as_json() {
+    let ended = ended(&mut bluefly(&["check", "etc/sim.toml", "--format", "json"]));
+    let listing: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(listing["beamline"], "sim");
+    assert_eq!(listing["devices"].as_array().unwrap().len(), 11);
+    assert_eq!(listing["devices"][0]["name"], "camera");
+}
+
+#[test]
+fn the_example_names_every_key() {
+    let text = fs::read_to_string(Path::new(ROOT).join("etc/example.toml")).unwrap();
+    // An unknown key is answered with those that are known.
+    let known_keys = |table: &str| {
+        let path = format!("{table}.no_such_key").to_uppercase().replace('.', "__");
+        let variable = format!("BLUEFLY__{}", path.trim_start_matches("__"));
+        let error = ended(bluefly(&["check", "etc/example.toml"]).env(variable, "1")).err;
+        let keys = error.trim_end().split_once("; expected ").unwrap_or_else(|| panic!("{error}"));
+        let keys = keys.1.replace("one of ", "").replace(" or ", ", ");
+        keys.split(", ").map(str::to_owned).collect::<Vec<_>>()
+    };
+    let tables = "beamline data publish supervision api device.x device.motion device.camera \
+                  device.generator sim sim.device.camera";
+    for table in known_keys("") {
+        assert!(tables.contains(&table), "[{table}] is not looked at");
+    }
+    for table in tables.split(' ') {
+        let section = text.split(&format!("\n[{table}]\n")).nth(1);
+        let section = section.unwrap_or_else(|| panic!("[{table}] is not in the example"));
+        let section = section.split("\n[").next().unwrap();
+        for key in known_keys(table).iter().filter(|key| (table, key.as_str()) != ("sim", "device"))
+        {
+            let written = section.lines().any(|line| line.starts_with(&format!("{key} = ")));
+            assert!(written, "{key} of [{table}] is not in etc/example.toml");
+        }
+    }
+}
+
+#[test]
+fn a_bad_file_is_refused_in_one_line() {
+    check_file(
+        "velocity",
+        "velocty",
+        "device.x.velocty: unknown key; expected one of provider, units, limits, velocity, \
+         acceleration, settle_time, precision",
+    );
+    check_file(
+        "\"100 mm/s\"",
+        "\"100 mm\"",
+        "device.x.velocity: \"100 mm\" has the wrong unit: expected mm/s",
+    );
+    check_file(
+        "\"100 mm/s\"",
+        "100",
+        "device.x.velocity: invalid type: integer 100, expected a text with number and unit, \
+         such as \"10 mm/s\" or \"1 ms\"",
+    );
+    check_file(
+        "[\"-100 mm\", \"100 mm\"]",
+        "[\"100 mm\", \"-100 mm\"]",
+        "device.x.limits: \"100 mm\" is not below \"-100 mm\": expected [lowest, highest]",
+    );
+    check_file(
+        "axes = [\"x\", ",
+        "axes = [\"q\", \"x\", ",
+        "device.motion.axes[0]: \"q\" is no device of type motor",
+    );
+    check_file(
+        "\"500 us\"",
+        "\"-500 us\"",
+        "device.camera.dead_time: \"-500 us\" is out of range: must be 0 s to a year",
+    );
+    check_file(
+        "shape = [48, 64]",
+        "shape = [nan, 64]",
+        "device.camera.shape[0]: invalid type: \
+         null, expected usize",
+    );
+    check_file("[device.y]", "[device.x]", "line 20, column 9: duplicate key");
+    check_file("[beamline]", "[beamline", "line 4, column 10: unclosed table, expected `]`");
+    check_file("name = \"sim\"", "nome = \"sim\"", "beamline.nome: unknown key; expected name");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    check(
+        &["check", "none.toml"],
+        2,
+        "none.toml: cannot read the file: No such file or directory (os error 2)",
+    );
+    check(&["check", "etc"], 2, "etc: cannot read the file: Is a directory (os error 21)");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("latin1.toml");
+    fs::write(&file, b"[beamline]\nname = \"\xb5\"\n").unwrap();
+    let file = file.to_str().unwrap();
+    let error = "cannot read the file: stream did not contain valid UTF-8";
+    check(&["check", file], 2, &format!("{file}: {error}"));
+}
+
+#[test]
+fn the_environment_overrides_a_file() {
+    let line = |variable: &str, value: &str| {
+        let ended = ended(bluefly(&["check", "etc/example.toml"]).env(variable, value));
+        let text = if ended.status == 0 { ended.out } else { ended.err };
+        text.lines().last().unwrap().to_owned()
+    };
+    let x = "x          motor                  sim://x          ";
+    let velocity = line("BLUEFLY__DEVICE__X__VELOCITY", "5 mm/s");
+    assert_eq!(velocity, format!("{x}-20 to 20 mm, 5 mm/s, 50 mm/s^2"));
+    let limits = line("BLUEFLY__DEVICE__X__LIMITS", "[\"-5 mm\", \"5 mm\"]");
+    assert_eq!(limits, format!("{x}-5 to 5 mm, 10 mm/s, 50 mm/s^2"));
+    assert_eq!(
+        line("BLUEFLY__DEVICE__X__VELOCITY", "5 mm"),
+        "error: BLUEFLY__DEVICE__X__VELOCITY: device.x.velocity: \"5 mm\" has the wrong unit: \
+         expected mm/s"
+    );
+    assert_eq!(
+        line("BLUEFLY__DEVICE__X__VELOCTY", "5 mm/s"),
+        "error: BLUEFLY__DEVICE__X__VELOCTY: device.x.velocty: unknown key; expected one of \
+         provider, units, limits, velocity, acceleration, settle_time, precision"
+    );
+    assert_eq!(
+        line("BLUEFLY__DEVICE____X", "5"),
+        "error: BLUEFLY__DEVICE____X: names no key: expected BLUEFLY__TABLE__KEY"
+    );
+}
+
+#[test]
+fn bad_usage_is_refused_in_one_line() {
+    let see = "; see bluefly --help";
+    check(&["chekc"], 2, &format!("command line: unrecognized subcommand 'chekc'{see}"));
+    check(
+        &["check"],
+        2,
+        &format!(
+            "command line: the following required arguments were not provided: \
+             <BEAMLINE.toml>{see}"
+        ),
+    );
+    check(
+        &["check", "--fast", "etc/sim.toml"],
+        2,
+        &format!("command line: unexpected argument '--fast' found{see}"),
+    );
+    check(
+        &["--log", "a=b=c", "check", "etc/sim.toml"],
+        2,
+        "--log: \"a=b=c\" is no filter: error parsing level filter: expected one of \"off\", \"error\", \"warn\", \
+         \"info\", \"debug\", \"trace\", or a number 0-5",
+    );
+}
+
+#[test]
+fn errors_are_json_on_request() {
+    for arguments in
+        [["check", "none.toml", "--format", "json"], ["--format", "json", "check", "none.toml"]]
+    {
+        let ended = ended(&mut bluefly(&arguments));
+        let expected = "{\"error\":{\"code\":\"input\",\"message\":\"cannot read the file: No such \
+                        file or directory (os error 2)\",\"where\":\"none.toml\"}}\n";
+        assert_eq!((ended.status, ended.err.as_str()), (2, expected));
+    }
+    let usage = ended(&mut bluefly(&["--format=json", "fly"]));
+    let error: serde_json::Value = serde_json::from_str(&usage.err).unwrap();
+    assert_eq!(error["error"]["code"], "usage");
+    assert_eq!(usage.status, 2);
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    let help = ended(&mut bluefly(&["--help"]));
+    assert_eq!((help.status, help.err.as_str()), (0, ""));
+    let commands = help.out.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = commands.lines().filter_map(|line| line.split_whitespace().next());
+    for name in names.filter(|name| *name != "help") {
+        let help = ended(&mut bluefly(&[name, "--help"]));
+        let example = format!("Example: bluefly {name} ");
+        assert!(help.status == 0 && help.out.contains(&example), "{name}: {}", help.out);
+    }
+    let bare = ended(&mut bluefly(&[]));
+    assert_eq!((bare.status, bare.out.as_str()), (2, ""));
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    let mut command = bluefly(&["check", "etc/sim.toml"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut err = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut err).unwrap();
+    assert_eq!((child.wait().unwrap().code(), err.as_str()), (Some(0), ""));
+}
