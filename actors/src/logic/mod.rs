@@ -1,0 +1,42 @@
+//! What hardware needs to be told, in plain `async` Rust over records of signals.
+//!
+//! A logic knows hardware; it knows no actor and no phase. Methods take `&self`. Each future may be
+//! dropped at any await: a later `make_safe` brings the device to rest from whatever was left.
+pub mod detector;
+pub mod generator;
+pub mod motor;
+pub mod trajectory;
+
+use crate::signal::SignalError;
+use bluefly_protocol::{
+    fault::{Fault, FaultClass},
+    name::Name,
+};
+
+/// What a device is being told to do: names the device and the operation in every fault.
+#[derive(Clone, Copy, Debug)]
+struct Task<'a> {
+    device: &'a Name,
+    operation: &'a str,
+}
+
+impl Task<'_> {
+    fn fault(self, class: FaultClass, reason: impl Into<String>) -> Fault {
+        Fault {
+            device: self.device.clone(),
+            operation: self.operation.to_owned(),
+            class,
+            reason: reason.into(),
+        }
+    }
+
+    /// Turns the error of a signal into a fault of this task.
+    fn done<T>(self, result: Result<T, SignalError>) -> Result<T, Fault> {
+        result.map_err(|error| error.into_fault(self.device, self.operation))
+    }
+}
+
+/// A count as a signal carries it.
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

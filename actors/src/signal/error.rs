@@ -1,0 +1,58 @@
+//! [`SignalError`]: what can go wrong with one signal.
+use super::{Kind, Value};
+use bluefly_protocol::{
+    fault::{Fault, FaultClass},
+    name::Name,
+};
+use std::time::Duration;
+
+/// A signal could not be got, put or observed. Every variant names the signal by its address.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SignalError {
+    /// The link to the device is down. What a put in flight did is unknown.
+    #[error("{signal} is disconnected")]
+    Disconnected { signal: String },
+    /// The device is reachable but did not answer, or did not finish, in time.
+    #[error("{signal} did not answer within {} s", after.as_secs_f64())]
+    Timeout { signal: String, after: Duration },
+    /// The value did not become what was waited for in time.
+    #[error("{signal} is still {last:?} after {} s", after.as_secs_f64())]
+    NotReached { signal: String, last: Value, after: Duration },
+    /// No device has such a signal.
+    #[error("there is no signal {signal}")]
+    Unknown { signal: String },
+    /// The device has a signal of another type, or a word that is none of the expected choices.
+    #[error("{signal} is {found:?}, which is not the expected {expected}")]
+    WrongType { signal: String, expected: Kind, found: Value },
+    /// The device does not take this value.
+    #[error("{signal} refused {value:?}: {reason}")]
+    Refused { signal: String, value: Value, reason: String },
+    /// The observer fell behind its bound; this many readings are gone.
+    #[error("{signal}: {lost} readings came faster than they were taken")]
+    Overrun { signal: String, lost: u64 },
+}
+
+impl SignalError {
+    /// What this asks of whoever was working with the device.
+    pub const fn class(&self) -> FaultClass {
+        match self {
+            Self::Disconnected { .. } => FaultClass::Disconnected,
+            Self::Refused { .. } => FaultClass::Rejected,
+            Self::Overrun { .. } => FaultClass::Lost,
+            Self::Timeout { .. }
+            | Self::NotReached { .. }
+            | Self::Unknown { .. }
+            | Self::WrongType { .. } => FaultClass::Failed,
+        }
+    }
+
+    /// The fault of `device`, which was to do `operation` (an infinitive).
+    pub fn into_fault(self, device: &Name, operation: impl Into<String>) -> Fault {
+        Fault {
+            device: device.clone(),
+            operation: operation.into(),
+            class: self.class(),
+            reason: self.to_string(),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Typed signals: one value of a device that can be got, put or observed.
+//!
+//! Where the value lives (`sim://x.VAL`, Channel Access) is the business of a [`SignalProvider`].
+//! Everything here lives on one thread; futures need not be `Send`.
+//!
+//! **Invariant:** a value from a lost connection is an error, never a stale number.
+mod error;
+mod monitor;
+mod provider;
+mod typed;
+mod value;
+
+pub use error::SignalError;
+pub use monitor::{Backlog, Feed, Monitor, monitor};
+pub use provider::{Channel, LocalFuture, Settle, SignalProvider};
+pub use typed::{Connector, Observer, SignalR, SignalRW, SignalW, SignalX};
+pub(crate) use value::choices;
+pub use value::{Alarm, Kind, Reading, Severity, SignalValue, Value};
+
+#[cfg(test)]
+mod tests;

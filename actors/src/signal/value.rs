@@ -1,0 +1,143 @@
+//! [`Value`]: what goes through a channel; [`SignalValue`]: the types that a signal may have.
+use serde::Serialize;
+use std::{fmt, sync::Arc};
+
+/// A value on its way through a channel.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+    Floats(Arc<[f64]>),
+}
+
+/// The type of a [`Value`]. An enum of the device travels as its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Bool,
+    Int,
+    Float,
+    Text,
+    Floats,
+}
+
+impl Value {
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Bool(_) => Kind::Bool,
+            Self::Int(_) => Kind::Int,
+            Self::Float(_) => Kind::Float,
+            Self::Text(_) => Kind::Text,
+            Self::Floats(_) => Kind::Floats,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bool => "bool",
+            Self::Int => "integer",
+            Self::Float => "float",
+            Self::Text => "text",
+            Self::Floats => "float array",
+        })
+    }
+}
+
+/// How bad the device says a value is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    #[default]
+    None,
+    Minor,
+    Major,
+    Invalid,
+}
+
+/// What the device says about the quality of a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Alarm {
+    pub severity: Severity,
+    /// The device's words; empty without an alarm.
+    pub text: String,
+}
+
+/// A value as the device told it, when, and how good it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading<T> {
+    pub value: T,
+    /// When the device took it, seconds since 1970-01-01T00:00:00Z.
+    pub timestamp_s: f64,
+    pub alarm: Alarm,
+}
+
+impl<T> Reading<T> {
+    /// The same reading of another value.
+    pub fn map<U, E>(self, map: impl FnOnce(T) -> Result<U, E>) -> Result<Reading<U>, E> {
+        let Self { value, timestamp_s, alarm } = self;
+        Ok(Reading { value: map(value)?, timestamp_s, alarm })
+    }
+}
+
+/// A type that a signal may have.
+pub trait SignalValue: Clone + PartialEq + fmt::Debug + 'static {
+    const KIND: Kind;
+    fn into_value(self) -> Value;
+    /// The value, or what came back if it is none of this type.
+    fn from_value(value: Value) -> Result<Self, Value>;
+}
+
+macro_rules! signal_value {
+    ($type:ty, $kind:ident) => {
+        impl SignalValue for $type {
+            const KIND: Kind = Kind::$kind;
+            fn into_value(self) -> Value {
+                Value::$kind(self)
+            }
+            fn from_value(value: Value) -> Result<Self, Value> {
+                match value {
+                    Value::$kind(value) => Ok(value),
+                    other => Err(other),
+                }
+            }
+        }
+    };
+}
+signal_value!(bool, Bool);
+signal_value!(i64, Int);
+signal_value!(f64, Float);
+signal_value!(String, Text);
+signal_value!(Arc<[f64]>, Floats);
+
+/// An enum whose variants travel as the device's words for them.
+macro_rules! choices {
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$variant_meta])* $variant,)+ }
+        impl $name {
+            /// The device's word for it.
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+        impl $crate::signal::SignalValue for $name {
+            const KIND: $crate::signal::Kind = $crate::signal::Kind::Text;
+            fn into_value(self) -> $crate::signal::Value {
+                $crate::signal::Value::Text(self.text().to_owned())
+            }
+            fn from_value(
+                value: $crate::signal::Value,
+            ) -> Result<Self, $crate::signal::Value> {
+                match value {
+                    $($crate::signal::Value::Text(text) if text == $text => Ok(Self::$variant),)+
+                    other => Err(other),
+                }
+            }
+        }
+    };
+}
+pub(crate) use choices;
