@@ -3,3 +3,5 @@
 mod storage;
 //! The one binary of integration tests, which sees all crates.
 mod cli;
+//! t
+mod scan_golden;

@@ -1,3 +1,28 @@
 //! Scan specifications and the frames that follow from them.
+//!
+//! A [`Spec`] is what the file says, field by field; a [`Stack`] is what it stands for: dimensions,
+//! slowest first. From a stack come [`Frames`], any stretch at any time, and [`Piece`]s, straight
+//! motions one after the other. All of it is computed when asked for: memory does not grow with the
+//! number of frames.
+mod build;
+mod coerce;
+mod columns;
+mod combine;
+mod curve;
+mod dimension;
+mod error;
+mod frames;
+mod layers;
+mod leaf;
+mod mask;
+mod outline;
+mod parse;
 mod piece;
+mod pieces;
+mod spec;
+mod stack;
+pub use error::SpecError;
+pub use frames::{Frames, Points};
 pub use piece::Piece;
+pub use spec::Spec;
+pub use stack::Stack;

@@ -1,0 +1,128 @@
+//! [`Curve`]: positions along one axis as a function of the index.
+//!
+//! A frame of index `i` has its midpoint at `i + 0.5` and its bounds at `i` and `i + 1`, so that
+//! neighbours share a bound exactly. The order of the operations is that of scanspec, since equal
+//! numbers decide where a gap is.
+use super::columns::{Direction, Frame, Slices, Span};
+
+/// How an axis goes through a dimension.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Curve {
+    pub(super) shape: Shape,
+    pub(super) motion: Motion,
+}
+
+/// Whether the axis moves during a frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Motion {
+    /// It stands at the midpoint: the bounds are the midpoint.
+    Step,
+    /// It goes from the lower to the upper bound.
+    Fly,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Shape {
+    Line { step: f64, first: f64 },
+    Spiral { centre: f64, scale: f64, arm: Arm },
+}
+
+/// Which coordinate of a spiral.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Arm {
+    Sine,
+    Cosine,
+}
+
+impl Shape {
+    pub(super) fn at(self, index: f64) -> f64 {
+        match self {
+            Self::Line { step, first } => index * step + first,
+            Self::Spiral { centre, scale, arm } => {
+                let phi = (4.0 * std::f64::consts::PI * index).sqrt();
+                let turn = match arm {
+                    Arm::Sine => phi.sin(),
+                    Arm::Cosine => phi.cos(),
+                };
+                centre + scale * phi * turn
+            }
+        }
+    }
+}
+
+impl Curve {
+    pub(super) fn frame(self, index: u64) -> Frame {
+        let index = index as f64;
+        let midpoint = self.shape.at(index + 0.5);
+        match self.motion {
+            Motion::Step => Frame::still(midpoint),
+            Motion::Fly => {
+                Frame { midpoint, lower: self.shape.at(index), upper: self.shape.at(index + 1.0) }
+            }
+        }
+    }
+
+    /// Whether the axis stands still through the whole dimension.
+    pub(super) fn still(self) -> bool {
+        match self.shape {
+            Shape::Line { step, .. } => step == 0.0,
+            Shape::Spiral { .. } => false,
+        }
+    }
+
+    /// Whether all frames of the dimension are one straight motion.
+    pub(super) fn straight(self) -> bool {
+        match (self.shape, self.motion) {
+            (Shape::Line { .. }, Motion::Fly) => true,
+            (Shape::Line { .. } | Shape::Spiral { .. }, _) => self.still(),
+        }
+    }
+
+    /// Whether there is a gap between frame `index - 1` and frame `index`.
+    pub(super) fn gap(self, index: u64) -> bool {
+        match self.motion {
+            Motion::Fly => false,
+            Motion::Step => self.frame(index - 1).midpoint != self.frame(index).midpoint,
+        }
+    }
+
+    pub(super) fn fill(self, span: Span, slices: &mut Slices) {
+        let (sign, base) = match span.direction {
+            Direction::Forward => (1.0, span.first as f64),
+            Direction::Backward => (-1.0, span.first as f64),
+        };
+        let fill = |values: &mut [f64], offset: f64| match self.shape {
+            Shape::Line { step, first } => {
+                // Blocks, so that the counter is a small integer, which is quick to convert.
+                for (block, values) in values.chunks_mut(BLOCK).enumerate() {
+                    let base = base + sign * (block * BLOCK) as f64 + offset;
+                    for (count, value) in values.iter_mut().enumerate() {
+                        *value = (base + sign * f64::from(count as u32)) * step + first;
+                    }
+                }
+            }
+            Shape::Spiral { .. } => {
+                for (count, value) in values.iter_mut().enumerate() {
+                    *value = self.shape.at(base + sign * count as f64 + offset);
+                }
+            }
+        };
+        fill(slices.midpoints, 0.5);
+        match (self.motion, span.direction) {
+            (Motion::Step, _) => {
+                slices.lower.copy_from_slice(slices.midpoints);
+                slices.upper.copy_from_slice(slices.midpoints);
+            }
+            (Motion::Fly, Direction::Forward) => {
+                fill(slices.lower, 0.0);
+                fill(slices.upper, 1.0);
+            }
+            (Motion::Fly, Direction::Backward) => {
+                fill(slices.lower, 1.0);
+                fill(slices.upper, 0.0);
+            }
+        }
+    }
+}
+
+const BLOCK: usize = 1 << 20;

@@ -1,0 +1,105 @@
+//! [`Mask`]: those frames of a grid that lie within an outline.
+use super::{
+    columns::{Columns, Frame},
+    layers::Layers,
+};
+use std::ops::Range;
+
+/// Frames of a grid, of which only some stretches of its rows are taken. It grows with the number
+/// of stretches (of an ellipse: rows), not with the number of frames.
+#[derive(Clone, Debug)]
+pub(super) struct Mask {
+    grid: Box<Layers>,
+    stretches: Box<[Stretch]>,
+    len: u64,
+    axes: usize,
+}
+
+/// Consecutive frames of the grid that are taken.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    /// Index of the first one in the mask.
+    first: u64,
+    /// Index of the first one in the grid.
+    grid: u64,
+    count: u64,
+    /// Whether a gap precedes the first one.
+    gap: bool,
+}
+
+impl Mask {
+    /// The frames of a grid that lie in the ranges, which are in order and not empty. `axes` is
+    /// the number of axes of the stack.
+    pub(super) fn new(grid: Layers, ranges: &[Range<u64>], axes: usize) -> Self {
+        let mut stretches = Vec::with_capacity(ranges.len());
+        let mut first = 0;
+        for range in ranges {
+            let count = range.end - range.start;
+            stretches.push(Stretch { first, grid: range.start, count, gap: false });
+            first += count;
+        }
+        let mut mask = Self { grid: Box::new(grid), stretches: stretches.into(), len: first, axes };
+        for place in 1..mask.stretches.len() {
+            let before = mask.stretches[place].first - 1;
+            mask.stretches[place].gap = !mask.meets(before, before + 1);
+        }
+        mask
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether one frame ends where the other starts.
+    pub(super) fn meets(&self, before: u64, after: u64) -> bool {
+        let (mut left, mut right) = (vec![Frame::default(); self.axes], Vec::new());
+        right.clone_from(&left);
+        self.point(before, &mut left);
+        self.point(after, &mut right);
+        left.iter().zip(&right).all(|(left, right)| left.upper == right.lower)
+    }
+
+    fn stretch(&self, index: u64) -> &Stretch {
+        &self.stretches[self.stretches.partition_point(|stretch| stretch.first <= index) - 1]
+    }
+
+    fn in_grid(&self, index: u64) -> u64 {
+        let stretch = self.stretch(index);
+        stretch.grid + (index - stretch.first)
+    }
+
+    pub(super) fn point(&self, index: u64, point: &mut [Frame]) {
+        self.grid.point(self.in_grid(index), point);
+    }
+
+    pub(super) fn moves(&self, index: u64) -> bool {
+        self.grid.moves(self.in_grid(index))
+    }
+
+    /// Whether there is a gap between frame `index - 1` and frame `index`.
+    pub(super) fn gap(&self, index: u64) -> bool {
+        let stretch = self.stretch(index);
+        if index == stretch.first { stretch.gap } else { self.grid.gap(self.in_grid(index)) }
+    }
+
+    pub(super) fn straight(&self, index: u64) -> Range<u64> {
+        let stretch = self.stretch(index);
+        let straight = self.grid.straight(self.in_grid(index));
+        let start = straight.start.max(stretch.grid) - stretch.grid;
+        let end = straight.end.min(stretch.grid + stretch.count) - stretch.grid;
+        stretch.first + start..stretch.first + end
+    }
+
+    pub(super) fn fill(&self, from: u64, count: usize, (at, columns): (usize, &mut Columns)) {
+        let mut done = 0;
+        while done < count {
+            let index = from + done as u64;
+            let stretch = self.stretch(index);
+            let left = stretch.count - (index - stretch.first);
+            let part = left.min((count - done) as u64) as usize;
+            let grid = stretch.grid + (index - stretch.first);
+            self.grid.fill(grid, part, (at + done, columns));
+            done += part;
+        }
+    }
+}

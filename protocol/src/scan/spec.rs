@@ -1,0 +1,140 @@
+//! [`Spec`]: a scan specification, as scanspec 1.0 writes it in JSON.
+use super::{SpecError, parse};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde_json::Value;
+use std::str::FromStr;
+
+/// A scan specification: checked field by field when it was read, so that every value in it
+/// obeys the rules of its node. What follows from the whole is checked by
+/// [`Stack::new`](super::Stack::new).
+///
+/// Written by `serde`, it has scanspec's own form: `type` last and every default spelled out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spec(pub(super) Node);
+
+impl Spec {
+    /// A specification from parsed JSON.
+    pub fn from_value(value: &Value) -> Result<Self, SpecError> {
+        parse::spec(value).map(Self)
+    }
+}
+
+impl FromStr for Spec {
+    type Err = SpecError;
+
+    /// A specification from JSON text.
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        match serde_json::from_str::<Value>(text) {
+            Ok(value) => Self::from_value(&value),
+            Err(error) => Err(SpecError {
+                path: "$".to_owned(),
+                value: "the text".to_owned(),
+                rule: format!("is not JSON: {error}"),
+            }),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Spec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_value(&Value::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+/// A node of a specification. Positions are in the EGU of their axis, durations in seconds;
+/// **invariant:** every number is finite, every duration positive, every `num` at least 1.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(super) enum Node {
+    Product { outer: Side, inner: Side, gap: bool },
+    Zip { left: Box<Spec>, right: Box<Spec> },
+    Snake { spec: Box<Spec> },
+    Concat { left: Box<Spec>, right: Box<Spec>, gap: bool, check_path_changes: bool },
+    Squash { spec: Box<Spec>, check_path_changes: bool },
+    Linspace { axis: String, start: f64, stop: f64, num: u64 },
+    Range { axis: String, start: f64, stop: f64, step: f64 },
+    Fly { spec: Box<Spec> },
+    ConstantDuration { constant_duration: f64, spec: Option<Box<Spec>> },
+    Static { axis: String, value: f64, num: u64 },
+    Spiral(Spiral),
+    Ellipse(Ellipse),
+    Polygon(Polygon),
+}
+
+/// One side of a product: a specification, or how often the other side is repeated.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(super) enum Side {
+    Spec(Box<Spec>),
+    Times(u64),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Spiral {
+    pub(super) x_axis: String,
+    pub(super) x_centre: f64,
+    pub(super) x_diameter: f64,
+    pub(super) x_step: f64,
+    pub(super) y_axis: String,
+    pub(super) y_centre: f64,
+    pub(super) y_diameter: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Ellipse {
+    pub(super) x_axis: String,
+    pub(super) x_centre: f64,
+    pub(super) x_diameter: f64,
+    pub(super) x_step: f64,
+    pub(super) y_axis: String,
+    pub(super) y_centre: f64,
+    pub(super) y_diameter: f64,
+    pub(super) y_step: f64,
+    pub(super) snake: bool,
+    pub(super) vertical: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Polygon {
+    pub(super) x_axis: String,
+    pub(super) y_axis: String,
+    pub(super) vertices: Vec<[f64; 2]>,
+    pub(super) x_step: f64,
+    pub(super) y_step: f64,
+    pub(super) snake: bool,
+    pub(super) vertical: bool,
+}
+
+impl Node {
+    fn type_name(&self) -> &'static str {
+        match self {
+            Self::Product { .. } => "Product",
+            Self::Zip { .. } => "Zip",
+            Self::Snake { .. } => "Snake",
+            Self::Concat { .. } => "Concat",
+            Self::Squash { .. } => "Squash",
+            Self::Linspace { .. } => "Linspace",
+            Self::Range { .. } => "Range",
+            Self::Fly { .. } => "Fly",
+            Self::ConstantDuration { .. } => "ConstantDuration",
+            Self::Static { .. } => "Static",
+            Self::Spiral(_) => "Spiral",
+            Self::Ellipse(_) => "Ellipse",
+            Self::Polygon(_) => "Polygon",
+        }
+    }
+}
+
+/// The fields of a node, then its type: the order in which scanspec writes them.
+#[derive(Serialize)]
+struct Typed<'a> {
+    #[serde(flatten)]
+    fields: &'a Node,
+    r#type: &'static str,
+}
+
+impl Serialize for Spec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Typed { fields: &self.0, r#type: self.0.type_name() }.serialize(serializer)
+    }
+}

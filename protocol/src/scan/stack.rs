@@ -1,0 +1,71 @@
+//! [`Stack`]: the dimensions that a specification stands for.
+use super::{Frames, Piece, Spec, SpecError, build, frames, layers::Layers, pieces};
+use std::{ops::Range, sync::Arc};
+
+/// The dimensions of a scan, slowest first, from which its frames follow.
+///
+/// It holds what the specification says and nothing per frame, so its size does not depend on the
+/// number of frames. Frames are computed when they are asked for, in any order.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    axes: Arc<[String]>,
+    layers: Layers,
+}
+
+impl Stack {
+    /// The stack of a specification. Fails on what a single field cannot show: sides that do not
+    /// fit together, an axis that is used twice, a squash that would change the path.
+    pub fn new(spec: &Spec) -> Result<Self, SpecError> {
+        let (axes, layers) = build::stack(spec)?;
+        Ok(Self { axes: axes.into(), layers })
+    }
+
+    /// Names of the axes, slowest first.
+    pub fn axes(&self) -> &[String] {
+        &self.axes
+    }
+
+    /// Number of frames in each dimension, slowest first.
+    pub fn shape(&self) -> Vec<u64> {
+        self.layers.dimensions().map(|dimension| dimension.len).collect()
+    }
+
+    /// For each dimension, slowest first, whether every other pass runs backwards.
+    pub fn snaked(&self) -> Vec<bool> {
+        self.layers.dimensions().map(|dimension| dimension.snaked).collect()
+    }
+
+    /// Number of frames of the whole scan, at most 2^53.
+    pub fn num_points(&self) -> u64 {
+        self.layers.len()
+    }
+
+    /// Whether the specification says how long each frame takes.
+    pub fn has_duration(&self) -> bool {
+        self.layers.has_duration()
+    }
+
+    /// Frames of a range, cut to those that there are.
+    pub fn frames(&self, range: Range<u64>) -> Frames {
+        let mut frames = Frames::default();
+        self.fill(range, &mut frames);
+        frames
+    }
+
+    /// Replaces `frames` by those of a range, cut to those that there are. The memory is used
+    /// again, which makes it the quick way through a long scan.
+    pub fn fill(&self, range: Range<u64>, frames: &mut Frames) {
+        let end = range.end.min(self.num_points());
+        let start = range.start.min(end);
+        frames::fill(&self.axes, &self.layers, start..end, frames);
+    }
+
+    /// The scan from a frame on, as pieces of straight motion; none if there is no such frame.
+    ///
+    /// The first piece has a gap before it, wherever the scan is entered. A piece is as long as
+    /// the specification lets it be known without comparing frames: a row of a grid, the repeats
+    /// of a point. Two lines that are concatenated stay two pieces even if they continue each other.
+    pub fn pieces(&self, from_frame: u64) -> impl Iterator<Item = Piece> + '_ {
+        pieces::Pieces::new(&self.layers, self.axes.len(), from_frame)
+    }
+}
