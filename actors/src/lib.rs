@@ -5,3 +5,5 @@ pub mod random;
 pub mod signal;
 pub mod status;
 pub mod storage;
+pub mod supervise;
+pub mod system;

@@ -5,3 +5,5 @@ mod storage;
 mod cli;
 //! t
 mod scan_golden;
+//! Integration tests: one binary, one module for each subject.
+mod supervise;
