@@ -1,28 +1,207 @@
 //! Stream files in HDF5, which readers follow while they are written.
 use super::{
     disk::{Cause, Disk, DiskCall, DiskError, StreamFile},
+    h5raw::{self, Slab},
+    layout,
+    lock::WriterLock,
     nexus::{MasterEnd, MasterPlan},
-    plan::StreamPlan,
+    nexus_file,
+    plan::{ColumnData, ColumnPlan, Rows, StreamPlan},
 };
-use std::path::Path;
+use hdf5::{Dataset, Datatype};
+use std::{
+    mem,
+    path::{Path, PathBuf},
+};
 
 /// HDF5 files on a file system.
+///
+/// Files are made so that a killed process leaves every committed row readable: format of HDF5
+/// 1.10, written for readers that follow (SWMR), a lock beside the file, and a commit counter at
+/// `/entry/bluefly/committed`.
 pub struct Hdf5Disk;
 
 impl Disk for Hdf5Disk {
     fn create(&mut self, plan: &StreamPlan) -> Result<Box<dyn StreamFile>, DiskError> {
-        Err(DiskCall::Create.failed(&plan.path, Cause::Other("not there yet".to_owned())))
+        let path = &plan.path;
+        let failed = |cause| DiskCall::Create.failed(path, cause);
+        if path.exists() {
+            return Err(failed(Cause::Exists));
+        }
+        let lock = WriterLock::acquire(path).map_err(failed)?;
+        let open = match Open::create(plan) {
+            Ok(open) => open,
+            Err(error) => {
+                lock.remove().map_err(failed)?;
+                return Err(failed(other(&error)));
+            }
+        };
+        Ok(Box::new(Hdf5File { path: path.clone(), open: Some(open), lock: Some(lock) }))
     }
 
     fn free_bytes(&mut self, path: &Path) -> Result<u64, DiskError> {
-        Err(DiskCall::FreeBytes.failed(path, Cause::Other("not there yet".to_owned())))
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let status = rustix::fs::statvfs(directory.unwrap_or(Path::new(".")));
+        let failed = |error| DiskCall::FreeBytes.failed(path, other(&error));
+        status.map(|status| status.f_bavail.saturating_mul(status.f_frsize)).map_err(failed)
     }
 
     fn create_master(&mut self, plan: MasterPlan) -> Result<(), DiskError> {
-        Err(DiskCall::CreateMaster.failed(&plan.path, Cause::Other("not there yet".to_owned())))
+        let path = plan.path.clone();
+        let failed = |cause| DiskCall::CreateMaster.failed(&path, cause);
+        if path.exists() {
+            return Err(failed(Cause::Exists));
+        }
+        nexus_file::create(plan).map_err(|error| failed(other(&error)))
     }
 
-    fn finish_master(&mut self, path: &Path, _end: &MasterEnd) -> Result<(), DiskError> {
-        Err(DiskCall::FinishMaster.failed(path, Cause::Other("not there yet".to_owned())))
+    fn finish_master(&mut self, path: &Path, end: &MasterEnd) -> Result<(), DiskError> {
+        let failed = |error| DiskCall::FinishMaster.failed(path, other(&error));
+        nexus_file::finish(path, end).map_err(failed)
     }
+}
+
+struct Hdf5File {
+    path: PathBuf,
+    /// `None` once closed.
+    open: Option<Open>,
+    /// `None` once closed; let go of in any case when dropped.
+    lock: Option<WriterLock>,
+}
+
+struct Open {
+    file: hdf5::File,
+    columns: Vec<Column>,
+    committed: Dataset,
+}
+
+struct Column {
+    plan: ColumnPlan,
+    dataset: Dataset,
+    datatype: Datatype,
+    /// Rows that the dataset has room for.
+    extent: u64,
+}
+
+impl Open {
+    fn create(plan: &StreamPlan) -> hdf5::Result<Self> {
+        let file = layout::create_file(&plan.path)?;
+        let (datasets, committed) = layout::create_stream(&file, plan)?;
+        let columns = plan.columns.iter().zip(datasets);
+        let columns = columns.map(|(plan, dataset)| Column::new(plan, dataset));
+        let columns = columns.collect::<hdf5::Result<_>>()?;
+        // The end of the file as it is now goes into its header: recovery never cuts below it.
+        file.flush()?;
+        file.start_swmr()?;
+        Ok(Self { file, columns, committed })
+    }
+
+    fn commit(&self, rows: u64) -> hdf5::Result<()> {
+        self.committed.write_raw(&[rows])?;
+        self.committed.flush()
+    }
+}
+
+impl Column {
+    fn new(plan: &ColumnPlan, dataset: Dataset) -> hdf5::Result<Self> {
+        let datatype = layout::datatype(plan.element)?;
+        Ok(Self { plan: plan.clone(), dataset, datatype, extent: 0 })
+    }
+
+    fn write(&mut self, first: u64, data: &ColumnData) -> hdf5::Result<()> {
+        match data {
+            ColumnData::F64(values) => self.write_values(first, values),
+            ColumnData::F32(values) => self.write_values(first, values),
+            ColumnData::U8(values) => self.write_values(first, values),
+            ColumnData::U16(values) => self.write_values(first, values),
+            ColumnData::U32(values) => self.write_values(first, values),
+            ColumnData::U64(values) => self.write_values(first, values),
+            ColumnData::I32(values) => self.write_values(first, values),
+            ColumnData::I64(values) => self.write_values(first, values),
+        }
+    }
+
+    fn write_values<T: hdf5::H5Type>(&mut self, first: u64, values: &[T]) -> hdf5::Result<()> {
+        let row_len = self.plan.row_len() as usize;
+        let num_rows = (values.len() / row_len) as u64;
+        if num_rows == 0 {
+            return Ok(());
+        }
+        let mut shape = Vec::with_capacity(1 + self.plan.row_shape.len());
+        shape.push(num_rows);
+        shape.extend(&self.plan.row_shape);
+        let end = first + num_rows;
+        if end > self.extent {
+            let extent = std::iter::once(end).chain(self.plan.row_shape.iter().copied());
+            self.dataset.resize(extent.map(|size| size as usize).collect::<Vec<_>>())?;
+            self.extent = end;
+        }
+        let is_image = !self.plan.row_shape.is_empty();
+        if !is_image || self.plan.rows_per_chunk != 1 {
+            let slab = Slab { first, counts: &shape };
+            return h5raw::write_rows(&self.dataset, &self.datatype, &slab, values);
+        }
+        // One image per chunk: past the chunk cache, at twice the speed.
+        let mut offset = vec![0; shape.len()];
+        for (index, image) in (first..end).zip(values.chunks_exact(row_len)) {
+            offset[0] = index;
+            h5raw::write_chunk(&self.dataset, &offset, image)?;
+        }
+        Ok(())
+    }
+}
+
+impl Hdf5File {
+    fn run(
+        &mut self,
+        call: DiskCall,
+        work: impl FnOnce(&mut Open) -> hdf5::Result<()>,
+    ) -> Result<(), DiskError> {
+        let open = self.open.as_mut().expect("only closing takes it");
+        work(open).map_err(|error| call.failed(&self.path, other(&error)))
+    }
+}
+
+impl StreamFile for Hdf5File {
+    fn write(&mut self, rows: &Rows) -> Result<(), DiskError> {
+        self.run(DiskCall::Write, |open| {
+            let mut columns = open.columns.iter_mut().zip(&rows.columns);
+            columns.try_for_each(|(column, data)| column.write(rows.first_index, data))
+        })
+    }
+
+    fn flush(&mut self) -> Result<(), DiskError> {
+        // Of the whole file: flushing each dataset leaves the end of the file out of its header,
+        // and the columns at different lengths if the process is killed in between.
+        self.run(DiskCall::Flush, |open| open.file.flush())
+    }
+
+    fn commit(&mut self, rows: u64) -> Result<(), DiskError> {
+        self.run(DiskCall::Commit, |open| open.commit(rows))
+    }
+
+    fn close(mut self: Box<Self>) -> Result<u64, DiskError> {
+        let failed = |path: &Path, cause| DiskCall::Close.failed(path, cause);
+        let Open { file, columns, committed } = self.open.take().expect("closed once");
+        // Strong close: handles that something forgot to drop do not keep it open.
+        drop((columns, committed));
+        file.close().map_err(|error| failed(&self.path, other(&error)))?;
+        let bytes = std::fs::metadata(&self.path);
+        let bytes = bytes.map_err(|error| failed(&self.path, other(&error)))?.len();
+        let lock = self.lock.take().expect("closed once");
+        lock.remove().map_err(|cause| failed(&self.path, cause))?;
+        Ok(bytes)
+    }
+}
+
+impl Drop for Hdf5File {
+    fn drop(&mut self) {
+        // Not closed, so something failed: dropping the handles would close the file, write what
+        // the library still holds and call it good. What was committed is on disk already.
+        mem::forget(self.open.take());
+    }
+}
+
+fn other(error: &impl ToString) -> Cause {
+    Cause::Other(error.to_string())
 }

@@ -7,6 +7,7 @@ use bluefly_actors::{
 };
 use std::path::Path;
 
+mod files;
 mod memory;
 
 /// No guard of the free space, which is the machine's.
