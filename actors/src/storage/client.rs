@@ -269,6 +269,9 @@ impl StreamHandle {
         let num_rows = plan.num_rows(&rows)?;
         // Held while sending: a row sent after the close would vanish without an error.
         let books = self.open_books()?;
+        if num_rows == 0 {
+            return Ok(());
+        }
         let shared = &self.client.0;
         let reserved = if shared.clock.is_simulated() {
             shared.budget.wait(rows.bytes())
@@ -290,9 +293,11 @@ impl StreamHandle {
         let epoch = books.epoch + 1;
         self.send(Command::Rewind { stream: self.stream.id, rows, epoch })?;
         books.epoch = epoch;
-        self.stream.state.send_modify(|state| {
+        self.stream.state.send_if_modified(|state| {
+            let lowers = state.written.max(state.committed) > rows;
             state.written = state.written.min(rows);
             state.committed = state.committed.min(rows);
+            lowers
         });
         Ok(())
     }

@@ -42,11 +42,12 @@ pub(super) fn write_rows<T: H5Type>(
     let Slab { first, counts } = slab;
     assert_eq!(values.len() as u64, counts.iter().product(), "as many values as the slab has");
     assert_eq!(size_of::<T>(), datatype.size(), "values of the type of the dataset");
+    let rank = i32::try_from(counts.len()).expect("HDF5 has at most 32 dimensions");
     let mut start = vec![0; counts.len()];
     start[0] = *first;
     hdf5::sync::sync(|| {
         // SAFETY: `counts` has as many dimensions as are announced, and outlives the call.
-        let memory = unsafe { H5Screate_simple(counts.len() as i32, counts.as_ptr(), ptr::null()) };
+        let memory = unsafe { H5Screate_simple(rank, counts.as_ptr(), ptr::null()) };
         let memory = space(memory)?;
         // SAFETY: the dataset is open, since we borrow it.
         let file = space(unsafe { H5Dget_space(dataset.id()) })?;

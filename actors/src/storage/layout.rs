@@ -78,7 +78,7 @@ fn create_column(file: &File, plan: &ColumnPlan) -> Result<Dataset> {
         Element::F32 => builder.fill_value(f32::NAN),
         _ => builder,
     };
-    let builder = builder.empty_as(&descriptor(plan.element));
+    let builder = builder.empty_as(descriptor(plan.element));
     let dataset =
         builder.shape(hdf5::SimpleExtents::from_vec(extents)).create(plan.dataset.as_str())?;
     for (name, value) in &plan.attributes {

@@ -7,8 +7,12 @@ use bluefly_actors::{
 };
 use std::path::Path;
 
+mod actor;
+mod differential;
+mod faults;
 mod files;
 mod memory;
+mod queue;
 
 /// No guard of the free space, which is the machine's.
 fn config() -> StorageConfig {
