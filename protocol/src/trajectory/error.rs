@@ -41,6 +41,10 @@ pub enum PlanError {
     TooShort { frame: u64, value: f64, minimum: f64 },
     #[error("frame {frame}: duration {value} s is shorter than 0.000001 s, the controller's tick")]
     BelowTick { frame: u64, value: f64 },
+    #[error("frame {frame}: duration {value} s is longer than {limit} s")]
+    TooLong { frame: u64, value: f64, limit: f64 },
+    #[error("frame {frame}: motion to or from it takes {limit} s or longer")]
+    TooSlow { frame: u64, limit: f64 },
 }
 
 impl fmt::Display for Bound {

@@ -70,8 +70,16 @@ impl Rig {
             segments: flown.segments.len() as u64,
         };
         assert_eq!(flown.prediction, counted, "{label}: the prediction");
+        let longest = self.longest.as_micros() as u64;
+        let frame_ticks = pieces.iter().map(|piece| self.frame_ticks(piece));
+        if frame_ticks.clone().all(|ticks| ticks < longest as f64 - 1.0) {
+            let rows = flown.segments.iter().filter(|segment| segment.frames > 0);
+            let taken: u64 = rows.map(|segment| segment.duration_us).sum();
+            let exact = frame_ticks.zip(pieces).map(|(ticks, piece)| ticks * piece.frames as f64);
+            let drift = exact.sum::<f64>() - taken as f64;
+            assert!(drift.abs() <= 0.5 + 1e-6, "{label}: a drift of {drift} us");
+        }
         for segment in &flown.segments {
-            let longest = self.longest.as_micros() as u64;
             assert!((1..=longest).contains(&segment.duration_us), "{label}: {segment:?}");
         }
     }

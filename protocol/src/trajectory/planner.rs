@@ -3,6 +3,7 @@ use super::{
     AxisLimits, Batch, Bound, PlanError, Stretch,
     leg::Leg,
     row::Row,
+    ticks,
     turn::{Stroke, Turn},
     walk::{Rules, Walk},
 };
@@ -59,7 +60,7 @@ impl Planner {
         for piece in pieces.into_iter().filter(|piece| piece.frames > 0) {
             self.check_piece(&piece)?;
             let row = self.rules.row(piece);
-            self.check_velocities(&row)?;
+            self.check_row(&row)?;
             prediction.frames += row.piece.frames;
             walk.go_through(row);
             walk.ready.drain(..).try_for_each(|leg| self.count(&leg, &mut prediction))?;
@@ -140,18 +141,22 @@ impl Planner {
         }
     }
 
-    fn check_velocities(&self, row: &Row) -> Result<(), PlanError> {
+    fn check_row(&self, row: &Row) -> Result<(), PlanError> {
+        let (frame, value) = (row.piece.first_frame, row.frame_ticks / ticks::PER_SECOND);
+        if value >= ticks::LONGEST_S {
+            return Err(PlanError::TooLong { frame, value, limit: ticks::LONGEST_S });
+        }
         for ((name, limits), &velocity) in self.axes().zip(&row.velocities) {
             let (value, limit) = (velocity.abs(), limits.max_velocity);
             if value > limit * (1.0 + ROUNDING) {
-                let (frame, axis) = (row.piece.first_frame, name.clone());
+                let axis = name.clone();
                 return Err(PlanError::Velocity { frame, axis, value, limit });
             }
         }
         Ok(())
     }
 
-    /// The motion between two rows is farthest out where it rests: after the run-down from frame
+    /// Motion between two rows is farthest out where it rests: after the run-down from frame
     /// `after` and before the run-up to frame `before`.
     fn check_turn(
         &self,
@@ -161,6 +166,10 @@ impl Planner {
     ) -> Result<(), PlanError> {
         let run_down = after.map(|frame| (frame, Stretch::RunDown));
         let run_up = before.map(|frame| (frame, Stretch::RunUp));
+        if turn.duration() >= ticks::at_least(ticks::LONGEST_S) {
+            let frame = before.or(after).expect("motion leads to or from a frame");
+            return Err(PlanError::TooSlow { frame, limit: ticks::LONGEST_S });
+        }
         for (frame, stretch) in run_down.into_iter().chain(run_up) {
             for ((name, limits), stroke) in self.axes().zip(&turn.strokes) {
                 let value = place(stroke, stretch);
@@ -268,8 +277,8 @@ fn check_limits(name: &Name, limits: &AxisLimits) -> Result<(), PlanError> {
             return refused(key, value, positive);
         }
     }
-    if !(limits.settle_s.is_finite() && limits.settle_s >= 0.0) {
-        return refused("settle_s", limits.settle_s, "zero or positive, and finite");
+    if !(0.0..ticks::LONGEST_S).contains(&limits.settle_s) {
+        return refused("settle_s", limits.settle_s, "zero or positive, and below 100000");
     }
     if limits.low.is_nan() || limits.high.is_nan() || limits.low > limits.high {
         return refused("low", limits.low, "at most high");

@@ -373,6 +373,42 @@ fn run_up_and_run_down_may_touch_a_limit_but_not_pass_it() {
     rig([within(-0.625, 5.625)]).fly(&snake, "touching twice");
 }
 
+#[test]
+fn nonsense_is_refused_or_flown_but_never_a_panic() {
+    const VALUES: [f64; 12] =
+        [0.0, -0.0, 1.0, -1.0, 1e-9, 1e9, 1e-300, 1e300, f64::MAX, f64::NAN, f64::INFINITY, 5.0];
+    for seed in 0..10_000 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut any = || VALUES[random.random_range(0..VALUES.len())];
+        let limits = AxisLimits {
+            low: -any(),
+            high: any(),
+            max_velocity: any(),
+            max_acceleration: any(),
+            settle_s: any(),
+        };
+        let pieces = [lasting(any(), piece(0, 3, &[any()], &[any()])), {
+            let frame_duration_s = Some(any()).filter(|&duration| duration != 5.0);
+            Piece { frame_duration_s, ..piece(3, 1_000_000, &[any()], &[any()]) }
+        }];
+        let planner = rig([limits]).planner();
+        if planner.check(pieces.clone()).is_ok() {
+            assert!(!planner.plan(pieces).next_batch(100).segments.is_empty(), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn motion_that_takes_days_is_refused() {
+    let check = |limits, pieces: &[Piece], text| refused(&rig([limits]), pieces, text);
+    let line = || [piece(7, 10, &[0.0], &[5.0])];
+    let points = || [piece(0, 1, &[0.0], &[0.0]), piece(1, 1, &[90.0], &[90.0])];
+    let weak = AxisLimits { max_acceleration: 1e-300, ..LIMITS };
+    check(weak, &line(), "frame 7: motion to or from it takes 100000 s or longer");
+    let slow = AxisLimits { max_velocity: 1e-300, ..LIMITS };
+    check(slow, &points(), "frame 1: motion to or from it takes 100000 s or longer");
+}
+
 fn refused(rig: &Rig, pieces: &[Piece], text: &str) {
     let error = rig.planner().check(pieces.iter().cloned()).expect_err(text);
     assert_eq!(error.to_string(), text);
@@ -406,6 +442,7 @@ fn durations_that_cannot_be_taken_are_refused() {
     refused(&two, &point(0.0), "frame 4: duration 0 s must be positive and finite");
     refused(&two, &point(-1.0), "frame 4: duration -1 s must be positive and finite");
     refused(&two, &point(f64::NAN), "frame 4: duration NaN s must be positive and finite");
+    refused(&two, &point(1e6), "frame 4: duration 1000000 s is longer than 100000 s");
     two.minimum = Duration::ZERO;
     refused(
         &two,
@@ -429,7 +466,7 @@ fn limits_that_mean_nothing_are_refused() {
     );
     check(
         AxisLimits { settle_s: -1.0, ..LIMITS },
-        "axis x: settle_s -1 must be zero or positive, and finite",
+        "axis x: settle_s -1 must be zero or positive, and below 100000",
     );
     check(AxisLimits { low: 101.0, ..LIMITS }, "axis x: low 101 must be at most high");
 }

@@ -6,7 +6,10 @@ pub(super) const PER_SECOND: f64 = 1e6;
 /// A relative error below this is rounding, not intent.
 const ROUNDING: f64 = 1e-10;
 
-/// The fewest ticks that last `seconds`.
+/// The longest time that one frame or one motion may take, seconds: more than a day.
+pub(super) const LONGEST_S: f64 = 1e5;
+
+/// The fewest ticks that last `seconds`, or [`LONGEST_S`] if that is shorter.
 ///
 /// What is above a whole number by rounding only (0.0003 s is 299.99999999999994 us) counts as it.
 pub(super) fn at_least(seconds: f64) -> u64 {
@@ -14,7 +17,7 @@ pub(super) fn at_least(seconds: f64) -> u64 {
     let nearest = exact.round();
     let whole =
         if (exact - nearest).abs() <= ROUNDING * exact.abs() { nearest } else { exact.ceil() };
-    whole as u64
+    whole.min(LONGEST_S * PER_SECOND) as u64
 }
 
 /// The ticks in `seconds`, with their fraction, but without a fraction that is rounding only.
