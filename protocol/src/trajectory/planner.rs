@@ -44,7 +44,7 @@ impl Planner {
         Self { names: axes.iter().map(|(name, _)| name.clone()).collect(), rules }
     }
 
-    /// The same for a controller whose longest segment is not [`MAX_SEGMENT`]; at least 2 us.
+    /// The same for a controller whose longest segment is not [`MAX_SEGMENT`]; at least 1 us.
     pub fn with_max_segment(mut self, longest: Duration) -> Self {
         self.rules.longest = ticks_of(longest);
         self
@@ -220,7 +220,7 @@ impl<I: Iterator<Item = Piece>> Trajectory<I> {
 }
 
 fn ticks_of(longest: Duration) -> u64 {
-    (longest.as_micros() as u64).max(2)
+    (longest.as_micros() as u64).max(1)
 }
 
 fn place(stroke: &Stroke, stretch: Stretch) -> f64 {

@@ -78,14 +78,11 @@ pub(super) struct RowLeg {
 
 impl RowLeg {
     pub(super) fn new(row: Row, longest: u64, carried: f64, ahead: f64) -> Self {
-        // A fraction may round a segment up by one tick.
-        let room = if row.frame_ticks.fract() == 0.0 { longest } else { longest - 1 };
-        let frames_per_segment = ((room as f64 / row.frame_ticks) as u64).max(1);
-        let segments_per_frame = if row.frame_ticks <= room as f64 {
-            1
-        } else {
-            (row.frame_ticks / (longest - 1) as f64).ceil() as u64
-        };
+        // What is carried is in -0.5..0.5, so rounding never makes a segment longer than its
+        // exact duration rounded up: `longest`, being whole, holds.
+        let longest = longest as f64;
+        let frames_per_segment = ((longest / row.frame_ticks) as u64).max(1);
+        let segments_per_frame = ((row.frame_ticks / longest).ceil() as u64).max(1);
         Self { row, frames_per_segment, segments_per_frame, carried, ahead }
     }
 

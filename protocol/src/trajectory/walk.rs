@@ -15,7 +15,7 @@ pub(super) struct Rules {
     pub(super) limits: Arc<[AxisLimits]>,
     /// Shortest frame, seconds.
     pub(super) minimum_s: f64,
-    /// Longest segment, ticks; at least 2.
+    /// Longest segment, ticks; at least 1.
     pub(super) longest: u64,
 }
 
