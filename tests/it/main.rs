@@ -7,3 +7,4 @@ mod cli;
 mod scan_golden;
 //! Integration tests: one binary, one module for each subject.
 mod supervise;
+mod tidy;
