@@ -20,6 +20,7 @@
 //! | provider | what carries signals: Channel Access, a simulation |
 //! | resource, datum, stream, document, page | how data are announced (event model) |
 pub mod beamline;
+pub mod document;
 pub mod fault;
 pub mod name;
 pub mod scan;
