@@ -28,8 +28,27 @@ pub(super) fn metadata(metadata: &BTreeMap<String, Value>) -> Result<(), Compose
         if let Some(bad) = bad_name(value) {
             return refused(bad, PLAIN);
         }
+        if let Some(rule) = known_rule(key, value) {
+            return refused(key, rule);
+        }
     }
     Ok(())
+}
+
+/// What the schema says of a start document's optional fields.
+fn known_rule(key: &str, value: &Value) -> Option<&'static str> {
+    let is_text = value.is_string();
+    let (right, rule) = match key {
+        "data_session" | "group" | "owner" | "project" => (is_text, "must be a text"),
+        "sample" => (is_text || value.is_object(), "must be a text or an object"),
+        "data_groups" => {
+            let texts = value.as_array().is_some_and(|all| all.iter().all(Value::is_string));
+            (texts, "must be a list of texts")
+        }
+        "data_type" | "projections" => (false, "is not supported"),
+        _ => (true, ""),
+    };
+    (!right).then_some(rule)
 }
 
 /// The first name in nested objects that the schema refuses.

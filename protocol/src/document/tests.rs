@@ -343,6 +343,10 @@ fn wrong_starts_are_refused() {
     check("a/b", json!(1), &format!("metadata key \"a/b\" {plain}"));
     check("a", json!({"b": {"c.d": 1}}), &format!("metadata key \"c.d\" {plain}"));
     check("uid", json!("mine"), "metadata key \"uid\" is said by the start document itself");
+    check("owner", json!(1), "metadata key \"owner\" must be a text");
+    check("sample", json!([]), "metadata key \"sample\" must be a text or an object");
+    check("data_groups", json!([1]), "metadata key \"data_groups\" must be a list of texts");
+    check("projections", json!([]), "metadata key \"projections\" is not supported");
     let info = RunInfo { time_s: f64::NAN, ..run_info() };
     let error = RunComposer::start(info, uids("run")).err().expect("refused");
     assert_eq!(error.to_string(), "the time of the start is NaN s, not finite");
