@@ -132,6 +132,9 @@ impl<A: Actor<Context = Context<A>>> Future for Life<A> {
 
 impl<A: Actor<Context = Context<A>>> Drop for Life<A> {
     fn drop(&mut self) {
+        if self.body.is_none() {
+            return;
+        }
         let span = self.span.clone();
         let _entered = span.enter();
         // The runtime is going down: nobody is left to be told of a panic, and it has been logged.

@@ -5,7 +5,7 @@ use super::{
     env::Env,
     events::Event,
     exit::{Exit, Kill},
-    panics::install_panic_hook,
+    panics::{capture, install_panic_hook},
     shuffle::shuffled,
     spec::{ChildSpec, Restart},
     start::GivenUp,
@@ -373,7 +373,8 @@ impl Keeper {
     async fn obey(&mut self, command: Command) -> Result<(), Escalation> {
         match command {
             Command::Add { make, reply } => {
-                let added = self.add(make());
+                let made = capture(make).map_err(TreeError::NotMade);
+                let added = made.and_then(|spec| self.add(spec));
                 let outcome = if added.is_ok() { self.start_due().await } else { Ok(()) };
                 answer(reply, added);
                 outcome
@@ -412,7 +413,14 @@ impl Keeper {
             self.children.remove(i);
         }
         let now = self.now();
-        self.children.push(Child::new(spec, now));
+        // Siblings that it may depend on come first, and they may be waiting for their restart.
+        let start_at = match self.strategy {
+            Strategy::OneForOne => now,
+            Strategy::OneForAll | Strategy::RestForOne => {
+                self.children.iter().filter_map(|child| child.start_at).max().unwrap_or(now)
+            }
+        };
+        self.children.push(Child::new(spec, start_at));
         self.show_children();
         Ok(())
     }

@@ -58,6 +58,9 @@ pub enum TreeError {
     Taken(String),
     #[error("{0}: its supervisor ended meanwhile")]
     Gone(String),
+    /// Making the spec of a child panicked.
+    #[error("cannot be made: {0}")]
+    NotMade(String),
 }
 
 /// What a running supervisor is asked to do.
@@ -121,7 +124,11 @@ impl Node {
     }
 
     fn collect_vitals(&self, found: &mut Vec<(Arc<str>, Arc<Vitals>)>) {
-        if let Some(control) = self.update(|seen| seen.control.clone()) {
+        let control = self.update(|seen| match seen.commands {
+            Some(_) => None,
+            None => seen.control.clone(),
+        });
+        if let Some(control) = control {
             found.push((Arc::clone(&self.id), Arc::clone(&control.vitals)));
         }
         self.children().iter().for_each(|child| child.collect_vitals(found));

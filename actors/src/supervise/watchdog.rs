@@ -32,9 +32,10 @@ impl Watchdog {
         mut on_blocked: impl FnMut(Blocked) + Send + 'static,
     ) -> io::Result<Self> {
         let (stop, stopped) = bounded::<()>(0);
+        let pause = (limit / LOOKS).max(Duration::from_millis(1));
         let watch = move || {
             let mut told = vec![];
-            while stopped.recv_timeout(limit / LOOKS) == Err(RecvTimeoutError::Timeout) {
+            while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                 let polls = long_polls(&tree, limit);
                 for (id, poll, since) in &polls {
                     if !told.contains(&(Arc::clone(id), *poll)) {
