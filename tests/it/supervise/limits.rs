@@ -61,8 +61,8 @@ fn die(deaths: u32, interval: Duration) -> Option<(String, Duration)> {
             env.clock().sleep(interval).await;
             kill(&child).await;
         }
-        env.clock().sleep(ms(1)).await;
-        let ended = tree.snapshot().last_exit.map(|exit| (super::brief(&exit), at(&env) - ms(1)));
+        let exit = env.clock().timeout(ms(1), tree.join()).await;
+        let ended = exit.ok().map(|exit| (super::brief(&exit), at(&env)));
         tree.shutdown().await;
         ended
     })

@@ -41,7 +41,9 @@ fn race(seed: u64, schedule: Schedule) -> (String, Duration) {
         racers[3].up().await.unwrap();
         env.clock().sleep_until(env.clock().now() + SECOND).await;
         assert_eq!(log.take(), "a.1 started, b.1 started, c.1 started, d.1 started");
-        racers.iter().for_each(|racer| racer.tell(Race).unwrap());
+        for racer in &racers {
+            racer.tell(Race).unwrap();
+        }
         env.clock().sleep(ms(1)).await;
         let order = log.take();
         tree.shutdown().await;
@@ -104,16 +106,18 @@ fn trace(seed: u64, schedule: Schedule) -> String {
         }
         let tree = plan.spawn("root", &env);
         let mut chance = env.seed().stream("chance", 0);
-        let mut told = String::new();
+        let mut told = vec![];
         for _ in 0..50 {
             env.clock().sleep(Duration::from_micros(chance.below(500_000))).await;
             let id = ["a", "b", "c", "d"][chance.below(4) as usize];
             let crashed = tree.crash(id, "chance");
-            told += &format!("{:?} {id} {crashed:?} {}\n", at(&env), story(&mut events));
-            told += &serde_json::to_string(&tree.snapshot()).unwrap();
+            let events = story(&mut events);
+            let tree = serde_json::to_string(&tree.snapshot()).unwrap();
+            told.push(format!("{:?} {id} {crashed:?} {events} {tree}", at(&env)));
         }
         tree.shutdown().await;
-        told + &log.take() + &story(&mut events)
+        told.extend([log.take(), story(&mut events)]);
+        told.join("\n")
     })
 }
 
