@@ -38,6 +38,8 @@ enum Probing {
 #[derive(Debug)]
 pub(super) enum News {
     Ended(Exit),
+    /// It answered its probe; the next one has its time.
+    Answered,
     Unresponsive,
 }
 
@@ -159,11 +161,8 @@ impl Child {
         if let Probing::Asked(answer) = &mut self.probing
             && let Poll::Ready(answered) = answer.as_mut().poll(cx)
         {
-            if !answered {
-                self.probing = Probing::Off;
-                return Poll::Ready(News::Unresponsive);
-            }
             self.probe_later(env);
+            return Poll::Ready(if answered { News::Answered } else { News::Unresponsive });
         }
         Poll::Pending
     }

@@ -197,6 +197,8 @@ impl Keeper {
             match self.next().await {
                 Wake::Stop => return Ok(()),
                 Wake::News(child, News::Ended(exit)) => self.bury(child, exit).await?,
+                // What is due next has changed.
+                Wake::News(_, News::Answered) => {}
                 Wake::News(child, News::Unresponsive) => {
                     let exit = self.kill(child, Kill::Unresponsive).await;
                     self.bury(child, exit).await?;

@@ -123,3 +123,16 @@ fn probes_leave_a_busy_actor_alone() {
         tree.shutdown().await;
     });
 }
+
+#[test]
+fn probes_go_on_after_an_answer() {
+    simulate(async |env| {
+        let (spec, child) = probed(&Log::default());
+        let tree = Supervisor::new(Strategy::OneForOne).child(spec).spawn("root", &env);
+        child.up().await.unwrap();
+        env.clock().sleep(ms(2_100)).await;
+        let answer = child.ask(Hang, 10 * SECOND).await;
+        assert_eq!((answer, at(&env)), (Err(AskError::Lost("child".into())), ms(2_700)));
+        tree.shutdown().await;
+    });
+}

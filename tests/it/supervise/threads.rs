@@ -83,7 +83,7 @@ fn a_blocked_thread_is_given_up_and_replaced() {
     real_system().block_on(async {
         let env = real_env();
         let (spec, camera, hold) = blocking();
-        let spec = spec.probe(&camera, ms(10), ms(50));
+        let spec = spec.probe(&camera, ms(10), SECOND);
         let tree = Supervisor::new(Strategy::OneForOne).child(spec).spawn("root", &env);
         camera.up().await.unwrap();
         let (_, first) = camera.ask(Who, AGES).await.unwrap().unwrap();
@@ -161,6 +161,7 @@ fn the_watchdog_names_who_blocks_a_thread_once() {
         });
         assert_eq!(camera.ask(Block, AGES).await, Ok(1));
         drop(watchdog.unwrap());
+        assert!(tree.snapshot().children[0].busy_us > 20_000);
         let named: Vec<_> = named.iter().collect();
         assert_eq!(named.len(), 1, "{named:?}");
         assert_eq!(&*named[0].id, "camera");
