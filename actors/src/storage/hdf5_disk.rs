@@ -202,6 +202,7 @@ impl Drop for Hdf5File {
     }
 }
 
+/// On one line: the library breaks some of its texts.
 fn other(error: &impl ToString) -> Cause {
-    Cause::Other(error.to_string())
+    Cause::Other(error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
 }

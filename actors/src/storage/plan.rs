@@ -17,8 +17,8 @@ pub struct StreamPlan {
 /// One dataset of a stream file, extensible along its first dimension.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ColumnPlan {
-    /// Absolute path of the dataset: `/entry/data/x`. The first group is an `NXentry`, the groups
-    /// within it are `NXdata`.
+    /// Absolute path of the dataset: `/entry/data/x`. `/entry` is an `NXentry`, the groups within it
+    /// are `NXdata`; `/entry/bluefly` is taken.
     pub dataset: String,
     pub element: Element,
     /// Shape of one row: `[]` for a number, `[height, width]` for an image.
@@ -181,7 +181,7 @@ impl ColumnPlan {
 
     /// Numbers in one row.
     pub fn row_len(&self) -> u64 {
-        self.row_shape.iter().product()
+        self.row_shape.iter().fold(1, |len: u64, size| len.saturating_mul(*size))
     }
 
     /// Size of one chunk.
@@ -192,8 +192,8 @@ impl ColumnPlan {
     fn check(&self) -> Result<(), String> {
         let name = &self.dataset;
         let parts: Vec<&str> = name.split('/').collect();
-        let is_absolute = parts.len() >= 3 && parts[0].is_empty();
-        if !is_absolute || parts[1..].iter().any(|part| part.is_empty() || *part == ".") {
+        let is_ours = matches!(parts[..], ["", "entry", group, _, ..] if group != "bluefly");
+        if !is_ours || parts[1..].iter().any(|part| matches!(*part, "" | "." | "..")) {
             return Err(format!("dataset {name:?} is not of the form /entry/group/name"));
         }
         if self.row_len() == 0 || self.rows_per_chunk == 0 {
@@ -256,5 +256,71 @@ impl Rows {
     /// Size in bytes.
     pub fn bytes(&self) -> u64 {
         self.columns.iter().map(ColumnData::bytes).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(columns: Vec<ColumnPlan>) -> StreamPlan {
+        StreamPlan { path: "a.h5".into(), run_uid: "run".to_owned(), columns }
+    }
+
+    #[track_caller]
+    fn check_plan(columns: Vec<ColumnPlan>, reason: &str) {
+        let reason = reason.to_owned();
+        let expected = StorageError::Unusable { path: "a.h5".into(), reason };
+        assert_eq!(plan(columns).check(), Err(expected));
+    }
+
+    fn image(size: [u64; 2]) -> ColumnPlan {
+        ColumnPlan::image("/entry/camera/data", Element::U16, size)
+    }
+
+    #[test]
+    fn unusable_plans_are_refused() {
+        let form = |name: &str| format!("dataset {name:?} is not of the form /entry/group/name");
+        check_plan(vec![], "a stream has at least one column");
+        for name in ["", "x", "/entry/x", "/data/group/x", "entry/data/x", "/entry//x"] {
+            check_plan(vec![ColumnPlan::number(name)], &form(name));
+        }
+        for name in ["/entry/data/", "/entry/../x", "/entry/bluefly/committed"] {
+            check_plan(vec![ColumnPlan::number(name)], &form(name));
+        }
+        let x = ColumnPlan::number("/entry/data/x");
+        assert_eq!(plan(vec![x.clone()]).check(), Ok(()));
+        check_plan(vec![x.clone(), x.clone()], "dataset /entry/data/x is there twice");
+        let empty = ColumnPlan { rows_per_chunk: 0, ..x };
+        check_plan(vec![empty], "dataset /entry/data/x: a row or a chunk is empty");
+        check_plan(vec![image([0, 3])], "dataset /entry/camera/data: a row or a chunk is empty");
+        let large = "dataset /entry/camera/data: a chunk is limited to 4 GiB";
+        check_plan(vec![image([1 << 16, 1 << 15])], large);
+        check_plan(vec![image([1 << 40, 1 << 40])], large);
+    }
+
+    #[track_caller]
+    fn check_rows(first_index: u64, columns: Vec<ColumnData>, expected: Result<u64, &str>) {
+        let plan = plan(vec![ColumnPlan::number("/entry/data/x"), image([2, 3])]);
+        let mismatch = |reason: &str| {
+            let reason = reason.to_owned();
+            StorageError::Mismatch { path: "a.h5".into(), reason }
+        };
+        let num_rows = plan.num_rows(&Rows { first_index, columns });
+        assert_eq!(num_rows, expected.map_err(mismatch));
+    }
+
+    #[test]
+    fn rows_fit_their_plan() {
+        use ColumnData::{F64, U8, U16};
+        check_rows(0, vec![F64(vec![]), U16(vec![])], Ok(0));
+        check_rows(7, vec![F64(vec![0.0; 2]), U16(vec![0; 12])], Ok(2));
+        check_rows(0, vec![F64(vec![])], Err("1 columns given, 2 planned"));
+        let planned = "/entry/camera/data: U8 given, U16 planned";
+        check_rows(0, vec![F64(vec![]), U8(vec![])], Err(planned));
+        let short = "/entry/camera/data: 11 numbers, 2 x 6 due";
+        check_rows(0, vec![F64(vec![0.0; 2]), U16(vec![0; 11])], Err(short));
+        let far = "first index 18446744073709551615 is out of range";
+        check_rows(u64::MAX, vec![F64(vec![0.0]), U16(vec![0; 6])], Err(far));
     }
 }

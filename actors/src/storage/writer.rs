@@ -106,6 +106,10 @@ impl Writer {
 
     /// Carries out `command`. A panic costs the open streams, not the writer.
     pub(super) fn run(&mut self, command: Command) -> Next {
+        let after_panic = match command {
+            Command::Shutdown { .. } => Next::End,
+            _ => Next::GoOn,
+        };
         let outcome = catch_unwind(AssertUnwindSafe(|| self.execute(command)));
         outcome.unwrap_or_else(|panic| {
             let error = StorageError::Panicked { message: panic_message(panic.as_ref()) };
@@ -113,7 +117,7 @@ impl Writer {
             for stream in self.streams.values_mut() {
                 stream.fail(error.clone());
             }
-            Next::GoOn
+            after_panic
         })
     }
 
@@ -148,7 +152,7 @@ impl Writer {
     }
 
     fn create(&mut self, id: StreamId, plan: Arc<StreamPlan>) -> Result<()> {
-        self.check_free(&plan)?;
+        check_free(self.disk.as_mut(), self.min_free_bytes, &plan)?;
         let health = Health::Writing(self.disk.create(&plan)?);
         let stream = Stream {
             plan,
@@ -163,29 +167,18 @@ impl Writer {
         Ok(())
     }
 
-    fn check_free(&mut self, plan: &StreamPlan) -> Result<()> {
-        let limit_bytes = self.min_free_bytes;
-        let free_bytes = self.disk.free_bytes(&plan.path)?;
-        if free_bytes < limit_bytes {
-            return Err(StorageError::DiskFull {
-                path: plan.path.clone(),
-                free_bytes,
-                limit_bytes,
-            });
-        }
-        Ok(())
-    }
-
     fn flush(&mut self) -> Vec<StreamReport> {
-        let mut streams = std::mem::take(&mut self.streams);
-        for stream in streams.values_mut().filter(|stream| stream.is_dirty) {
+        for stream in self.streams.values_mut().filter(|stream| stream.is_dirty) {
             stream.flush();
+            if !matches!(stream.health, Health::Writing(_)) {
+                continue;
+            }
             // After the flush: what is there is safe, and there was room for it.
-            if let Err(error) = self.check_free(&stream.plan) {
+            let free = check_free(self.disk.as_mut(), self.min_free_bytes, &stream.plan);
+            if let Err(error) = free {
                 stream.stop(error);
             }
         }
-        self.streams = streams;
         let report = |(&stream, now): (&StreamId, &Stream)| StreamReport {
             stream,
             epoch: now.epoch,
@@ -200,9 +193,18 @@ impl Writer {
 
     /// Closes every stream, in the order in which they were created.
     pub(super) fn close_all(&mut self) -> Vec<(StreamId, Result<FileSummary>)> {
-        let streams = std::mem::take(&mut self.streams);
-        streams.into_iter().map(|(id, stream)| (id, stream.close())).collect()
+        let next = || self.streams.pop_first();
+        std::iter::from_fn(next).map(|(id, stream)| (id, stream.close())).collect()
     }
+}
+
+fn check_free(disk: &mut dyn Disk, limit_bytes: u64, plan: &StreamPlan) -> Result<()> {
+    let path = plan.path.clone();
+    let free_bytes = disk.free_bytes(&path)?;
+    if free_bytes < limit_bytes {
+        return Err(StorageError::DiskFull { path, free_bytes, limit_bytes });
+    }
+    Ok(())
 }
 
 impl Stream {
@@ -263,7 +265,7 @@ impl Stream {
                 tracing::error!(%error, committed = self.committed, "stream stopped");
                 Health::Stopped(file, error)
             }
-            worse => worse,
+            sooner @ (Health::Stopped(..) | Health::Failed(_)) => sooner,
         };
     }
 

@@ -132,8 +132,8 @@ fn a_fault_after_some_bytes_spares_other_streams() {
     });
 }
 
-#[test]
-fn a_panic_of_the_writer_costs_the_open_streams_only() {
+#[track_caller]
+fn check_panic(call: DiskCall) {
     simulated(async |clock| {
         let faults = DiskFaults::default();
         let disk = Box::new(FaultyDisk::new(MemoryDisk::new(), faults.clone()));
@@ -144,9 +144,13 @@ fn a_panic_of_the_writer_costs_the_open_streams_only() {
         client.flush().await.unwrap();
         let after = FaultAfter::Calls(0);
         let effect = FaultEffect::Panic;
-        faults.add(DiskFault { effect, ..fault(DiskCall::Write, after) });
+        faults.add(DiskFault { effect, ..fault(call, after) });
         first.append(rows(0, 1, 0)).unwrap();
-        client.flush().await.unwrap();
+        match client.flush().await {
+            Ok(()) => {}
+            Err(StorageError::Panicked { .. }) => client.flush().await.unwrap(),
+            Err(error) => panic!("{error}"),
+        }
         let error = StorageError::Panicked { message: "injected panic".to_owned() };
         assert_eq!(first.watch().borrow().error, Some(error.clone()));
         let state = second.watch().borrow().clone();
@@ -159,8 +163,20 @@ fn a_panic_of_the_writer_costs_the_open_streams_only() {
         let error = client.create(plan("d.h5")).await.err().unwrap();
         let message = "during this request".to_owned();
         assert_eq!(error, StorageError::Panicked { message });
+        faults.clear();
+        let last = client.create(plan("e.h5")).await.unwrap();
+        faults.add(DiskFault { effect, ..fault(DiskCall::Close, after) });
         client.shutdown().await;
+        assert_eq!(last.append(rows(0, 1, 0)), Err(StorageError::Down));
     });
+}
+
+#[test]
+fn a_panic_of_the_writer_costs_the_open_streams_only() {
+    check_panic(DiskCall::Write);
+    check_panic(DiskCall::Flush);
+    check_panic(DiskCall::Commit);
+    check_panic(DiskCall::FreeBytes);
 }
 
 #[test]

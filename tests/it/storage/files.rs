@@ -177,6 +177,19 @@ fn an_existing_file_is_refused_and_left_as_it_is() {
 }
 
 #[test]
+fn a_missing_directory_is_named() {
+    let error = simulated(async |clock| {
+        let client = StorageClient::hdf5(config(), clock).unwrap();
+        let error = client.create(plan("/nowhere/a.h5")).await.err().unwrap();
+        client.shutdown().await;
+        error
+    });
+    let expected =
+        "cannot find the free space of /nowhere/a.h5: No such file or directory (os error 2)";
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
 fn the_lock_beside_the_file_is_held_while_it_is_written() {
     use rustix::fs::{FlockOperation, flock};
     let directory = TempDir::new().unwrap();

@@ -11,6 +11,7 @@ mod actor;
 mod differential;
 mod faults;
 mod files;
+mod kill;
 mod memory;
 mod queue;
 
