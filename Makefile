@@ -1,0 +1,48 @@
+# The two commands of the README are `make demo` and `make test`; the rest are their parts.
+# One development profile serves clippy, tests and checks, so that nothing is built twice.
+
+PYTHON := .venv/bin/python
+BLUEFLY := target/debug/bluefly
+SCANS := target/scans
+
+.PHONY: demo test setup fmt lint doc unit check-scan deny bench
+
+demo: setup
+	cargo run --quiet --release -- demo
+
+test: setup fmt lint doc deny unit check-scan
+
+setup:
+	./setup
+
+fmt:
+	cargo fmt --all --check
+
+lint:
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+
+unit:
+	cargo test --workspace --locked
+
+# What `bluefly scan` leaves is checked with the tools of those who will read it.
+check-scan: setup
+	cargo build --locked
+	$(PYTHON) tests/python/test_check_scan.py
+	rm -rf $(SCANS)
+	$(BLUEFLY) scan etc/demo.json --beamline etc/sim.toml --sim --fast --seed 1 --out $(SCANS)/demo
+	$(PYTHON) tests/python/check_scan.py $(SCANS)/demo --num-events 1600
+
+# Licences, sources and duplicates are tested by tests/it/dependencies.rs from the same deny.toml;
+# cargo-deny looks deeper where it is installed. It does not fetch advisories: that needs a network.
+deny:
+	@if cargo deny --version >/dev/null 2>&1; then \
+	  cargo deny --locked check licenses bans sources; \
+	else \
+	  echo "deny: cargo-deny is not installed (cargo install cargo-deny): left to the tests"; \
+	fi
+
+bench:
+	cargo bench --workspace --locked
