@@ -1,6 +1,7 @@
 //! The command line: what may be asked, and how each command ends.
 mod check;
 mod error;
+mod points;
 
 pub(crate) use error::CliError;
 
@@ -33,6 +34,8 @@ const EXIT_STATUS: &str = "Exit status: 0 done, 2 bad usage or bad input, 3 abor
 enum Command {
     /// Validate a beamline file and list its devices
     Check(check::Arguments),
+    /// Print the frames of a scan specification
+    Points(points::Arguments),
 }
 
 /// Text for people, or JSON for programs.
@@ -63,6 +66,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), CliError> {
     logging::init(arguments.log_format, &arguments.log)?;
     match arguments.command {
         Command::Check(arguments) => check::run(&arguments),
+        Command::Points(arguments) => points::run(&arguments),
     }
 }
 

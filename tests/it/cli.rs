@@ -1,7 +1,8 @@
 //! The program itself: what it says of bad input, to the letter, and how it ends.
+use serde_json::{Value, json};
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{Read as _, Write as _},
     path::Path,
     process::{Command, Stdio},
 };
@@ -22,7 +23,16 @@ fn bluefly(arguments: &[&str]) -> Command {
 }
 
 fn ended(command: &mut Command) -> Ended {
-    let output = command.stdin(Stdio::null()).output().unwrap();
+    ended_with_input(command, "")
+}
+
+fn ended_with_input(command: &mut Command, input: &str) -> Ended {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ended {
         status: output.status.code().expect("it was not killed by a signal"),
@@ -75,7 +85,7 @@ x          motor                  sim://x          -20 to 20 mm, 10 mm/s, 50 mm/
 #[test]
 fn devices_are_listed_as_json() {
     let ended = ended(&mut bluefly(&["check", "etc/sim.toml", "--format", "json"]));
-    let listing: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    let listing: Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!(listing["beamline"], "sim");
     assert_eq!(listing["devices"].as_array().unwrap().len(), 11);
     assert_eq!(listing["devices"][0]["name"], "camera");
@@ -235,7 +245,7 @@ fn errors_are_json_on_request() {
         assert_eq!((ended.status, ended.err.as_str()), (2, expected));
     }
     let usage = ended(&mut bluefly(&["--format=json", "fly"]));
-    let error: serde_json::Value = serde_json::from_str(&usage.err).unwrap();
+    let error: Value = serde_json::from_str(&usage.err).unwrap();
     assert_eq!(error["error"]["code"], "usage");
     assert_eq!(usage.status, 2);
 }
@@ -256,11 +266,107 @@ fn every_command_has_help_with_an_example() {
 }
 
 #[test]
+fn points_are_those_of_scanspec() {
+    let mut compared = 0;
+    let mut files: Vec<_> = fs::read_dir(Path::new(ROOT).join("tests/golden/scanspec"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    for file in files {
+        let golden: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        let is_whole = golden["exact"] == true && golden.get("path_start").is_none();
+        if !is_whole || golden.get("sampled").is_some() || golden.get("note").is_some() {
+            continue;
+        }
+        let ended = ended_with_input(&mut bluefly(&["points", "-"]), &golden["spec"].to_string());
+        assert_eq!((ended.status, ended.err.as_str()), (0, ""), "{}", file.display());
+        let points: Value = serde_json::from_str(&ended.out).unwrap();
+        for key in ["axes", "shape", "snaked", "num_points", "frames"] {
+            assert_eq!(points[key], golden[key], "{key} of {}", file.display());
+        }
+        compared += 1;
+    }
+    assert!(compared > 30, "compared {compared} files only");
+}
+
+#[test]
+fn points_may_be_a_part_of_a_scan() {
+    let rows = |arguments: &[&str]| {
+        let ended = ended(bluefly(&["points", "etc/demo.json"]).args(arguments));
+        assert_eq!((ended.status, ended.err.as_str()), (0, ""), "{arguments:?}");
+        ended.out
+    };
+    let expected = "\
+index,y,y_lower,y_upper,x,x_lower,x_upper,gap,duration
+99,0.0,0.0,0.0,9.9,9.85,9.95,0,0.004
+100,0.10000000000000002,0.10000000000000002,0.10000000000000002,9.9,9.95,9.85,1,0.004
+";
+    assert_eq!(rows(&["--format", "csv", "--start", "99", "--num", "2"]), expected);
+    let header = expected.lines().next().unwrap();
+    assert_eq!(rows(&["--format", "csv", "--num", "0"]), format!("{header}\n"));
+    assert_eq!(rows(&["--format", "csv", "--start", "1600"]), format!("{header}\n"));
+    assert!(rows(&["--format", "none"]).starts_with("1600 frames in "));
+    let none: Value = serde_json::from_str(&rows(&["--num", "0"])).unwrap();
+    assert_eq!((&none["num_points"], &none["frames"]["gap"]), (&json!(1600), &json!([])));
+}
+
+#[test]
+fn a_bad_specification_is_refused_in_one_line() {
+    let check = |spec: &str, error: &str| {
+        let ended = ended_with_input(&mut bluefly(&["points", "-"]), spec);
+        assert_eq!(ended.err, format!("error: standard input: {error}\n"));
+        assert_eq!((ended.status, ended.out.as_str()), (2, ""));
+    };
+    check(
+        r#"{"type": "Fly""#,
+        "$: the text is not JSON: EOF while parsing an object at line 1 column 14",
+    );
+    check("", "$: the text is not JSON: EOF while parsing a value at line 1 column 0");
+    check(
+        r#"{"type": "Lin"}"#,
+        "$.type: \"Lin\" is no type of node: it must be one of Product, Zip, Snake, Concat, Squash, \
+         Linspace, Range, Fly, ConstantDuration, Static, Spiral, Ellipse, Polygon",
+    );
+    check(
+        r#"{"type": "Linspace", "axis": "x", "start": 0, "stop": 1, "num": 0}"#,
+        "$.num: 0 is less than 1: num must be at least 1",
+    );
+    check(
+        r#"{"type": "ConstantDuration", "constant_duration": -1, "spec": null}"#,
+        "$.constant_duration: -1 is not greater than 0: constant_duration must be greater than 0",
+    );
+}
+
+#[test]
+fn points_that_cannot_be_read_or_are_not_there_are_refused() {
+    check(
+        &["points", "none.json"],
+        2,
+        "none.json: cannot read the file: No such file or directory (os error 2)",
+    );
+    check(
+        &["points", "etc/demo.json", "--start", "1601"],
+        2,
+        "--start: 1601 is beyond the end: the scan has 1600 frames",
+    );
+    check(
+        &["points", "etc/demo.json", "--num", "-1"],
+        2,
+        "command line: unexpected argument '-1' found; see bluefly --help",
+    );
+}
+
+/// The output is larger than any pipe, so that the program must notice.
+#[test]
 fn a_reader_who_has_seen_enough_is_no_error() {
-    let mut command = bluefly(&["check", "etc/sim.toml"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    drop(child.stdout.take());
-    let mut err = String::new();
-    BufReader::new(child.stderr.take().unwrap()).read_line(&mut err).unwrap();
-    assert_eq!((child.wait().unwrap().code(), err.as_str()), (Some(0), ""));
+    let mut command = bluefly(&["points", "-"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let spec = r#"{"type": "Linspace", "axis": "x", "start": 0, "stop": 1, "num": 1000000000000}"#;
+    child.stdin.take().unwrap().write_all(spec.as_bytes()).unwrap();
+    let mut first = [0; 20];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(0), b"".as_slice()));
 }

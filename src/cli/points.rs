@@ -1,0 +1,201 @@
+//! `bluefly points`: the frames of a scan specification.
+use super::CliError;
+use bluefly_actors::clock::Clock;
+use bluefly_protocol::scan::{Frames, Spec, SpecError, Stack};
+use clap::ValueEnum;
+use serde_json::json;
+use std::{
+    fs,
+    io::{self, BufWriter, Read as _, Write},
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: bluefly points etc/demo.json --start 98 --num 4 --format csv")]
+pub(crate) struct Arguments {
+    /// The scan specification; `-` reads standard input
+    #[arg(value_name = "SPEC.json")]
+    spec: PathBuf,
+    /// Index of the first frame
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    start: u64,
+    /// Number of frames; all that follow if not given
+    #[arg(long, value_name = "N")]
+    num: Option<u64>,
+    /// Columns, rows, or nothing but how many there are and how long it took to compute them
+    #[arg(long, value_enum, default_value_t)]
+    format: PointsFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum PointsFormat {
+    #[default]
+    Json,
+    Csv,
+    None,
+}
+
+/// Frames computed at a time: memory does not grow with the scan.
+const CHUNK_FRAMES: u64 = 4_096;
+
+/// Prints the frames that were asked for.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    let stack = read(&arguments.spec)?;
+    let end = stack.num_points();
+    if arguments.start > end {
+        let reason = format!("{} is beyond the end: the scan has {end} frames", arguments.start);
+        return Err(CliError::usage("--start", reason));
+    }
+    let num = arguments.num.unwrap_or(end).min(end - arguments.start);
+    let range = arguments.start..arguments.start + num;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = match arguments.format {
+        PointsFormat::Json => write_json(&mut out, &stack, &range),
+        PointsFormat::Csv => write_csv(&mut out, &stack, &range),
+        PointsFormat::None => write_summary(&mut out, &stack, &range),
+    };
+    written.and_then(|()| out.flush()).map_err(|error| CliError::output(&error))
+}
+
+/// The stack of the specification at `path`; an error names file, node, value and rule.
+fn read(path: &Path) -> Result<Stack, CliError> {
+    let mut text = String::new();
+    let (file, read) = if path == Path::new("-") {
+        ("standard input".to_owned(), io::stdin().lock().read_to_string(&mut text).map(|_| ()))
+    } else {
+        (path.display().to_string(), fs::read_to_string(path).map(|read| text = read))
+    };
+    read.map_err(|error| CliError::input(&file, format!("cannot read the file: {error}")))?;
+    let stack = text.parse().and_then(|spec: Spec| Stack::new(&spec));
+    stack.map_err(|error| {
+        let SpecError { path, value, rule } = error;
+        CliError::input(format!("{file}: {path}"), format!("{value} {rule}"))
+    })
+}
+
+/// Hands the frames of `range` to `each`, one chunk after the other.
+fn for_each_chunk(
+    stack: &Stack,
+    range: &Range<u64>,
+    mut each: impl FnMut(&Frames) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut frames = Frames::default();
+    let mut start = range.start;
+    while start < range.end {
+        let end = range.end.min(start + CHUNK_FRAMES);
+        stack.fill(start..end, &mut frames);
+        each(&frames)?;
+        start = end;
+    }
+    Ok(())
+}
+
+/// The same keys as scanspec's own frames have, column after column.
+fn write_json(out: &mut impl Write, stack: &Stack, range: &Range<u64>) -> io::Result<()> {
+    let head = json!({
+        "axes": stack.axes(), "shape": stack.shape(), "snaked": stack.snaked(),
+        "num_points": stack.num_points(),
+    });
+    let head = head.to_string();
+    write!(out, "{},\"frames\":{{", head.trim_end_matches('}'))?;
+    write_positions(out, "midpoints", stack, range, Frames::midpoints)?;
+    write_positions(out, "lower", stack, range, Frames::lower)?;
+    write_positions(out, "upper", stack, range, Frames::upper)?;
+    write!(out, "\"gap\":")?;
+    write_column(out, stack, range, |frames, i| frames.gap()[i])?;
+    write!(out, ",\"duration\":")?;
+    if stack.has_duration() {
+        write_column(out, stack, range, duration_s)?;
+    } else {
+        write!(out, "null")?;
+    }
+    writeln!(out, "}}}}")
+}
+
+fn duration_s(frames: &Frames, i: usize) -> Option<f64> {
+    frames.duration_s().map(|durations| durations[i])
+}
+
+fn write_positions(
+    out: &mut impl Write,
+    key: &str,
+    stack: &Stack,
+    range: &Range<u64>,
+    column: for<'f> fn(&'f Frames) -> &'f [Vec<f64>],
+) -> io::Result<()> {
+    write!(out, "\"{key}\":{{")?;
+    for (axis, name) in stack.axes().iter().enumerate() {
+        let separator = if axis == 0 { "" } else { "," };
+        write!(out, "{separator}{}:", json!(name))?;
+        write_column(out, stack, range, |frames, i| column(frames)[axis][i])?;
+    }
+    write!(out, "}},")
+}
+
+fn write_column<T: serde::Serialize>(
+    out: &mut impl Write,
+    stack: &Stack,
+    range: &Range<u64>,
+    value: impl Fn(&Frames, usize) -> T,
+) -> io::Result<()> {
+    let mut separator = "[";
+    for_each_chunk(stack, range, |frames| {
+        for i in 0..frames.len() {
+            out.write_all(separator.as_bytes())?;
+            serde_json::to_writer(&mut *out, &value(frames, i))?;
+            separator = ",";
+        }
+        Ok(())
+    })?;
+    out.write_all(if separator == "[" { b"[]" } else { b"]" })
+}
+
+/// One row per frame: index, midpoint, lower and upper of each axis, gap, duration in seconds.
+fn write_csv(out: &mut impl Write, stack: &Stack, range: &Range<u64>) -> io::Result<()> {
+    write!(out, "index")?;
+    for axis in stack.axes() {
+        for column in [axis.clone(), format!("{axis}_lower"), format!("{axis}_upper")] {
+            write!(out, ",{}", quoted(&column))?;
+        }
+    }
+    writeln!(out, ",gap,duration")?;
+    for_each_chunk(stack, range, |frames| {
+        for i in 0..frames.len() {
+            write!(out, "{}", frames.start() + i as u64)?;
+            for axis in 0..stack.axes().len() {
+                let [mid, low, high] =
+                    [frames.midpoints(), frames.lower(), frames.upper()].map(|c| c[axis][i]);
+                write!(out, ",{mid:?},{low:?},{high:?}")?;
+            }
+            write!(out, ",{},", u8::from(frames.gap()[i]))?;
+            match duration_s(frames, i) {
+                Some(duration) => writeln!(out, "{duration:?}")?,
+                None => writeln!(out)?,
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A field of a CSV file, as RFC 4180 has it.
+fn quoted(field: &str) -> String {
+    if field.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}
+
+fn write_summary(out: &mut impl Write, stack: &Stack, range: &Range<u64>) -> io::Result<()> {
+    let clock = Clock::real();
+    let started = clock.now();
+    let mut num_frames = 0;
+    for_each_chunk(stack, range, |frames| {
+        num_frames += frames.len();
+        Ok(())
+    })?;
+    let seconds = (clock.now() - started).as_secs_f64();
+    let rate = num_frames as f64 / seconds.max(1e-9) / 1e6;
+    writeln!(out, "{num_frames} frames in {seconds:.6} s ({rate:.1} million/s)")
+}
