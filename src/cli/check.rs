@@ -1,7 +1,10 @@
 //! `bluefly check`: validates a beamline file and lists what is in it.
 use super::{CliError, Format};
 use crate::beamline_file;
-use bluefly_protocol::beamline::{BeamlineSpec, DeviceSpec};
+use bluefly_protocol::{
+    beamline::{BeamlineSpec, DeviceSpec},
+    name::Name,
+};
 use serde_json::{Value, json};
 use std::{
     io::{self, Write},
@@ -71,7 +74,7 @@ fn details(device: &DeviceSpec) -> String {
             format!("{range}, {velocity} {units}/s, {acceleration} {units}/s^2")
         }
         DeviceSpec::TrajectoryController(controller) => {
-            let axes: Vec<&str> = controller.axes.iter().map(|axis| axis.as_str()).collect();
+            let axes: Vec<&str> = controller.axes.iter().map(Name::as_str).collect();
             format!("axes {}", axes.join(", "))
         }
         DeviceSpec::Detector(detector) => {

@@ -115,6 +115,16 @@ fn axes(spec: &Spec, at: &At) -> Result<Vec<(String, String)>, SpecError> {
     }
 }
 
+/// The same dimensions, with every other pass backwards.
+fn snaked(mut dimensions: Vec<Dimension>) -> Vec<Dimension> {
+    for dimension in &mut dimensions {
+        // A pass that runs backwards starts where the one before ended.
+        dimension.snaked = true;
+        dimension.first_gap = false;
+    }
+    dimensions
+}
+
 fn one(dimension: Result<Dimension, SpecError>) -> Result<Vec<Dimension>, SpecError> {
     dimension.map(|dimension| vec![dimension])
 }
@@ -155,15 +165,7 @@ impl Builder {
                 let right = self.dimensions(right, usage, &at.field("right"))?;
                 self.zip(left, right, at)
             }
-            Node::Snake { spec } => {
-                let mut dimensions = self.dimensions(spec, usage, &at.field("spec"))?;
-                for dimension in &mut dimensions {
-                    // A pass that runs backwards starts where the one before ended.
-                    dimension.snaked = true;
-                    dimension.first_gap = false;
-                }
-                Ok(dimensions)
-            }
+            Node::Snake { spec } => Ok(snaked(self.dimensions(spec, usage, &at.field("spec"))?)),
             Node::Concat { left, right, gap, check_path_changes } => {
                 let check = usage.path_check(PathCheck::from(*check_path_changes));
                 let side =
