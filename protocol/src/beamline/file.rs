@@ -168,7 +168,7 @@ impl Default for DataTable {
             min_free: quantity("1 GiB"),
             flush_period: quantity("100 ms"),
             queue_size: quantity("256 MiB"),
-            queue_duration: quantity("2 s"),
+            queue_duration: quantity("5 s"),
         }
     }
 }
