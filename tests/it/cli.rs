@@ -182,6 +182,19 @@ fn a_file_that_cannot_be_read_is_named() {
 }
 
 #[test]
+fn a_file_cut_anywhere_is_read_or_refused() {
+    let text = fs::read_to_string(Path::new(ROOT).join("etc/sim.toml")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("cut.toml");
+    for cut in (0..text.len()).step_by(41) {
+        fs::write(&file, &text[..cut]).unwrap();
+        let ended = ended(&mut bluefly(&["check", file.to_str().unwrap()]));
+        let lines = ended.err.lines().count();
+        assert!(matches!((ended.status, lines), (0, 0) | (2, 1)), "cut at {cut}: {}", ended.err);
+    }
+}
+
+#[test]
 fn the_environment_overrides_a_file() {
     let line = |variable: &str, value: &str| {
         let ended = ended(bluefly(&["check", "etc/example.toml"]).env(variable, value));

@@ -349,3 +349,49 @@ fn beyond_loopback_a_token_is_required() {
     let api = json!({"listen": "0.0.0.0:8470", "token_file": "token.txt"});
     assert!(changed("api", api).is_ok());
 }
+
+/// The pointers to every value of `file`, tables and lists included.
+fn pointers(file: &Value, at: &str) -> Vec<String> {
+    let below: Vec<(String, &Value)> = match file {
+        Value::Object(table) => table.iter().map(|(key, value)| (key.clone(), value)).collect(),
+        Value::Array(list) => list.iter().enumerate().map(|(i, v)| (i.to_string(), v)).collect(),
+        _ => vec![],
+    };
+    let below = below.iter().flat_map(|(key, value)| pointers(value, &format!("{at}/{key}")));
+    std::iter::once(at.to_owned()).chain(below).collect()
+}
+
+#[test]
+fn nonsense_in_any_place_is_read_or_refused_in_one_line() {
+    let odd = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(u64::MAX),
+        json!(1e300),
+        json!(""),
+        json!("\n"),
+        json!("NaN s"),
+        json!("1e308 min"),
+        json!("-0 mm"),
+        json!("µ µ"),
+        json!("∞mm/s"),
+        json!([]),
+        json!([[]]),
+        json!({}),
+        json!({"": {}}),
+    ];
+    let mut refused = 0;
+    for pointer in pointers(&right(), "") {
+        for value in &odd {
+            let mut file = right();
+            *file.pointer_mut(&pointer).unwrap() = value.clone();
+            if let Err(error) = BeamlineFile::from_value(file).and_then(BeamlineSpec::try_from) {
+                let text = error.to_string();
+                assert_eq!(text.lines().count(), 1, "{value} at {pointer}: {text}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 500, "{refused} only");
+}
