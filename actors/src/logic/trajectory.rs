@@ -205,8 +205,8 @@ impl TrajectoryLogic {
         let differs = |(at, wanted): (&f64, &f64)| (at - wanted).abs() > IN_POSITION;
         match reached.iter().zip(positions).position(differs) {
             None => Ok(()),
-            Some(axis) => {
-                let (name, at) = (&self.axes[axis], reached[axis]);
+            Some(i) => {
+                let (name, at) = (&self.axes[i], reached[i]);
                 Err(task.fault(FaultClass::Failed, format!("{name} stopped at {at}")))
             }
         }
@@ -295,8 +295,8 @@ impl TrajectoryLogic {
         }
         match positions.iter().position(|position| !position.is_finite()) {
             None => Ok(()),
-            Some(axis) => {
-                let (name, position) = (&self.axes[axis], positions[axis]);
+            Some(i) => {
+                let (name, position) = (&self.axes[i], positions[i]);
                 Err(task.fault(FaultClass::Rejected, format!("{name} cannot go to {position}")))
             }
         }

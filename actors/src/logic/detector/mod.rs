@@ -110,8 +110,14 @@ impl DetectorLogic {
     pub async fn make_safe(&self) -> Result<Option<OpenFile>, Fault> {
         let task = self.task("make safe");
         self.stop_acquiring(task).await?;
-        if !task.done(self.record.writer.is_capturing.get().await)? {
+        let writer = &self.record.writer;
+        if !task.done(writer.capture.get().await)? {
             return Ok(None);
+        }
+        // Whoever asked to open it may be gone before it is open.
+        if let Err(fault) = self.await_open(task).await {
+            let is_opening = task.done(writer.capture.get().await)?;
+            return if is_opening { Err(fault) } else { Ok(None) };
         }
         // A file that cannot be written any more is still open, and is told as such.
         self.flush(task).await?;

@@ -35,9 +35,13 @@ choices! {
 choices! {
     /// Type of a pixel.
     pub enum Dtype {
+        Int8 = "Int8",
         UInt8 = "UInt8",
+        Int16 = "Int16",
         UInt16 = "UInt16",
+        Int32 = "Int32",
         UInt32 = "UInt32",
+        Float32 = "Float32",
         Float64 = "Float64",
     }
 }

@@ -1,0 +1,100 @@
+//! What stands at the simulated beamline.
+use bluefly_actors::logic::detector::Dtype;
+use bluefly_protocol::{name::Name, trajectory::AxisLimits};
+use std::{collections::BTreeSet, time::Duration};
+
+/// Every device of a simulated beamline.
+#[derive(Clone, Debug, Default)]
+pub struct WorldConfig {
+    pub motors: Vec<MotorConfig>,
+    pub controllers: Vec<ControllerConfig>,
+    pub detectors: Vec<DetectorConfig>,
+    pub generators: Vec<GeneratorConfig>,
+    pub latency: Latency,
+}
+
+/// How long a request takes to a device, uniformly between both ends. Both zero: no time at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Latency {
+    pub least: Duration,
+    pub most: Duration,
+}
+
+/// A motor record.
+#[derive(Clone, Debug)]
+pub struct MotorConfig {
+    pub name: Name,
+    /// Prefix of its signals: `sim://x`.
+    pub address: String,
+    pub unit: String,
+    pub limits: AxisLimits,
+    /// Where it stands at first.
+    pub position: f64,
+}
+
+/// A controller that moves some of the motors along a trajectory and triggers every detector.
+#[derive(Clone, Debug)]
+pub struct ControllerConfig {
+    pub name: Name,
+    pub address: String,
+    /// Names of motors, at most nine.
+    pub axes: Vec<Name>,
+    /// Segments that its table holds.
+    pub capacity: usize,
+}
+
+/// A detector with its file writer.
+#[derive(Clone, Debug)]
+pub struct DetectorConfig {
+    pub name: Name,
+    pub address: String,
+    /// Rows and columns of a frame.
+    pub shape: [usize; 2],
+    pub dtype: Dtype,
+    pub dead_time: Duration,
+    /// Motors whose positions its file has.
+    pub axes: Vec<Name>,
+    /// Triggers that it misses, counted from zero since the world was made.
+    pub missed_triggers: BTreeSet<u64>,
+    /// Frames of which it remembers the statistics.
+    pub ring: usize,
+}
+
+/// A scan-point generator.
+#[derive(Clone, Debug)]
+pub struct GeneratorConfig {
+    pub name: Name,
+    pub address: String,
+}
+
+impl MotorConfig {
+    /// A motor `name` at `sim://name`, which stands at zero.
+    pub fn new(name: Name, limits: AxisLimits) -> Self {
+        let address = format!("sim://{name}");
+        Self { name, address, unit: "mm".to_owned(), limits, position: 0.0 }
+    }
+}
+
+impl ControllerConfig {
+    /// A controller `name` at `sim://name` with room for 2,000 segments.
+    pub fn new(name: Name, axes: Vec<Name>) -> Self {
+        let address = format!("sim://{name}");
+        Self { name, address, axes, capacity: 2_000 }
+    }
+}
+
+impl DetectorConfig {
+    /// A detector `name` at `sim://name` with 16-bit pixels.
+    pub fn new(name: Name, shape: [usize; 2], dead_time: Duration) -> Self {
+        Self {
+            address: format!("sim://{name}"),
+            name,
+            shape,
+            dtype: Dtype::UInt16,
+            dead_time,
+            axes: Vec::new(),
+            missed_triggers: BTreeSet::new(),
+            ring: 1_024,
+        }
+    }
+}

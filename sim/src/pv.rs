@@ -1,0 +1,201 @@
+//! [`Pv`]: one simulated signal.
+use crate::line::{Line, disconnected};
+use bluefly_actors::signal::{
+    Alarm, Backlog, Channel, Feed, LocalFuture, Monitor, Reading, Settle, SignalError, SignalValue,
+    Value, monitor,
+};
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+};
+use tokio::sync::oneshot;
+
+/// What a device does with a value: what completes the put (nothing: it is complete), or why not.
+pub(crate) type Handled = Result<Option<LocalFuture<()>>, String>;
+
+pub(crate) struct Pv {
+    pub address: String,
+    line: Rc<Line>,
+    reading: RefCell<Reading<Value>>,
+    /// Computes the value when it is asked for.
+    compute: OnceCell<Box<dyn Fn() -> Value>>,
+    on_put: OnceCell<Box<dyn Fn(Value) -> Handled>>,
+    feeds: RefCell<Vec<Feed>>,
+}
+
+impl Pv {
+    /// A signal that nobody can write.
+    pub(crate) fn readback(line: &Rc<Line>, address: String, value: impl SignalValue) -> Rc<Self> {
+        let now = line.host.clock.now();
+        let timestamp_s = line.host.clock.unix_s(now);
+        let reading = Reading { value: value.into_value(), timestamp_s, alarm: Alarm::default() };
+        let pv = Rc::new(Self {
+            address,
+            line: line.clone(),
+            reading: RefCell::new(reading),
+            compute: OnceCell::new(),
+            on_put: OnceCell::new(),
+            feeds: RefCell::default(),
+        });
+        line.add(&pv);
+        pv
+    }
+
+    /// A signal that keeps what is written to it.
+    pub(crate) fn setting(line: &Rc<Line>, address: String, value: impl SignalValue) -> Rc<Self> {
+        let pv = Self::readback(line, address, value);
+        let weak = Rc::downgrade(&pv);
+        pv.on_put(move |value| {
+            if let Some(pv) = weak.upgrade() {
+                pv.post_value(value);
+            }
+            Ok(None)
+        });
+        pv
+    }
+
+    /// Says what the device does with a value written; set once.
+    pub(crate) fn on_put(&self, handler: impl Fn(Value) -> Handled + 'static) {
+        assert!(self.on_put.set(Box::new(handler)).is_ok(), "{} has one handler", self.address);
+    }
+
+    /// Says how the value is computed; set once.
+    pub(crate) fn compute(&self, compute: impl Fn() -> Value + 'static) {
+        assert!(self.compute.set(Box::new(compute)).is_ok(), "{} is computed once", self.address);
+    }
+
+    pub(crate) fn value(&self) -> Value {
+        self.compute.get().map_or_else(|| self.reading.borrow().value.clone(), |compute| compute())
+    }
+
+    /// The value, of a type known from its construction.
+    pub(crate) fn get<T: SignalValue>(&self) -> T {
+        T::from_value(self.value()).expect("a simulated signal keeps its type")
+    }
+
+    pub(crate) fn post(&self, value: impl SignalValue) {
+        self.post_value(value.into_value());
+    }
+
+    fn post_value(&self, value: Value) {
+        if self.reading.borrow().value != value {
+            self.renew(value);
+        }
+    }
+
+    pub(crate) fn post_alarm(&self, alarm: Alarm) {
+        if self.reading.borrow().alarm != alarm {
+            self.reading.borrow_mut().alarm = alarm;
+            self.renew(self.value());
+        }
+    }
+
+    /// Tells observers the computed value, if it changed.
+    pub(crate) fn refresh(&self) {
+        self.feeds.borrow_mut().retain(Feed::is_observed);
+        if !self.feeds.borrow().is_empty() {
+            self.post_value(self.value());
+        }
+    }
+
+    fn renew(&self, value: Value) {
+        let clock = &self.line.host.clock;
+        let timestamp_s = clock.unix_s(clock.now());
+        {
+            let mut reading = self.reading.borrow_mut();
+            reading.value = value;
+            reading.timestamp_s = timestamp_s;
+        }
+        if self.line.is_up() {
+            self.tell_present();
+        }
+    }
+
+    fn read(&self) -> Reading<Value> {
+        let reading = self.reading.borrow().clone();
+        match self.compute.get() {
+            None => reading,
+            Some(compute) => {
+                let clock = &self.line.host.clock;
+                let timestamp_s = clock.unix_s(clock.now());
+                Reading { value: compute(), timestamp_s, alarm: reading.alarm }
+            }
+        }
+    }
+
+    /// Tells every observer what the value is.
+    pub(crate) fn tell_present(&self) {
+        if !self.feeds.borrow().is_empty() {
+            let reading = self.read();
+            self.feeds.borrow_mut().retain(|feed| feed.push(Ok(reading.clone())));
+        }
+    }
+
+    /// Tells every observer that the link is lost.
+    pub(crate) fn tell_loss(&self) {
+        self.feeds.borrow_mut().retain(|feed| feed.push(Err(disconnected(&self.address))));
+    }
+
+    fn handle(&self, value: Value) -> Result<Option<LocalFuture<()>>, SignalError> {
+        let refused = |value: Value, reason: String| SignalError::Refused {
+            signal: self.address.clone(),
+            value,
+            reason,
+        };
+        match self.on_put.get() {
+            None => Err(refused(value, "it is read-only".to_owned())),
+            Some(handler) => handler(value.clone()).map_err(|reason| refused(value, reason)),
+        }
+    }
+}
+
+/// A connection to a simulated signal.
+pub(crate) struct PvChannel(pub Rc<Pv>);
+
+impl Channel for PvChannel {
+    fn get(&self) -> LocalFuture<Result<Reading<Value>, SignalError>> {
+        let pv = self.0.clone();
+        Box::pin(async move {
+            pv.line.admit(&pv.address)?;
+            let arrival = pv.line.arrival(std::time::Duration::ZERO);
+            pv.line.reach(&pv.address, arrival).await?;
+            Ok(pv.read())
+        })
+    }
+
+    fn put(&self, value: Value, settle: Settle) -> LocalFuture<Result<(), SignalError>> {
+        let pv = self.0.clone();
+        Box::pin(async move {
+            pv.line.admit(&pv.address)?;
+            let arrival = pv.line.arrival(pv.line.take_put_delay());
+            let (reply, answer) = oneshot::channel();
+            // Once sent it cannot be taken back, whatever becomes of the caller.
+            let sent = pv.clone();
+            pv.line.host.spawn(async move {
+                let handled = match sent.line.reach(&sent.address, arrival).await {
+                    Ok(()) => sent.handle(value),
+                    Err(error) => Err(error),
+                };
+                // Nobody may be waiting any more.
+                drop(reply.send(handled));
+            });
+            let handled = answer.await.map_err(|_| disconnected(&pv.address))??;
+            match (settle, handled) {
+                (Settle::Completed, Some(completion)) => {
+                    pv.line.unless_down(&pv.address, completion).await
+                }
+                (Settle::Accepted, _) | (Settle::Completed, None) => Ok(()),
+            }
+        })
+    }
+
+    fn observe(&self, backlog: Backlog) -> Monitor {
+        let (feed, monitor) = monitor(&self.0.address, backlog);
+        feed.push(match self.0.line.admit(&self.0.address) {
+            Ok(()) => Ok(self.0.read()),
+            Err(error) => Err(error),
+        });
+        self.0.feeds.borrow_mut().push(feed);
+        monitor
+    }
+}

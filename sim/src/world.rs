@@ -1,0 +1,211 @@
+//! [`World`]: the simulated hardware; [`SimProvider`]: its signals.
+use crate::{
+    config::WorldConfig,
+    controller::Controller,
+    detector::Detector,
+    faults::{Fault, Planned},
+    line::{Host, Line, LineState},
+    motor::Motor,
+    pv::{Pv, PvChannel},
+    sink::FrameSink,
+};
+use bluefly_actors::{
+    clock::Clock,
+    random::Seed,
+    signal::{Channel, Kind, LocalFuture, SignalError, SignalProvider},
+};
+use bluefly_protocol::name::Name;
+use std::{collections::BTreeMap, path::PathBuf, rc::Rc, time::Duration};
+
+/// A simulated beamline. Cheap to clone; all clones are the same one.
+#[derive(Clone)]
+pub struct World(Rc<Inner>);
+
+struct Inner {
+    host: Host,
+    lines: BTreeMap<Name, Rc<Line>>,
+    signals: BTreeMap<String, (Rc<Line>, Rc<Pv>)>,
+    motors: Vec<Rc<Motor>>,
+    controllers: Vec<Rc<Controller>>,
+    detectors: Vec<Rc<Detector>>,
+}
+
+/// Carries the signals of a [`World`].
+#[derive(Clone)]
+pub struct SimProvider(World);
+
+impl World {
+    /// Everything stands still and is connected. `sink` is the disk of the detectors.
+    ///
+    /// Must be used within a `LocalSet`: the hardware has tasks of its own.
+    pub fn new(config: &WorldConfig, clock: &Clock, seed: Seed, sink: &Rc<dyn FrameSink>) -> Self {
+        let host = Host { clock: clock.clone() };
+        let mut lines = BTreeMap::new();
+        let mut signals = BTreeMap::new();
+        let mut line = |name: &Name| {
+            let random = seed.stream(&format!("sim {name}"), 0);
+            let line = Line::new(name.clone(), host.clone(), config.latency, random);
+            lines.insert(name.clone(), line.clone());
+            line
+        };
+        let mut add = |line: &Rc<Line>, pvs: &[Rc<Pv>]| {
+            let named = |pv: &Rc<Pv>| (pv.address.clone(), (line.clone(), pv.clone()));
+            signals.extend(pvs.iter().map(named));
+        };
+        let mut motors = Vec::new();
+        for config in &config.motors {
+            let line = line(&config.name);
+            let motor = Motor::new(&line, config);
+            add(&line, motor.pvs());
+            motors.push(motor);
+        }
+        let mut detectors = Vec::new();
+        for config in &config.detectors {
+            let line = line(&config.name);
+            let detector = Detector::new(&line, config, &motors, sink.clone());
+            add(&line, &detector.pvs(&config.address));
+            detectors.push(detector);
+        }
+        let mut controllers = Vec::new();
+        for config in &config.controllers {
+            let line = line(&config.name);
+            let controller = Controller::new(&line, config, &motors, &detectors);
+            add(&line, &controller.pvs());
+            controllers.push(controller);
+        }
+        for config in &config.generators {
+            let line = line(&config.name);
+            let soft = |name: &str| Pv::setting(&line, format!("{}:{name}", config.address), 0_i64);
+            add(&line, &[soft("TotalPoints"), soft("PointsSent")]);
+        }
+        Self(Rc::new(Inner { host, lines, signals, motors, controllers, detectors }))
+    }
+
+    /// What carries its signals.
+    pub fn provider(&self) -> Rc<dyn SignalProvider> {
+        Rc::new(SimProvider(self.clone()))
+    }
+
+    /// Every address, in order.
+    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+        self.0.signals.keys().map(String::as_str)
+    }
+
+    /// Lets `fault` happen now. One that names a device which is not there does nothing.
+    pub fn fault(&self, fault: &Fault) {
+        tracing::debug!(?fault, "fault");
+        let line = |device: &Name| self.0.lines.get(device);
+        match fault {
+            Fault::LoseFrame { detector, index } => {
+                if let Some(detector) = self.detector(detector) {
+                    detector.lost_frames.borrow_mut().insert(*index);
+                }
+            }
+            Fault::FailArm { detector } => {
+                if let Some(detector) = self.detector(detector) {
+                    detector.fails_to_arm.set(true);
+                }
+            }
+            Fault::FailWrite { detector } => {
+                if let Some(detector) = self.detector(detector) {
+                    detector.writer.fails_to_write.set(true);
+                }
+            }
+            Fault::Disconnect { device, time } => {
+                if let Some(line) = line(device) {
+                    line.upset(LineState::Down, *time);
+                }
+            }
+            Fault::Freeze { device, time } => {
+                if let Some(line) = line(device) {
+                    line.upset(LineState::Frozen, *time);
+                }
+            }
+            Fault::SlowPut { device, delay } => {
+                if let Some(line) = line(device) {
+                    line.delay_next_put(*delay);
+                }
+            }
+            Fault::DropRequest { device, after, time } => {
+                if let Some(line) = line(device) {
+                    line.trip_after(*after, *time);
+                }
+            }
+            Fault::FollowingError { motor } => {
+                let motor = self.0.motors.iter().find(|known| known.name == *motor);
+                if let Some(motor) = motor.filter(|motor| motor.is_moving()) {
+                    motor.fail("following error");
+                }
+            }
+        }
+    }
+
+    /// Lets each fault happen in its time.
+    pub fn schedule(&self, plan: Vec<Planned>) {
+        let world = self.clone();
+        let start = self.0.host.clock.now();
+        self.0.host.spawn(async move {
+            for Planned { after, fault } in plan {
+                world.0.host.clock.sleep_until(start + after).await;
+                world.fault(&fault);
+            }
+        });
+    }
+
+    /// Whether any axis moves or any controller is busy.
+    pub fn is_anything_moving(&self) -> bool {
+        self.0.motors.iter().any(|motor| motor.is_moving())
+            || self.0.controllers.iter().any(|controller| controller.is_moving())
+    }
+
+    /// Whether any detector would take a trigger.
+    pub fn is_anything_armed(&self) -> bool {
+        self.0.detectors.iter().any(|detector| detector.is_armed())
+    }
+
+    /// The files that detectors have open.
+    pub fn open_files(&self) -> Vec<PathBuf> {
+        self.0.detectors.iter().filter_map(|detector| detector.writer.open_path()).collect()
+    }
+
+    /// How often each index of the detector's latest file was written.
+    pub fn frames_written(&self, detector: &Name) -> Vec<u32> {
+        self.detector(detector).map(|detector| detector.writer.writes()).unwrap_or_default()
+    }
+
+    /// Where a motor really is.
+    pub fn position(&self, motor: &Name) -> Option<f64> {
+        self.0.motors.iter().find(|known| known.name == *motor).map(|motor| motor.position())
+    }
+
+    /// Requests that were made to a device.
+    pub fn requests(&self, device: &Name) -> u64 {
+        self.0.lines.get(device).map_or(0, |line| line.num_requests())
+    }
+
+    fn detector(&self, name: &Name) -> Option<&Rc<Detector>> {
+        self.0.detectors.iter().find(|detector| detector.name == *name)
+    }
+}
+
+impl SignalProvider for SimProvider {
+    fn connect(
+        &self,
+        address: &str,
+        kind: Kind,
+    ) -> LocalFuture<Result<Rc<dyn Channel>, SignalError>> {
+        let found = self.0.0.signals.get(address).cloned();
+        let signal = address.to_owned();
+        Box::pin(async move {
+            let (line, pv) =
+                found.ok_or_else(|| SignalError::Unknown { signal: signal.clone() })?;
+            let value = pv.value();
+            if value.kind() != kind {
+                return Err(SignalError::WrongType { signal, expected: kind, found: value });
+            }
+            line.up().await;
+            line.reach(&signal, line.arrival(Duration::ZERO)).await?;
+            Ok(Rc::new(PvChannel(pv)) as Rc<dyn Channel>)
+        })
+    }
+}
