@@ -44,9 +44,12 @@ pub(super) enum News {
 }
 
 impl Child {
-    /// A child that is to be started at `start_at`.
-    pub(super) fn new(spec: ChildSpec, start_at: Instant) -> Self {
-        let node = Node::new(&spec.id);
+    /// A child that is to be started at `start_at`. `earlier` are nodes among which its own is if
+    /// it was there before: its incarnations are counted on, even when a whole branch is planned
+    /// anew, so that no two owners of a connection ever have the same number.
+    pub(super) fn new(spec: ChildSpec, earlier: &[Arc<Node>], start_at: Instant) -> Self {
+        let node = earlier.iter().find(|node| node.id == spec.id);
+        let node = node.map_or_else(|| Node::new(&spec.id), Arc::clone);
         let start_at = Some(start_at);
         Self { spec, node, running: None, start_at, probing: Probing::Off, deaths: 0 }
     }

@@ -29,6 +29,8 @@ impl Lifeline {
         self.incarnation
     }
 
+    /// The time of the tree. Actors sleep on it: `ctx.run_later` and `ctx.run_interval` know nothing
+    /// of it, and run 1,000 times too fast in a simulation.
     pub fn clock(&self) -> &Clock {
         self.env.clock()
     }

@@ -41,6 +41,8 @@ pub fn install_panic_hook() {
 
 /// The output of `work`, or the message and place of its panic, which has been logged.
 pub(super) fn capture<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    // One that was caught further down is not ours to tell.
+    LAST.set(None);
     CAPTURES.set(CAPTURES.get() + 1);
     let outcome = catch_unwind(AssertUnwindSafe(work));
     CAPTURES.set(CAPTURES.get() - 1);

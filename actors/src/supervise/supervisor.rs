@@ -104,12 +104,13 @@ impl Supervisor {
     pub(super) async fn run(self, ward: Ward) -> Exit {
         let control = Arc::clone(&ward.control);
         let (commander, commands) = mpsc::channel(COMMANDS);
-        let now = ward.env.clock().now();
+        let (now, earlier) = (ward.env.clock().now(), ward.node.children());
+        let child = |spec| Child::new(spec, &earlier, now);
         let mut keeper = Keeper {
             strategy: self.strategy,
             max_restarts: self.max_restarts,
             window: self.window,
-            children: self.specs.into_iter().map(|spec| Child::new(spec, now)).collect(),
+            children: self.specs.into_iter().map(child).collect(),
             ward,
             commands,
             deaths: VecDeque::new(),
@@ -408,7 +409,8 @@ impl Keeper {
     }
 
     fn add(&mut self, spec: ChildSpec) -> Result<(), TreeError> {
-        if let Some(i) = self.children.iter().position(|child| child.spec.id == spec.id) {
+        let earlier = self.ward.node.children();
+        if let Some(i) = self.position(&spec.id) {
             if !self.children[i].has_ended() {
                 return Err(TreeError::Taken(spec.id.to_string()));
             }
@@ -422,7 +424,7 @@ impl Keeper {
                 self.children.iter().filter_map(|child| child.start_at).max().unwrap_or(now)
             }
         };
-        self.children.push(Child::new(spec, start_at));
+        self.children.push(Child::new(spec, &earlier, start_at));
         self.show_children();
         Ok(())
     }

@@ -100,7 +100,7 @@ impl Node {
         change(&mut lock(&self.seen))
     }
 
-    fn children(&self) -> Vec<Arc<Self>> {
+    pub(super) fn children(&self) -> Vec<Arc<Self>> {
         self.update(|seen| seen.children.clone())
     }
 
@@ -240,7 +240,8 @@ impl Tree {
         reference.await.map_err(|_| TreeError::Gone(under.to_owned()))
     }
 
-    /// Stops the child called `id` and forgets it. References to it are down for good.
+    /// Stops the child called `id` and forgets it, with the number of its incarnations. References to
+    /// it are down for good.
     pub async fn remove(&self, id: &str) -> Result<(), TreeError> {
         let parent = self.root.parent_of(id).ok_or_else(|| TreeError::Unknown(id.to_owned()))?;
         command(&parent, id, |reply| Command::Remove { id: id.into(), reply }).await
