@@ -170,6 +170,18 @@ fn sequence_numbers_and_indices_are_contiguous_for_any_batches() {
     }
 }
 
+#[test]
+fn a_run_never_ends_before_it_began() {
+    let end = |time_s: f64| {
+        let (run, _) = RunComposer::start(run_info(), uids("run")).expect("valid");
+        match run.stop(Outcome::Success, time_s) {
+            Document::Stop(stop) => stop.time_s,
+            other => panic!("{other:?} for a stop"),
+        }
+    };
+    assert_eq!([end(999.0), end(1000.0), end(1000.5), end(f64::INFINITY)], [1e3, 1e3, 1000.5, 1e3]);
+}
+
 /// The error of `wrong` in a run under way, which must go on as if nothing had been asked.
 fn refused<T>(
     wrong: impl FnOnce(&mut RunComposer<Box<dyn FnMut() -> String>>) -> Result<T, ComposeError>,

@@ -52,7 +52,7 @@ impl Row {
         let same = |axis: usize| {
             let (before, after) = (self.velocities[axis], next.velocities[axis]);
             let place = self.piece.end[axis].abs().max(self.piece.start[axis].abs());
-            // Far from zero a short frame knows its own length only up to the rounding of its bounds.
+            // Far from zero a short frame knows its length only up to the rounding of its bounds.
             let rounding = 8.0 * f64::EPSILON * place / (ticks / ticks::PER_SECOND);
             (before - after).abs() <= 1e-12 * before.abs() + rounding
         };
