@@ -1,5 +1,7 @@
 //! Who acts at a beamline: supervision, signals, device logic, actors, storage and documents.
 pub mod clock;
+pub mod coordinator;
+pub mod device;
 pub mod logic;
 pub mod random;
 pub mod signal;

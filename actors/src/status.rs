@@ -150,24 +150,34 @@ impl<P: Clone, T: Clone> Operation<P, T> {
         *self.intent.borrow()
     }
 
-    /// Ends the operation.
-    pub fn settle(self, end: Ended<T>) {
-        self.report.send_modify(|report| {
+    /// Ends the operation. The first end stands.
+    pub fn settle(&self, end: Ended<T>) {
+        self.report.send_if_modified(|report| {
+            if report.end.is_some() {
+                return false;
+            }
             report.phase = match &end {
                 Ok(Outcome::Done(_)) => OperationPhase::Done,
                 Ok(Outcome::Aborted) => OperationPhase::Aborted,
                 Err(_) => OperationPhase::Failed,
             };
             report.end = Some(end);
+            true
         });
     }
 }
 
 /// The working task's side of an operation: report progress, ask at each safe point whether to go on.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Work<P, T> {
     report: watch::Sender<Report<P, T>>,
     intent: watch::Receiver<Intent>,
+}
+
+impl<P, T> Clone for Work<P, T> {
+    fn clone(&self) -> Self {
+        Self { report: self.report.clone(), intent: self.intent.clone() }
+    }
 }
 
 impl<P, T> Work<P, T> {
@@ -179,8 +189,28 @@ impl<P, T> Work<P, T> {
         self.report.send_modify(|report| update(&mut report.progress));
     }
 
+    pub fn set_phase(&self, phase: OperationPhase) {
+        self.report.send_modify(|report| report.phase = phase);
+    }
+
     pub fn intent(&self) -> Intent {
         *self.intent.borrow()
+    }
+
+    /// Resolves once [`Intent::Stop`] or [`Intent::Abort`] is wanted.
+    pub async fn ended(&mut self) -> Intent {
+        match self.intent.wait_for(|intent| *intent >= Intent::Stop).await {
+            Ok(intent) => *intent,
+            Err(_) => Intent::Abort,
+        }
+    }
+
+    /// Resolves once [`Intent::Pause`] is taken back or outdone; at once if nothing is paused.
+    pub async fn unpaused(&mut self) -> Intent {
+        match self.intent.wait_for(|intent| *intent != Intent::Pause).await {
+            Ok(intent) => *intent,
+            Err(_) => Intent::Abort,
+        }
     }
 
     /// Resolves once something else than [`Intent::Run`] is wanted.

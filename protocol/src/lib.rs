@@ -23,5 +23,7 @@ pub mod beamline;
 pub mod document;
 pub mod fault;
 pub mod name;
+pub mod plan;
+pub mod run;
 pub mod scan;
 pub mod trajectory;

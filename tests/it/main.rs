@@ -1,12 +1,8 @@
-//! Integration tests of the whole system, in one binary.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod storage;
-//! The one binary of integration tests, which sees all crates.
+//! Integration tests: one binary, which sees all crates, one module for each subject.
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 mod cli;
-//! t
-mod scan_golden;
-//! Integration tests: one binary, one module for each subject.
-mod supervise;
 mod dependencies;
+mod scan_golden;
+mod storage;
+mod supervise;
 mod tidy;

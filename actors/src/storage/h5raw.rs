@@ -40,7 +40,11 @@ pub(super) fn write_rows<T: H5Type>(
     values: &[T],
 ) -> Result<()> {
     let Slab { first, counts } = slab;
-    assert_eq!(values.len() as u64, counts.iter().product(), "as many values as the slab has");
+    assert_eq!(
+        values.len() as u64,
+        counts.iter().product::<u64>(),
+        "as many values as the slab has"
+    );
     assert_eq!(size_of::<T>(), datatype.size(), "values of the type of the dataset");
     let rank = i32::try_from(counts.len()).expect("HDF5 has at most 32 dimensions");
     let mut start = vec![0; counts.len()];

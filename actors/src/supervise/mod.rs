@@ -53,6 +53,7 @@ pub use panics::install_panic_hook;
 pub use reference::{AskError, Ref};
 pub use shuffle::{Shuffled, shuffled};
 pub use spec::{Backoff, ChildSpec, Ping, Restart};
+pub use start::Seat;
 pub use supervisor::{Strategy, Supervisor};
 pub use tree::{Snapshot, State, Tree, TreeError};
 pub use watchdog::{Blocked, Watchdog};

@@ -3,7 +3,7 @@ use super::{
     exit::Exit,
     life::Readiness,
     reference::{AskError, Ref},
-    start::{Address, Branch, Local, Start, Threaded},
+    start::{Address, Branch, Local, Seat, Start, Threaded},
     supervisor::Supervisor,
 };
 use crate::supervise::lifeline::Lifeline;
@@ -97,6 +97,16 @@ impl ChildSpec {
     {
         let (address, reference) = Address::new(id);
         (Self::with(id, Local::new(address, factory)), reference)
+    }
+
+    /// The same for a branch that may be planned anew: whoever has the reference of `seat` reaches
+    /// the actor in every plan.
+    pub fn seated<A, F>(seat: &Seat<A>, factory: F) -> Self
+    where
+        A: Actor<Context = Context<A>>,
+        F: FnMut(&mut Context<A>, Lifeline) -> A + 'static,
+    {
+        Self::with(seat.id(), Local::new(seat.address(), factory))
     }
 
     /// A child that is an actor with an OS thread of its own for each incarnation, so that one

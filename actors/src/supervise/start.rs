@@ -90,6 +90,32 @@ impl Drop for Running {
     }
 }
 
+/// The place of an actor in a branch, kept outside of it, so that references stay good when the
+/// whole branch is planned anew.
+pub struct Seat<A: Actor> {
+    id: Arc<str>,
+    publisher: watch::Sender<Option<Published<A>>>,
+}
+
+impl<A: Actor<Context = Context<A>>> Seat<A> {
+    /// An empty seat, and the reference to whoever sits there.
+    pub fn new(id: &str) -> (Self, Ref<A>) {
+        let id: Arc<str> = id.into();
+        let publisher = watch::Sender::new(None);
+        let reference = Ref::new(Arc::clone(&id), publisher.subscribe());
+        (Self { id, publisher }, reference)
+    }
+
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) fn address(&self) -> Address<A> {
+        let (id, publisher) = (Arc::clone(&self.id), self.publisher.clone());
+        Address { id, publisher, next: None }
+    }
+}
+
 /// Where the references to an actor learn of its incarnations.
 pub(super) struct Address<A: Actor> {
     id: Arc<str>,
@@ -107,10 +133,8 @@ struct Newborn<A: Actor> {
 
 impl<A: Actor<Context = Context<A>>> Address<A> {
     pub(super) fn new(id: &str) -> (Self, Ref<A>) {
-        let id: Arc<str> = id.into();
-        let publisher = watch::Sender::new(None);
-        let reference = Ref::new(Arc::clone(&id), publisher.subscribe());
-        (Self { id, publisher, next: None }, reference)
+        let (seat, reference) = Seat::new(id);
+        (seat.address(), reference)
     }
 
     fn prepare(&mut self, birth: &Birth<'_>) -> (Newborn<A>, Running) {

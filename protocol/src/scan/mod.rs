@@ -19,6 +19,7 @@ mod outline;
 mod parse;
 mod piece;
 mod pieces;
+mod place;
 mod spec;
 mod stack;
 pub use error::SpecError;

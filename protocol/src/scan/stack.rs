@@ -9,7 +9,7 @@ use std::{ops::Range, sync::Arc};
 #[derive(Clone, Debug)]
 pub struct Stack {
     axes: Arc<[String]>,
-    layers: Layers,
+    pub(super) layers: Layers,
 }
 
 impl Stack {
@@ -66,6 +66,11 @@ impl Stack {
     /// the specification lets it be known without comparing frames: a row of a grid, the repeats
     /// of a point. Two lines that are concatenated stay two pieces even if they continue each other.
     pub fn pieces(&self, from_frame: u64) -> impl Iterator<Item = Piece> + '_ {
-        pieces::Pieces::new(&self.layers, self.axes.len(), from_frame)
+        pieces::Pieces::new(self, from_frame)
+    }
+
+    /// The same as [`pieces`](Self::pieces), for whoever keeps the iterator.
+    pub fn into_pieces(self: Arc<Self>, from_frame: u64) -> impl Iterator<Item = Piece> {
+        pieces::Pieces::new(self, from_frame)
     }
 }

@@ -64,3 +64,22 @@ impl fmt::Display for Stretch {
         })
     }
 }
+
+impl PlanError {
+    /// The axis that the error is about, if it is about one.
+    pub fn axis(&self) -> Option<&Name> {
+        match self {
+            Self::Limits { axis, .. }
+            | Self::NotFinite { axis, .. }
+            | Self::Position { axis, .. }
+            | Self::Excursion { axis, .. }
+            | Self::Velocity { axis, .. } => Some(axis),
+            Self::Axes { .. }
+            | Self::Duration { .. }
+            | Self::TooShort { .. }
+            | Self::BelowTick { .. }
+            | Self::TooLong { .. }
+            | Self::TooSlow { .. } => None,
+        }
+    }
+}

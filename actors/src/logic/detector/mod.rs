@@ -52,7 +52,11 @@ pub struct Dataset {
     /// Shape of one row; empty for a number.
     pub shape: Vec<u64>,
     pub dtype: Dtype,
+    pub rows_per_chunk: u64,
 }
+
+/// Rows per chunk of the numbers beside the frames.
+pub const NUMBERS_PER_CHUNK: u64 = 1_024;
 
 /// A file that a detector has open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -382,6 +386,7 @@ fn datasets(frame: &FrameShape, axes: &[Name]) -> Vec<Dataset> {
         kind,
         shape: Vec::new(),
         dtype,
+        rows_per_chunk: NUMBERS_PER_CHUNK,
     };
     let pixels = Dataset {
         name: "data".to_owned(),
@@ -389,6 +394,7 @@ fn datasets(frame: &FrameShape, axes: &[Name]) -> Vec<Dataset> {
         kind: DatasetKind::Detector,
         shape: frame.shape.clone(),
         dtype: frame.dtype,
+        rows_per_chunk: 1,
     };
     let mut datasets = vec![
         pixels,

@@ -1,0 +1,79 @@
+//! [`Beamline`]: whom the coordinator knows.
+use super::{call::Caller, publish::Publisher};
+use crate::{
+    clock::Clock,
+    device::{controller::Controller, detector::Detector, generator::Generator, motor::Motor},
+    storage::StorageClient,
+    supervise::Ref,
+};
+use bluefly_protocol::{
+    beamline::{Lag, OnCrash, PathTemplate},
+    fault::{Fault, FaultClass},
+    name::Name,
+    plan::Capabilities,
+};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+/// Every device of a beamline, and how a run is to be done with them.
+pub struct Beamline {
+    pub name: Name,
+    pub clock: Clock,
+    pub controllers: BTreeMap<Name, Ref<Controller>>,
+    pub motors: BTreeMap<Name, Ref<Motor>>,
+    pub detectors: BTreeMap<Name, Ref<Detector>>,
+    pub generator: (Name, Ref<Generator>),
+    pub publisher: (Name, Ref<Publisher>),
+    pub storage: StorageClient,
+    pub capabilities: Arc<Capabilities>,
+    pub settings: Settings,
+}
+
+/// How a run is done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Directory of all files of a run; absolute.
+    pub directory: PathBuf,
+    /// Names of the stream files.
+    pub path_template: PathTemplate,
+    pub lag: Lag,
+    /// Longest time between two collections while frames arrive.
+    pub collect_period: Duration,
+    pub on_crash: OnCrash,
+    /// Crashes and lost connections after which a run stops.
+    pub max_crashes: u32,
+    /// Rewinds because of lost frames after which a run stops.
+    pub max_rewinds: u32,
+    /// A frame must be on disk so long after the motion went through it, or it counts as lost.
+    pub frame_timeout: Duration,
+    /// How long to wait for a crashed or disconnected device to come back.
+    pub device_timeout: Duration,
+}
+
+impl Beamline {
+    pub(super) fn controller(&self, name: &Name) -> Result<Caller<'_, Controller>, Fault> {
+        let found = self.controllers.get_key_value(name).ok_or_else(|| self.unknown(name))?;
+        Ok(Caller::new(&self.clock, found))
+    }
+
+    pub(super) fn detector(&self, name: &Name) -> Result<Caller<'_, Detector>, Fault> {
+        let found = self.detectors.get_key_value(name).ok_or_else(|| self.unknown(name))?;
+        Ok(Caller::new(&self.clock, found))
+    }
+
+    pub(super) fn generator(&self) -> Caller<'_, Generator> {
+        Caller::new(&self.clock, (&self.generator.0, &self.generator.1))
+    }
+
+    pub(super) fn publisher(&self) -> Caller<'_, Publisher> {
+        Caller::new(&self.clock, (&self.publisher.0, &self.publisher.1))
+    }
+
+    fn unknown(&self, name: &Name) -> Fault {
+        Fault {
+            device: name.clone(),
+            operation: "be asked".to_owned(),
+            class: FaultClass::Rejected,
+            reason: format!("beamline {} has no such device", self.name),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! [`ScanCoordinator`]: turns a scan specification into a run, and keeps its promises while it runs.
+//!
+//! It knows requests, phases and [`Ref`](crate::supervise::Ref)s, never a logic. Every request is
+//! answered at once with a [`RunStatus`] or a refusal; all are idempotent, and abort and stop are
+//! legal in every phase, twice, and while something else is under way.
+mod beamline;
+mod call;
+mod collect;
+mod flight;
+mod open;
+mod phase;
+pub mod publish;
+mod request;
+mod safety;
+mod steps;
+mod watch;
+
+pub use beamline::{Beamline, Settings};
+pub use phase::{Bulletin, RunStatus};
+pub use request::{Abort, Kickoff, Pause, Prepare, Resume, Stage, Stop, Unstage};
+
+use crate::{
+    status::Intent,
+    supervise::{Lifeline, Ping},
+};
+use actix::prelude::*;
+use bluefly_protocol::{document::Outcome, fault::Refused, name::Name, run::RunPhase};
+use phase::{Board, Busy, Conclusion, Phase, RunOperation, Session, Step};
+use std::{
+    cell::RefCell,
+    mem,
+    rc::Rc,
+    time::{Duration, UNIX_EPOCH},
+};
+use steps::Setting;
+
+/// The actor that flies scans.
+pub struct ScanCoordinator {
+    name: Name,
+    beamline: Rc<Beamline>,
+    bulletin: Bulletin,
+    lifeline: Lifeline,
+    phase: Phase,
+    reason: Rc<RefCell<Option<String>>>,
+}
+
+impl ScanCoordinator {
+    /// A coordinator that first brings to rest, and ends, whatever an earlier incarnation left.
+    pub fn new(name: Name, beamline: Rc<Beamline>, bulletin: Bulletin, lifeline: Lifeline) -> Self {
+        Self { name, beamline, bulletin, lifeline, phase: Phase::Idle, reason: Rc::default() }
+    }
+
+    /// Starts a step; its task has what the phase carried.
+    fn begin<F>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        step: Step,
+        task: impl FnOnce(Setting) -> F,
+    ) -> RunStatus
+    where
+        F: Future<Output = Conclusion> + 'static,
+    {
+        let progress = self.bulletin.progress.borrow().clone();
+        let operation = Rc::new(RunOperation::new(self.name.clone(), progress));
+        let status = operation.status();
+        self.reason = Rc::default();
+        let setting = Setting {
+            beamline: Rc::clone(&self.beamline),
+            bulletin: self.bulletin.clone(),
+            board: Board::new(&operation, self.bulletin.progress.clone()),
+            reason: Rc::clone(&self.reason),
+        };
+        self.phase = Phase::Busy(Busy { operation: Rc::clone(&operation), step });
+        let board = setting.board.clone();
+        let task = task(setting);
+        ctx.spawn(task.into_actor(self).map(move |conclusion, actor, _| {
+            let Conclusion { next, end } = conclusion;
+            actor.phase = next;
+            if let Some(phase) = actor.phase.settled() {
+                board.phase(phase);
+            }
+            tracing::info!(?step, ?end, "step ended");
+            operation.settle(end);
+        }));
+        status
+    }
+
+    /// A status that has ended already, for a request that finds nothing to do.
+    fn nothing_to_do(&self) -> RunStatus {
+        let progress = self.bulletin.progress.borrow().clone();
+        let frames = progress.frames_done;
+        RunStatus::done(self.name.clone(), progress, frames)
+    }
+
+    fn refused(&self, request: &str) -> Refused {
+        let phase = match self.phase.settled() {
+            Some(phase) => phase,
+            None => self.bulletin.progress.borrow().phase,
+        };
+        Refused { device: self.name.clone(), request: request.into(), phase: phase.to_string() }
+    }
+
+    /// Takes the session out of a phase that has one; the phase is idle then.
+    fn take_session(&mut self) -> Option<Session> {
+        match mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Staged(session) | Phase::Ready(session, _) | Phase::Completed(session) => {
+                Some(session)
+            }
+            other @ (Phase::Idle | Phase::Busy(_)) => {
+                self.phase = other;
+                None
+            }
+        }
+    }
+
+    /// Ends whatever is under way or staged.
+    fn end(
+        &mut self,
+        ctx: &mut Context<Self>,
+        intent: Intent,
+        reason: Option<String>,
+    ) -> RunStatus {
+        if let Phase::Busy(busy) = &self.phase {
+            if busy.step != Step::Unstage && busy.operation.intent() < Intent::Stop {
+                self.reason.replace(reason);
+            }
+            busy.operation.want(intent);
+            return busy.operation.status();
+        }
+        let session = self.take_session().unwrap_or_default();
+        self.begin(ctx, Step::Unstage, |setting| {
+            setting.reason.replace(reason);
+            let ending = setting.told(intent);
+            setting.unstage(session, ending)
+        })
+    }
+}
+
+impl Actor for ScanCoordinator {
+    type Context = Context<Self>;
+
+    /// A new incarnation assumes nothing: everything comes to rest, files are closed, and a run
+    /// whose documents have no end gets one.
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        let crashed = self.lifeline.incarnation() > 1;
+        if !crashed {
+            return;
+        }
+        self.bulletin.progress.send_modify(|progress| progress.phase = RunPhase::Undoing);
+        let session = self.bulletin.left_behind();
+        let ending = Outcome::Fail { reason: "the scan coordinator crashed".to_owned() };
+        self.begin(ctx, Step::Unstage, |setting| setting.unstage(session, ending));
+    }
+}
+
+impl Handler<Ping> for ScanCoordinator {
+    type Result = ();
+    fn handle(&mut self, _: Ping, _: &mut Context<Self>) {}
+}
+
+/// A moment in UTC, as files have it.
+fn iso8601(unix_s: f64) -> String {
+    let since = Duration::try_from_secs_f64(unix_s).unwrap_or_default();
+    humantime::format_rfc3339_micros(UNIX_EPOCH + since).to_string()
+}

@@ -1,0 +1,225 @@
+//! Opening a run: start document, files, master file, descriptor and resources.
+use super::{
+    beamline::Beamline,
+    call::Caller,
+    collect::total_key,
+    phase::{Bulletin, OpenRun},
+    publish::{BeginRun, Declare, STREAM},
+};
+use crate::{
+    device::detector::Open,
+    logic::detector::{Dataset, DatasetKind, Dtype, FilePlan, OpenFile},
+    storage::{AxisPlan, DetectorLink, MasterPlan},
+};
+use bluefly_protocol::{
+    document::{DataKey, DescriptorInfo, ObjectHints, ResourceInfo, RunInfo, StartHints},
+    fault::{Fault, FaultClass},
+    name::Name,
+    plan::ScanPlan,
+};
+use futures_util::future::try_join_all;
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+/// How long a file may take to be created.
+const OPEN_WITHIN: Duration = Duration::from_secs(30);
+/// Setpoints worked out at a time.
+const CHUNK: u64 = 16_384;
+
+/// Opens a run of `plan`. What was opened before a failure is in the bulletin, to be undone.
+pub(super) async fn open_run(
+    beamline: &Beamline,
+    bulletin: &Bulletin,
+    plan: &Arc<ScanPlan>,
+) -> Result<OpenRun, Fault> {
+    let publisher = beamline.publisher();
+    let begin = || publisher.call("begin a run", BeginRun(run_info(beamline, plan)), OPEN_WITHIN);
+    let patience = beamline.settings.device_timeout;
+    let uid: String = beamline.persist(patience, &beamline.publisher.1, begin).await?;
+    let mut run = OpenRun { uid, axes: plan.axes().to_vec(), master: None };
+    bulletin.opened(&run);
+    let opened = beamline.detectors.iter().map(|detector| {
+        let caller = Caller::new(&beamline.clock, detector);
+        let file = file_plan(beamline, &run.uid, detector.0);
+        async move {
+            let file = caller.call("open its file", Open(file), OPEN_WITHIN).await?;
+            Ok::<_, Fault>((detector.0.clone(), file))
+        }
+    });
+    let files: BTreeMap<Name, Arc<OpenFile>> = try_join_all(opened).await?.into_iter().collect();
+    let master = beamline.settings.directory.join(format!("{}.nxs", run.uid));
+    create_master(beamline, plan, &files, (&run.uid, master.clone())).await?;
+    run.master = Some(master);
+    bulletin.opened(&run);
+    let declare = declare(beamline, plan, &files)?;
+    publisher.call("declare the stream", declare, OPEN_WITHIN).await?;
+    tracing::info!(uid = %run.uid, frames = plan.num_frames(), "run opened");
+    Ok(run)
+}
+
+fn run_info(beamline: &Beamline, plan: &ScanPlan) -> RunInfo {
+    let stack = plan.stack();
+    let axes: Vec<Value> = plan.axes().iter().map(|axis| json!(axis)).collect();
+    let detectors: Vec<Value> = beamline.detectors.keys().map(|name| json!(name)).collect();
+    let fields = |axes: &[Name]| axes.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let dimensions = if plan.axes().is_empty() {
+        vec![(vec!["time".to_owned()], STREAM.to_owned())]
+    } else if plan.axes().len() == stack.shape().len() {
+        plan.axes().iter().map(|axis| (vec![axis.to_string()], STREAM.to_owned())).collect()
+    } else {
+        vec![(fields(plan.axes()), STREAM.to_owned())]
+    };
+    let metadata = [
+        ("plan_name", json!("fly")),
+        ("plan_type", json!("bluefly")),
+        ("beamline", json!(beamline.name)),
+        ("motors", Value::Array(axes)),
+        ("detectors", Value::Array(detectors)),
+        ("scan_spec", json!(plan.spec())),
+        ("snaked", json!(stack.snaked())),
+        ("predicted_duration", json!(plan.prediction().duration.as_secs_f64())),
+    ];
+    RunInfo {
+        shape: stack.shape(),
+        hints: StartHints { dimensions, ..StartHints::default() },
+        metadata: metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        ..RunInfo::default()
+    }
+}
+
+fn file_plan(beamline: &Beamline, uid: &str, detector: &Name) -> FilePlan {
+    let relative = beamline.settings.path_template.path(&beamline.name, uid, detector);
+    let path = beamline.settings.directory.join(relative);
+    let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    FilePlan {
+        directory: path.parent().map(PathBuf::from).unwrap_or_default(),
+        file_name: file_name.unwrap_or_default(),
+        run_uid: uid.to_owned(),
+    }
+}
+
+/// The key under which a dataset of a detector is announced.
+fn key(detector: &Name, dataset: &Dataset) -> String {
+    match dataset.kind {
+        DatasetKind::Detector => detector.to_string(),
+        DatasetKind::Monitor | DatasetKind::Position => format!("{detector}-{}", dataset.name),
+    }
+}
+
+fn declare(
+    beamline: &Beamline,
+    plan: &ScanPlan,
+    files: &BTreeMap<Name, Arc<OpenFile>>,
+) -> Result<Declare, Fault> {
+    let mut descriptor = DescriptorInfo { stream: STREAM.to_owned(), ..DescriptorInfo::default() };
+    let mut resources = Vec::new();
+    for axis in plan.axes() {
+        let units = &beamline.capabilities.axes[axis].units;
+        let mut setpoint = DataKey::number(axis.as_str(), &format!("scan://{axis}"));
+        setpoint.units = Some(units.clone());
+        descriptor.data_keys.insert(axis.to_string(), setpoint);
+        let hints = ObjectHints { fields: vec![axis.to_string()], ..ObjectHints::default() };
+        descriptor.hints.insert(axis.to_string(), hints);
+    }
+    for (name, file) in files {
+        let total = total_key(name.as_str());
+        let source = format!("bluefly://{name}/total");
+        descriptor.data_keys.insert(total.clone(), DataKey::number(name.as_str(), &source));
+        let hints = ObjectHints { fields: vec![total], ..ObjectHints::default() };
+        descriptor.hints.insert(name.to_string(), hints);
+        let uri = uri(beamline, name, file)?;
+        for dataset in &file.datasets {
+            let key = key(name, dataset);
+            let source = format!("file://{}#{}", file.path.display(), dataset.path);
+            let numpy = numpy(dataset.dtype);
+            let data_key = DataKey::stream(name.as_str(), &source, numpy, &dataset.shape);
+            descriptor.data_keys.insert(key.clone(), data_key);
+            let chunk = [dataset.rows_per_chunk];
+            let chunk_shape = chunk.iter().chain(&dataset.shape).copied().collect();
+            let dataset = dataset.path.clone();
+            resources.push(ResourceInfo { data_key: key, uri: uri.clone(), dataset, chunk_shape });
+        }
+    }
+    Ok(Declare { descriptor, resources })
+}
+
+/// The location of a file as documents give it: `file://localhost/absolute/path`.
+fn uri(beamline: &Beamline, name: &Name, file: &OpenFile) -> Result<String, Fault> {
+    let path = file.path.to_str().filter(|path| path.starts_with('/'));
+    let Some(path) = path else {
+        let reason = format!("{} is no absolute path in UTF-8", file.path.display());
+        let detector = beamline.detector(name)?;
+        return Err(detector.fault("announce its file", FaultClass::Failed, reason));
+    };
+    let mut uri = "file://localhost".to_owned();
+    for byte in path.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
+                uri.push(char::from(byte));
+            }
+            _ => uri.extend(['%', hex(byte >> 4), hex(byte & 15)]),
+        }
+    }
+    Ok(uri)
+}
+
+async fn create_master(
+    beamline: &Beamline,
+    plan: &Arc<ScanPlan>,
+    files: &BTreeMap<Name, Arc<OpenFile>>,
+    (uid, path): (&str, PathBuf),
+) -> Result<(), Fault> {
+    let (stack, total) = (Arc::clone(plan.stack()), plan.num_frames());
+    let setpoints = (0..total.div_ceil(CHUNK)).map(move |chunk| {
+        let frames = stack.frames(chunk * CHUNK..((chunk + 1) * CHUNK).min(total));
+        frames.midpoints().to_vec()
+    });
+    let axes = plan.axes().iter().map(|axis| AxisPlan {
+        name: axis.to_string(),
+        units: beamline.capabilities.axes[axis].units.clone(),
+    });
+    let directory = &beamline.settings.directory;
+    let detectors = files.iter().flat_map(|(name, file)| {
+        let relative = file.path.strip_prefix(directory).unwrap_or(&file.path);
+        let images = file.datasets.iter().filter(|set| set.kind == DatasetKind::Detector);
+        images.map(|dataset| DetectorLink {
+            name: name.to_string(),
+            file: relative.to_string_lossy().into_owned(),
+            dataset: dataset.path.clone(),
+            row_rank: dataset.shape.len(),
+        })
+    });
+    let clock = &beamline.clock;
+    let master = MasterPlan {
+        path,
+        title: format!("fly scan of {total} frames"),
+        run_uid: uid.to_owned(),
+        start_time: super::iso8601(clock.unix_s(clock.now())),
+        scan_shape: plan.stack().shape(),
+        axes: axes.collect(),
+        setpoints: Box::new(setpoints),
+        detectors: detectors.collect(),
+    };
+    beamline.storage.create_master(master).await.map_err(|error| {
+        beamline.publisher().fault("create the master file", FaultClass::Failed, error)
+    })
+}
+
+/// One hexadecimal digit, in upper case.
+fn hex(nibble: u8) -> char {
+    char::from_digit(nibble.into(), 16).expect("below 16").to_ascii_uppercase()
+}
+
+/// The exact type of a number, as numpy writes it.
+fn numpy(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::Int8 => "|i1",
+        Dtype::UInt8 => "|u1",
+        Dtype::Int16 => "<i2",
+        Dtype::UInt16 => "<u2",
+        Dtype::Int32 => "<i4",
+        Dtype::UInt32 => "<u4",
+        Dtype::Float32 => "<f4",
+        Dtype::Float64 => "<f8",
+    }
+}

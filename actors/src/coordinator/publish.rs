@@ -1,0 +1,287 @@
+//! [`Publisher`]: composes the documents of a run and writes them, each exactly once, also if it
+//! crashes or the coordinator does.
+use crate::{
+    random::Stream,
+    status::{Operation, Outcome, Status},
+    supervise::{Lifeline, Ping},
+};
+use actix::prelude::*;
+use bluefly_protocol::{
+    document::{self, ComposeError, DescriptorInfo, Document, ResourceInfo, RunComposer, RunInfo},
+    fault::{Fault, FaultClass},
+    name::Name,
+};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Write},
+    path::PathBuf,
+    rc::Rc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// The stream that has the rows of a fly scan.
+pub(super) const STREAM: &str = "primary";
+
+type Composer = RunComposer<Box<dyn FnMut() -> String>>;
+
+/// What outlives an incarnation of the publisher: the run that is open, and what is not yet written.
+#[derive(Clone)]
+pub struct Ledger {
+    run: Rc<RefCell<Run>>,
+    journal: Arc<Journal>,
+}
+
+struct Run {
+    composer: Option<Composer>,
+    /// Rows composed in this run.
+    rows: u64,
+    /// Announced with the first rows: consumers dislike a resource that never gets any.
+    resources: Vec<ResourceInfo>,
+    scans: u64,
+    uids: Rc<RefCell<Stream>>,
+}
+
+impl Ledger {
+    /// A ledger whose documents are appended to the file at `path`, one JSON line each. `uids`
+    /// makes their identifiers.
+    pub fn new(path: PathBuf, uids: Stream) -> Self {
+        let uids = Rc::new(RefCell::new(uids));
+        let run = Run { composer: None, rows: 0, resources: Vec::new(), scans: 0, uids };
+        Self {
+            run: Rc::new(RefCell::new(run)),
+            journal: Arc::new(Journal { path, ..Journal::default() }),
+        }
+    }
+}
+
+/// Lines on their way to a file. The main thread only ever touches `waiting`.
+#[derive(Debug, Default)]
+struct Journal {
+    path: PathBuf,
+    waiting: Mutex<Vec<String>>,
+    file: Mutex<Option<File>>,
+}
+
+impl Journal {
+    fn push(&self, lines: Vec<String>) {
+        lock(&self.waiting).extend(lines);
+    }
+
+    /// Writes what is waiting. A failed write leaves no part of a line behind, and is made up for
+    /// by the next one.
+    fn write(&self) -> io::Result<()> {
+        let mut file = lock(&self.file);
+        let lines = std::mem::take(&mut *lock(&self.waiting));
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let written = self.append(&mut file, &lines);
+        if written.is_err() {
+            lock(&self.waiting).splice(0..0, lines);
+        }
+        written
+    }
+
+    fn append(&self, file: &mut Option<File>, lines: &[String]) -> io::Result<()> {
+        if file.is_none() {
+            *file = Some(File::options().create(true).append(true).open(&self.path)?);
+        }
+        let file = file.as_mut().expect("just opened");
+        let length = file.metadata()?.len();
+        let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+        file.write_all(text.as_bytes()).or_else(|error| file.set_len(length).and(Err(error)))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The actor that announces runs.
+pub struct Publisher {
+    name: Name,
+    ledger: Ledger,
+    lifeline: Lifeline,
+}
+
+impl Publisher {
+    pub fn new(name: Name, ledger: Ledger, lifeline: Lifeline) -> Self {
+        Self { name, ledger, lifeline }
+    }
+
+    fn now_s(&self) -> f64 {
+        let clock = self.lifeline.clock();
+        clock.unix_s(clock.now())
+    }
+
+    /// Writes documents; done, with `value`, once they are in the file.
+    fn write<T: Clone + Send + Sync + 'static>(
+        &self,
+        ctx: &mut Context<Self>,
+        operation: &'static str,
+        composed: Result<(Vec<Document>, T), ComposeError>,
+    ) -> Status<(), T> {
+        let owner = Operation::new(self.name.clone(), ());
+        let status = owner.status();
+        let (documents, value) = match composed {
+            Ok(composed) => composed,
+            Err(error) => {
+                owner.settle(Err(self.fault(operation, &error).into()));
+                return status;
+            }
+        };
+        let line = |document: &Document| {
+            serde_json::to_string(document).expect("composed documents have string keys only")
+        };
+        self.ledger.journal.push(documents.iter().map(line).collect());
+        let (journal, clock) = (Arc::clone(&self.ledger.journal), self.lifeline.clock().clone());
+        let written = async move {
+            let write = Arc::clone(&journal);
+            let written = clock.foreign(move || write.write()).await;
+            written.map_err(|error| format!("{}: {error}", journal.path.display()))
+        };
+        ctx.spawn(written.into_actor(self).map(move |written, actor, _| {
+            let end = written.map(|()| Outcome::Done(value));
+            owner.settle(end.map_err(|error| actor.fault(operation, &error).into()));
+        }));
+        status
+    }
+
+    fn fault(&self, operation: &str, reason: &dyn std::fmt::Display) -> Fault {
+        Fault {
+            device: self.name.clone(),
+            operation: operation.to_owned(),
+            class: FaultClass::Failed,
+            reason: reason.to_string(),
+        }
+    }
+}
+
+impl Actor for Publisher {
+    type Context = Context<Self>;
+}
+
+/// Publishes the start document; the status tells the identifier of the run. A run that is open
+/// still is one of which an earlier caller never heard: it is gone on with.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Status<(), String>")]
+pub struct BeginRun(pub RunInfo);
+
+impl Handler<BeginRun> for Publisher {
+    type Result = MessageResult<BeginRun>;
+    fn handle(&mut self, BeginRun(info): BeginRun, ctx: &mut Context<Self>) -> Self::Result {
+        let composed = self.ledger.run.borrow_mut().begin(info, self.now_s());
+        MessageResult(self.write(ctx, "begin a run", composed))
+    }
+}
+
+impl Run {
+    fn begin(
+        &mut self,
+        mut info: RunInfo,
+        now_s: f64,
+    ) -> Result<(Vec<Document>, String), ComposeError> {
+        if let Some(composer) = &self.composer {
+            return Ok((Vec::new(), composer.run_uid().to_owned()));
+        }
+        self.scans += 1;
+        info.scan_id = self.scans;
+        info.time_s = now_s;
+        let uids = Rc::clone(&self.uids);
+        let uids: Box<dyn FnMut() -> String> = Box::new(move || uids.borrow_mut().uuid());
+        let (composer, start) = RunComposer::start(info, uids)?;
+        let uid = composer.run_uid().to_owned();
+        self.composer = Some(composer);
+        self.rows = 0;
+        Ok((vec![start], uid))
+    }
+
+    fn declare(&mut self, declare: Declare, now_s: f64) -> Result<Vec<Document>, ComposeError> {
+        let Some(composer) = &mut self.composer else { return Err(no_run()) };
+        let descriptor = composer.descriptor(declare.descriptor, now_s)?;
+        self.resources = declare.resources;
+        Ok(vec![descriptor])
+    }
+
+    /// Rows that were composed already are left out: a caller who never heard asks again.
+    fn rows(&mut self, rows: Rows) -> Result<Vec<Document>, ComposeError> {
+        let Some(composer) = &mut self.composer else { return Err(no_run()) };
+        let known = self.rows.saturating_sub(rows.first_row).min(rows.times.len() as u64) as usize;
+        let tail = |mut column: Vec<f64>| column.split_off(known);
+        let columns = rows.columns.into_iter().map(|(key, column)| (key, tail(column))).collect();
+        let timestamps_s = tail(rows.times);
+        let count = timestamps_s.len() as u64;
+        let mut documents = Vec::new();
+        if count > 0 {
+            for resource in self.resources.drain(..) {
+                documents.push(composer.stream_resource(resource)?);
+            }
+        }
+        documents.extend(composer.rows(STREAM, document::Rows { count, columns, timestamps_s })?);
+        self.rows += count;
+        Ok(documents)
+    }
+
+    fn end(&mut self, outcome: document::Outcome, now_s: f64) -> Vec<Document> {
+        self.composer.take().map(|composer| composer.stop(outcome, now_s)).into_iter().collect()
+    }
+}
+
+fn no_run() -> ComposeError {
+    ComposeError::UnknownStream { stream: STREAM.to_owned() }
+}
+
+/// Publishes what the rows of the open run consist of, and where those in files are.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Status<(), ()>")]
+pub struct Declare {
+    pub descriptor: DescriptorInfo,
+    pub resources: Vec<ResourceInfo>,
+}
+
+impl Handler<Declare> for Publisher {
+    type Result = MessageResult<Declare>;
+    fn handle(&mut self, declare: Declare, ctx: &mut Context<Self>) -> Self::Result {
+        let composed = self.ledger.run.borrow_mut().declare(declare, self.now_s());
+        MessageResult(self.write(ctx, "declare a stream", composed.map(|made| (made, ()))))
+    }
+}
+
+/// Publishes rows that are on disk. The same rows may be told again: they are published once.
+#[derive(Clone, Debug, PartialEq, Message)]
+#[rtype(result = "Status<(), ()>")]
+pub struct Rows {
+    pub first_row: u64,
+    /// Seconds since 1970-01-01T00:00:00Z, one for each row.
+    pub times: Vec<f64>,
+    /// Values that stand in the documents, by data key.
+    pub columns: BTreeMap<String, Vec<f64>>,
+}
+
+impl Handler<Rows> for Publisher {
+    type Result = MessageResult<Rows>;
+    fn handle(&mut self, rows: Rows, ctx: &mut Context<Self>) -> Self::Result {
+        let composed = self.ledger.run.borrow_mut().rows(rows);
+        MessageResult(self.write(ctx, "publish rows", composed.map(|made| (made, ()))))
+    }
+}
+
+/// Publishes the stop document of the open run, if one is open.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Status<(), ()>")]
+pub struct EndRun(pub document::Outcome);
+
+impl Handler<EndRun> for Publisher {
+    type Result = MessageResult<EndRun>;
+    fn handle(&mut self, EndRun(outcome): EndRun, ctx: &mut Context<Self>) -> Self::Result {
+        let documents = self.ledger.run.borrow_mut().end(outcome, self.now_s());
+        MessageResult(self.write(ctx, "end the run", Ok((documents, ()))))
+    }
+}
+
+impl Handler<Ping> for Publisher {
+    type Result = ();
+    fn handle(&mut self, _: Ping, _: &mut Context<Self>) {}
+}

@@ -1,0 +1,160 @@
+//! What may be asked of the coordinator, and in which phase.
+use super::{
+    RunStatus, ScanCoordinator,
+    phase::{Phase, Step},
+};
+use crate::status::Intent;
+use actix::prelude::*;
+use bluefly_protocol::{document::Outcome, fault::Refused, scan::Spec};
+use std::mem;
+
+type Answer = Result<RunStatus, Refused>;
+
+/// Makes everything safe; new files are opened at the first kickoff from here on.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Answer")]
+pub struct Stage;
+
+/// Checks a specification against the beamline. The fault of one that cannot be flown is rejected,
+/// and names the place in the specification.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Answer")]
+pub struct Prepare(pub Spec);
+
+/// Flies the prepared scan. The status lasts over pause and resume, until all frames are taken.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Answer")]
+pub struct Kickoff;
+
+/// Brings the flight to a safe point. The answer is the status of the flight, which shows when it
+/// is paused.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Answer")]
+pub struct Pause;
+
+/// Goes on from the last complete frame.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Answer")]
+pub struct Resume;
+
+/// Ends whatever is under way and undoes it; the run's stop document says `abort` and the reason.
+#[derive(Clone, Debug, Default, Message)]
+#[rtype(result = "Answer")]
+pub struct Abort {
+    pub reason: Option<String>,
+}
+
+/// Ends whatever is under way and keeps what was taken; the run's stop document says `success`.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Answer")]
+pub struct Stop;
+
+/// Closes the files and ends the run. While a scan is in the air it is aborted first.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Answer")]
+pub struct Unstage;
+
+impl Handler<Stage> for ScanCoordinator {
+    type Result = Answer;
+    fn handle(&mut self, _: Stage, ctx: &mut Context<Self>) -> Answer {
+        match &self.phase {
+            Phase::Idle => Ok(self.begin(ctx, Step::Stage, super::Setting::stage)),
+            Phase::Busy(busy) if busy.step == Step::Stage => Ok(busy.operation.status()),
+            Phase::Staged(_) => Ok(self.nothing_to_do()),
+            Phase::Busy(_) | Phase::Ready(..) | Phase::Completed(_) => Err(self.refused("stage")),
+        }
+    }
+}
+
+impl Handler<Prepare> for ScanCoordinator {
+    type Result = Answer;
+    fn handle(&mut self, Prepare(spec): Prepare, ctx: &mut Context<Self>) -> Answer {
+        match self.take_session() {
+            Some(session) => {
+                Ok(self.begin(ctx, Step::Prepare, |setting| setting.prepare(session, spec)))
+            }
+            None => Err(self.refused("prepare")),
+        }
+    }
+}
+
+impl Handler<Kickoff> for ScanCoordinator {
+    type Result = Answer;
+    fn handle(&mut self, _: Kickoff, ctx: &mut Context<Self>) -> Answer {
+        match mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Ready(session, plan) => {
+                Ok(self.begin(ctx, Step::Fly, |setting| setting.fly(session, plan)))
+            }
+            Phase::Busy(busy) if busy.step == Step::Fly => {
+                let status = busy.operation.status();
+                self.phase = Phase::Busy(busy);
+                Ok(status)
+            }
+            other => {
+                self.phase = other;
+                Err(self.refused("kick off"))
+            }
+        }
+    }
+}
+
+impl Handler<Pause> for ScanCoordinator {
+    type Result = Answer;
+    fn handle(&mut self, _: Pause, _: &mut Context<Self>) -> Answer {
+        match &self.phase {
+            Phase::Busy(busy)
+                if busy.step == Step::Fly && busy.operation.intent() <= Intent::Pause =>
+            {
+                busy.operation.want(Intent::Pause);
+                Ok(busy.operation.status())
+            }
+            _ => Err(self.refused("pause")),
+        }
+    }
+}
+
+impl Handler<Resume> for ScanCoordinator {
+    type Result = Answer;
+    fn handle(&mut self, _: Resume, _: &mut Context<Self>) -> Answer {
+        match &self.phase {
+            Phase::Busy(busy)
+                if busy.step == Step::Fly && busy.operation.intent() <= Intent::Pause =>
+            {
+                busy.operation.want(Intent::Run);
+                Ok(busy.operation.status())
+            }
+            _ => Err(self.refused("resume")),
+        }
+    }
+}
+
+impl Handler<Abort> for ScanCoordinator {
+    type Result = Answer;
+    fn handle(&mut self, Abort { reason }: Abort, ctx: &mut Context<Self>) -> Answer {
+        Ok(self.end(ctx, Intent::Abort, reason))
+    }
+}
+
+impl Handler<Stop> for ScanCoordinator {
+    type Result = Answer;
+    fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) -> Answer {
+        Ok(self.end(ctx, Intent::Stop, None))
+    }
+}
+
+impl Handler<Unstage> for ScanCoordinator {
+    type Result = Answer;
+    fn handle(&mut self, _: Unstage, ctx: &mut Context<Self>) -> Answer {
+        match &self.phase {
+            Phase::Idle => return Ok(self.nothing_to_do()),
+            Phase::Busy(busy) if busy.step == Step::Unstage => return Ok(busy.operation.status()),
+            Phase::Busy(_) => {
+                let reason = Some("unstaged while the scan was in the air".to_owned());
+                return Ok(self.end(ctx, Intent::Abort, reason));
+            }
+            Phase::Staged(_) | Phase::Ready(..) | Phase::Completed(_) => {}
+        }
+        let session = self.take_session().unwrap_or_default();
+        Ok(self.begin(ctx, Step::Unstage, |setting| setting.unstage(session, Outcome::Success)))
+    }
+}

@@ -1,0 +1,255 @@
+//! The steps of a run: each has its undo, and each ends in a [`Conclusion`] that says where the
+//! coordinator stands afterwards.
+use super::{
+    beamline::Beamline,
+    flight::{Flight, Flown},
+    open::open_run,
+    phase::{Board, Bulletin, Conclusion, Phase, Session},
+    publish::EndRun,
+};
+use crate::{
+    device::generator::Plan,
+    status::{Intent, OperationError, Outcome},
+    storage::MasterEnd,
+};
+use bluefly_protocol::{
+    document::Outcome as Ending,
+    fault::{Fault, FaultClass},
+    plan::ScanPlan,
+    run::{RunPhase, RunProgress},
+    scan::Spec,
+};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+
+/// How long checking a specification may take.
+const PLAN_WITHIN: Duration = Duration::from_mins(10);
+/// How long an undo waits for devices whose actor is being restarted.
+const UNDO_PATIENCE: Duration = Duration::from_secs(10);
+/// How long documents may take to be written.
+const PUBLISH_WITHIN: Duration = Duration::from_secs(30);
+
+/// What every step works with.
+#[derive(Clone)]
+pub(super) struct Setting {
+    pub(super) beamline: Rc<Beamline>,
+    pub(super) bulletin: Bulletin,
+    pub(super) board: Board,
+    /// Why the run was told to end, if it was.
+    pub(super) reason: Rc<RefCell<Option<String>>>,
+}
+
+impl Setting {
+    /// Makes everything safe and closes what an earlier run may have left open.
+    pub(super) async fn stage(mut self) -> Conclusion {
+        let beamline = Rc::clone(&self.beamline);
+        self.board.update(|progress| {
+            *progress = RunProgress { phase: RunPhase::Staging, ..RunProgress::default() };
+        });
+        let patience = beamline.settings.device_timeout;
+        let safe = async {
+            let rest = beamline.come_to_rest(patience).await;
+            match rest.faults.into_iter().next() {
+                Some(fault) => Err(fault),
+                None => beamline.close_files(patience).await.into_iter().next().map_or(Ok(()), Err),
+            }
+        };
+        match self.board.unless_told(safe).await {
+            Ok(Ok(())) => {
+                Conclusion { next: Phase::Staged(Session::default()), end: Ok(Outcome::Done(0)) }
+            }
+            Ok(Err(fault)) => failed(Phase::Idle, fault),
+            Err(intent) => told(Phase::Idle, intent, 0),
+        }
+    }
+
+    /// Checks a specification; where it cannot be flown the session stays as it was.
+    pub(super) async fn prepare(mut self, session: Session, spec: Spec) -> Conclusion {
+        self.board.phase(RunPhase::Preparing);
+        let planning = self.clone();
+        let planned = self.board.unless_told(planning.plan(&session, spec)).await;
+        match planned {
+            Ok(Ok(plan)) => {
+                let before = session.frames;
+                let (total, predicted) = (plan.num_frames(), plan.prediction().duration);
+                self.board.update(|progress| {
+                    progress.frames_before = before;
+                    progress.frames_total = total;
+                    progress.frames_done = 0;
+                    progress.frames_published = 0;
+                    progress.detectors.clear();
+                    progress.predicted_s = predicted.as_secs_f64();
+                });
+                Conclusion { next: Phase::Ready(session, plan), end: Ok(Outcome::Done(0)) }
+            }
+            Ok(Err(fault)) => failed(settled(session), fault),
+            Err(intent) => {
+                let ending = self.told(intent);
+                self.unstage(session, ending).await
+            }
+        }
+    }
+
+    async fn plan(&self, session: &Session, spec: Spec) -> Result<Arc<ScanPlan>, Fault> {
+        let (beamline, generator) = (&self.beamline, self.beamline.generator());
+        let plan = || {
+            let capabilities = Arc::clone(&beamline.capabilities);
+            let plan = Plan { spec: spec.clone(), capabilities };
+            generator.call("plan the scan", plan, PLAN_WITHIN)
+        };
+        let patience = beamline.settings.device_timeout;
+        let plan: Arc<ScanPlan> = beamline.persist(patience, &beamline.generator.1, plan).await?;
+        match &session.run {
+            Some(run) if run.axes != plan.axes() => {
+                let reason = format!(
+                    "$: axes {:?} differ from {:?}, those of the run that is open",
+                    plan.axes(),
+                    run.axes
+                );
+                Err(generator.fault("plan the scan", FaultClass::Rejected, reason))
+            }
+            _ => Ok(plan),
+        }
+    }
+
+    /// Flies a prepared scan; undoes everything unless all frames are taken.
+    pub(super) async fn fly(self, mut session: Session, plan: Arc<ScanPlan>) -> Conclusion {
+        self.board.phase(RunPhase::Starting);
+        let (board, beamline) = (self.board.clone(), Rc::clone(&self.beamline));
+        if session.run.is_none() {
+            match open_run(&beamline, &self.bulletin, &plan).await {
+                Ok(run) => session.run = Some(run),
+                Err(fault) => {
+                    let session = self.bulletin.left_behind();
+                    return self.fail(session, fault).await;
+                }
+            }
+        }
+        let mut flight = Flight::new(beamline, Arc::clone(&plan), board, &session);
+        let flown = flight.fly().await;
+        if let Ok(Flown::Completed) = flown {
+            session.frames += flight.complete;
+            let end = Ok(Outcome::Done(flight.complete));
+            return Conclusion { next: Phase::Completed(session), end };
+        }
+        self.board.phase(RunPhase::Undoing);
+        // Whatever cannot come to rest is met again, and told of, by the undo.
+        if let Err(fault) = flight.rest_now().await {
+            tracing::warn!(%fault, "not at rest yet");
+        }
+        if let Err(fault) = flight.publish_all().await {
+            tracing::warn!(%fault, "complete frames could not be published");
+        }
+        session.frames += flight.published;
+        match flown {
+            Ok(Flown::Stopped) => {
+                let ending = self.told(Intent::Stop);
+                self.unstage(session, ending).await
+            }
+            Ok(Flown::Aborted | Flown::Completed) => {
+                let ending = self.told(Intent::Abort);
+                self.unstage(session, ending).await
+            }
+            Err(fault) => self.fail(session, fault).await,
+        }
+    }
+
+    /// How a run ends that was told to. One that was stopped is a success: it has what it has.
+    pub(super) fn told(&self, intent: Intent) -> Ending {
+        match intent {
+            Intent::Abort => {
+                let reason = self.reason.borrow().clone();
+                Ending::Abort { reason: reason.unwrap_or_else(|| "aborted by request".to_owned()) }
+            }
+            Intent::Run | Intent::Pause | Intent::Stop => Ending::Success,
+        }
+    }
+
+    async fn fail(self, session: Session, fault: Fault) -> Conclusion {
+        tracing::error!(%fault, "the run failed");
+        let text = fault.to_string();
+        self.board.update(|progress| progress.trouble = Some(text.clone()));
+        let undone = self.unstage(session, Ending::Fail { reason: text }).await;
+        let end = match undone.end {
+            Err(OperationError::Fault(undo)) if undo.reason != fault.reason => Fault {
+                reason: format!("{}; moreover, when undoing: {undo}", fault.reason),
+                ..fault
+            },
+            _ => fault,
+        };
+        failed(Phase::Idle, end)
+    }
+
+    /// Brings everything to rest, closes files, ends the run's documents. Legal whatever was done
+    /// before; fails with the first thing that could not be undone, having done all the others.
+    pub(super) async fn unstage(self, session: Session, ending: Ending) -> Conclusion {
+        let beamline = Rc::clone(&self.beamline);
+        self.board.phase(match ending {
+            Ending::Success => RunPhase::Unstaging,
+            Ending::Abort { .. } | Ending::Fail { .. } => RunPhase::Undoing,
+        });
+        let rest = beamline.come_to_rest(UNDO_PATIENCE).await;
+        let mut faults = rest.faults;
+        faults.extend(beamline.stop_motors().await);
+        faults.extend(beamline.close_files(UNDO_PATIENCE).await);
+        faults.extend(self.end_run(&session, &ending).await);
+        for fault in &faults {
+            tracing::error!(%fault, "could not be undone");
+        }
+        let frames = session.frames;
+        let end = match (faults.into_iter().next(), ending) {
+            (Some(fault), _) => Err(fault.into()),
+            (None, Ending::Abort { .. }) => Ok(Outcome::Aborted),
+            (None, Ending::Success | Ending::Fail { .. }) => Ok(Outcome::Done(frames)),
+        };
+        Conclusion { next: Phase::Idle, end }
+    }
+
+    /// Finishes the master file and publishes the stop document; tells what failed.
+    async fn end_run(&self, session: &Session, ending: &Ending) -> Vec<Fault> {
+        let Some(run) = &session.run else { return Vec::new() };
+        let (beamline, mut faults) = (&self.beamline, Vec::new());
+        if let Some(master) = run.master.clone() {
+            let (exit_status, reason) = match ending {
+                Ending::Success => ("success", ""),
+                Ending::Abort { reason } => ("abort", reason.as_str()),
+                Ending::Fail { reason } => ("fail", reason.as_str()),
+            };
+            let end = MasterEnd {
+                end_time: super::iso8601(beamline.clock.unix_s(beamline.clock.now())),
+                exit_status: exit_status.to_owned(),
+                reason: reason.to_owned(),
+                num_frames: session.frames,
+            };
+            if let Err(error) = beamline.storage.finish_master(master, end).await {
+                faults.push(beamline.publisher().fault(
+                    "finish the master file",
+                    FaultClass::Failed,
+                    error,
+                ));
+            }
+        }
+        let publisher = beamline.publisher();
+        let end = || publisher.call("end the run", EndRun(ending.clone()), PUBLISH_WITHIN);
+        let ended = beamline.persist(UNDO_PATIENCE, &beamline.publisher.1, end).await;
+        faults.extend(ended.err());
+        self.bulletin.closed();
+        faults
+    }
+}
+
+/// Where a session stands that is not being worked on.
+pub(super) fn settled(session: Session) -> Phase {
+    if session.run.is_some() { Phase::Completed(session) } else { Phase::Staged(session) }
+}
+
+fn failed(next: Phase, fault: Fault) -> Conclusion {
+    Conclusion { next, end: Err(fault.into()) }
+}
+
+fn told(next: Phase, intent: Intent, frames: u64) -> Conclusion {
+    let end = match intent {
+        Intent::Abort => Ok(Outcome::Aborted),
+        Intent::Run | Intent::Pause | Intent::Stop => Ok(Outcome::Done(frames)),
+    };
+    Conclusion { next, end }
+}

@@ -1,0 +1,237 @@
+//! Following a flight while it runs: feeding the controller, counting frames, collecting, and
+//! noticing at once when a device fails or a frame does not come.
+use super::flight::{Cut, Flight};
+use crate::{
+    clock::Instant,
+    device::{controller::Append, generator::NextBatch},
+    status::{Outcome, Status},
+};
+use bluefly_protocol::{
+    fault::{Fault, FaultClass},
+    name::Name,
+};
+use futures_util::future::{LocalBoxFuture, select_all};
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+/// Frames that may wait before they are collected ahead of the period.
+const EARLY_ROWS: u64 = 10_000;
+/// How long an append may take: as long as the controller follows what it has.
+const APPEND_WITHIN: Duration = Duration::from_hours(24);
+
+/// Everything that is under way.
+pub(super) struct Watch {
+    motion: Status<u64, ()>,
+    takes: Vec<Take>,
+    is_fed: bool,
+}
+
+/// One detector at work.
+struct Take {
+    name: Name,
+    status: Status<u64, ()>,
+    /// The frames that must be on disk by then.
+    due: Option<(u64, Instant)>,
+}
+
+impl Watch {
+    pub(super) fn new(
+        motion: Status<u64, ()>,
+        takes: Vec<(Name, Status<u64, ()>)>,
+        is_fed: bool,
+    ) -> Self {
+        let takes = takes.into_iter().map(|(name, status)| Take { name, status, due: None });
+        Self { motion, takes: takes.collect(), is_fed }
+    }
+
+    fn is_over(&self) -> bool {
+        self.motion.ended().is_some() && self.takes.iter().all(|take| take.status.ended().is_some())
+    }
+
+    /// Resolves when motion or any detector has something new to tell; never if all have ended.
+    async fn changed(&mut self) {
+        let takes = self.takes.iter_mut().map(|take| &mut take.status);
+        let live = takes.chain([&mut self.motion]).filter(|status| status.ended().is_none());
+        let changes: Vec<LocalBoxFuture<'_, bool>> = live
+            .map(|status| {
+                let change: LocalBoxFuture<'_, bool> = Box::pin(status.changed());
+                change
+            })
+            .collect();
+        if changes.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        select_all(changes).await;
+    }
+
+    /// The first moment at which a frame counts as lost.
+    fn deadline(&self) -> Option<Instant> {
+        self.takes.iter().filter_map(|take| take.due.map(|(_, due)| due)).min()
+    }
+}
+
+pub(super) type Collection = LocalBoxFuture<'static, Result<u64, Fault>>;
+
+impl Flight {
+    /// Follows the flight until every frame is complete and published.
+    pub(super) async fn follow(&mut self, mut watch: Watch) -> Result<(), Cut> {
+        let clock = self.beamline.clock.clone();
+        let mut board = self.board.clone();
+        let mut feeding: LocalBoxFuture<'static, Fault> =
+            if watch.is_fed { Box::pin(std::future::pending()) } else { self.feed() };
+        let mut next_collection = clock.now() + self.beamline.settings.collect_period;
+        loop {
+            self.hear(&mut watch)?;
+            if watch.is_over() {
+                break;
+            }
+            if self.collection.is_none()
+                && (clock.now() >= next_collection || self.complete >= self.published + EARLY_ROWS)
+            {
+                next_collection = clock.now() + self.beamline.settings.collect_period;
+                self.collection = self.collect();
+            }
+            let (deadline, idle) = (watch.deadline(), self.collection.is_none());
+            tokio::select! { biased;
+                intent = board.interrupted() => return Err(Cut::Told(intent)),
+                () = watch.changed() => {}
+                fault = &mut feeding => return Err(Cut::Fault(fault)),
+                published = pending_or(&mut self.collection) => {
+                    self.collection = None;
+                    self.published(published?);
+                }
+                () = sleep_or_never(&clock, deadline) => return Err(self.late(&watch).into()),
+                () = clock.sleep_until(next_collection), if idle => {}
+            }
+        }
+        self.finish().await
+    }
+
+    async fn finish(&mut self) -> Result<(), Cut> {
+        if let Some(collection) = self.collection.take() {
+            self.published(collection.await?);
+        }
+        if self.complete < self.plan.num_frames() {
+            let reason = format!("{} of {} frames", self.complete, self.plan.num_frames());
+            let controller = self.beamline.controller(self.plan.controller())?;
+            return Err(controller.fault("fly the scan", FaultClass::Lost, reason).into());
+        }
+        Ok(self.publish_all().await?)
+    }
+
+    /// Takes in what motion and detectors have told.
+    fn hear(&mut self, watch: &mut Watch) -> Result<(), Fault> {
+        let beamline = Rc::clone(&self.beamline);
+        self.passed = self.passed.max(watch.motion.report().progress);
+        match watch.motion.ended() {
+            None => {}
+            Some(Ok(Outcome::Done(()))) => self.passed = self.plan.num_frames() - self.entered,
+            Some(end) => {
+                let controller = beamline.controller(self.plan.controller())?;
+                return Err(match end {
+                    Err(error) => controller.ended_badly("execute the trajectory", error),
+                    Ok(_) => controller.fault("execute the trajectory", FaultClass::Failed, HALTED),
+                });
+            }
+        }
+        let due = beamline.clock.now() + beamline.settings.frame_timeout;
+        let passed = self.base + self.entered + self.passed;
+        for take in &mut watch.takes {
+            let frames = take.status.report().progress;
+            let known = self.on_disk.entry(take.name.clone()).or_default();
+            *known = (*known).max(frames);
+            match take.status.ended() {
+                None => take.hear(frames, passed, due),
+                Some(Ok(Outcome::Done(()))) => take.due = None,
+                Some(end) => {
+                    let detector = beamline.detector(&take.name)?;
+                    return Err(match end {
+                        Err(error) => detector.ended_badly("take frames", error),
+                        Ok(_) => detector.fault("take frames", FaultClass::Failed, DISARMED),
+                    });
+                }
+            }
+        }
+        self.count();
+        Ok(())
+    }
+
+    /// What to say of the detector whose frame is overdue.
+    fn late(&self, watch: &Watch) -> Fault {
+        let late = watch.takes.iter().filter(|take| take.due.is_some());
+        let take = late.min_by_key(|take| take.due.map(|(_, due)| due)).expect("one is overdue");
+        let frame = take.status.report().progress;
+        let after = self.beamline.settings.frame_timeout;
+        let index = frame.saturating_sub(self.base);
+        Fault {
+            device: take.name.clone(),
+            operation: "take frames".to_owned(),
+            class: FaultClass::Lost,
+            reason: format!(
+                "frame {index} is not on disk {after:?} after the motion went through it"
+            ),
+        }
+    }
+
+    /// Gives the controller batch after batch; resolves only if that fails.
+    fn feed(&self) -> LocalBoxFuture<'static, Fault> {
+        let (beamline, plan) = (Rc::clone(&self.beamline), Arc::clone(&self.plan));
+        let feed = async move {
+            loop {
+                let generator = beamline.generator();
+                let batch = generator.ask("give the next batch", NextBatch).await?;
+                let batch = batch.map_err(|refused| {
+                    generator.fault("give a batch", FaultClass::Disconnected, refused)
+                })?;
+                let is_last = batch.last;
+                let controller = beamline.controller(plan.controller())?;
+                controller.call("append to the trajectory", Append(batch), APPEND_WITHIN).await?;
+                if is_last {
+                    return std::future::pending().await;
+                }
+            }
+        };
+        Box::pin(async move {
+            let never: Result<std::convert::Infallible, Fault> = feed.await;
+            match never {
+                Err(fault) => fault,
+            }
+        })
+    }
+
+    /// Starts to collect what may be published, if there is anything.
+    fn collect(&mut self) -> Option<Collection> {
+        let to = self.gate.open_to(self.beamline.clock.now(), self.complete);
+        let (beamline, plan) = (Rc::clone(&self.beamline), Arc::clone(&self.plan));
+        let frames = self.published..to;
+        (!frames.is_empty()).then(|| -> Collection {
+            Box::pin(super::collect::publish(beamline, plan, self.base, frames))
+        })
+    }
+}
+
+const HALTED: &str = "it was halted by another request";
+const DISARMED: &str = "it was disarmed by another request";
+
+impl Take {
+    /// Notes by when the frames that the motion went through must be on disk.
+    fn hear(&mut self, on_disk: u64, passed: u64, due: Instant) {
+        match self.due {
+            Some((frames, _)) if on_disk < frames => {}
+            _ => self.due = (on_disk < passed).then_some((passed, due)),
+        }
+    }
+}
+
+async fn pending_or(collection: &mut Option<Collection>) -> Result<u64, Fault> {
+    match collection {
+        Some(collection) => collection.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_or_never(clock: &crate::clock::Clock, deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => clock.sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

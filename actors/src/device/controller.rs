@@ -1,0 +1,338 @@
+//! [`Controller`]: guards the order of what is asked of a trajectory controller.
+use super::{
+    RETRY,
+    job::{Job, Worker},
+};
+use crate::{
+    clock::Clock,
+    logic::trajectory::TrajectoryLogic,
+    status::{Operation, Outcome, Status, Work},
+    supervise::Ping,
+};
+use actix::prelude::*;
+use bluefly_protocol::{
+    fault::{Fault, FaultClass, Refused},
+    name::Name,
+    trajectory::Batch,
+};
+use std::{cell::RefCell, rc::Rc, time::Duration};
+use tokio::sync::mpsc;
+
+/// A batch on its way to the controller, and the operation that ends once it is there.
+type Fed = (Batch, Operation<(), ()>);
+type Feed = mpsc::Sender<Fed>;
+
+#[derive(Debug)]
+enum Phase {
+    /// A new incarnation assumes nothing: it stops all motion first.
+    Recovering(Status<(), ()>),
+    Idle,
+    Moving,
+    Building,
+    Built(Rc<Columns>),
+    Executing(Feed),
+    Halting(Status<(), ()>),
+    /// The hardware could not be brought to a known state; only halt is accepted.
+    Unknown,
+}
+
+impl Phase {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Recovering(_) => "recovering",
+            Self::Idle => "idle",
+            Self::Moving => "moving",
+            Self::Building => "building",
+            Self::Built(_) => "built",
+            Self::Executing(_) => "executing",
+            Self::Halting(_) => "halting",
+            Self::Unknown => "in an unknown state",
+        }
+    }
+}
+
+/// A supervised trajectory controller with the axes of its co-ordinate system.
+pub struct Controller {
+    name: Name,
+    logic: Rc<TrajectoryLogic>,
+    clock: Clock,
+    phase: Phase,
+    job: Option<Job>,
+}
+
+/// Batches that may wait for room in the controller's buffer.
+const MAX_WAITING_BATCHES: usize = 2;
+/// How often a full buffer is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+impl Controller {
+    /// A controller whose axes may be moving; it stops them as soon as it starts.
+    pub fn new(name: Name, logic: Rc<TrajectoryLogic>, clock: Clock) -> Self {
+        Self { name, logic, clock, phase: Phase::Unknown, job: None }
+    }
+
+    fn recover(&mut self, ctx: &mut Context<Self>) {
+        let (logic, clock, name) = (Rc::clone(&self.logic), self.clock.clone(), self.name.clone());
+        let task = move |_| async move {
+            while let Err(fault) = logic.make_safe().await {
+                tracing::warn!(device = %name, %fault, "not safe yet");
+                clock.sleep(RETRY).await;
+            }
+            Ok(())
+        };
+        let status = self.begin(
+            ctx,
+            "recovering",
+            (),
+            (task, |actor, _: &Result<(), Fault>| {
+                actor.phase = Phase::Idle;
+            }),
+        );
+        self.phase = Phase::Recovering(status);
+    }
+}
+
+impl Actor for Controller {
+    type Context = Context<Self>;
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.recover(ctx);
+    }
+}
+
+impl Worker for Controller {
+    fn name(&self) -> &Name {
+        &self.name
+    }
+    fn job(&mut self) -> &mut Option<Job> {
+        &mut self.job
+    }
+}
+
+/// Which of the controller's axes a trajectory moves, and where the others stay.
+#[derive(Debug)]
+struct Columns {
+    /// Index of the controller's axis, for each axis of the trajectory.
+    moved: Vec<usize>,
+    /// Where every axis of the controller was before.
+    held: Box<[f64]>,
+}
+
+impl Columns {
+    async fn new<'a>(
+        device: &Name,
+        logic: &TrajectoryLogic,
+        axes: impl Iterator<Item = &'a Name>,
+    ) -> Result<Self, Fault> {
+        let index = |axis: &Name| {
+            let found = logic.axes().iter().position(|own| own == axis);
+            found.ok_or_else(|| Fault {
+                device: device.clone(),
+                operation: format!("move axis {axis}"),
+                class: FaultClass::Rejected,
+                reason: format!("it has the axes {:?} only", logic.axes()),
+            })
+        };
+        let moved = axes.map(index).collect::<Result<_, _>>()?;
+        Ok(Self { moved, held: logic.positions().await?.into() })
+    }
+
+    /// Positions of all axes of the controller.
+    fn positions(&self, positions: &[f64]) -> Box<[f64]> {
+        self.spread(self.held.clone(), positions)
+    }
+
+    fn batch(&self, mut batch: Batch) -> Batch {
+        for segment in &mut batch.segments {
+            segment.positions = self.positions(&segment.positions);
+            let still = vec![0.0; self.held.len()].into_boxed_slice();
+            segment.velocities = self.spread(still, &segment.velocities);
+        }
+        batch
+    }
+
+    fn spread(&self, mut all: Box<[f64]>, moved: &[f64]) -> Box<[f64]> {
+        for (&axis, value) in self.moved.iter().zip(moved) {
+            all[axis] = *value;
+        }
+        all
+    }
+}
+
+/// Where a move or a build leaves the controller.
+fn then(next: Phase) -> impl FnOnce(&mut Controller, &Result<(), Fault>) {
+    |actor, result| actor.phase = if result.is_ok() { next } else { Phase::Unknown }
+}
+
+/// Moves all axes, from rest to rest, to these positions (EGU, in the order of the controller's
+/// axes). Refused unless idle.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Status<(), ()>, Refused>")]
+pub struct MoveAxes(pub Vec<(Name, f64)>);
+
+impl Handler<MoveAxes> for Controller {
+    type Result = Result<Status<(), ()>, Refused>;
+    fn handle(&mut self, MoveAxes(axes): MoveAxes, ctx: &mut Context<Self>) -> Self::Result {
+        let Phase::Idle = self.phase else {
+            return Err(self.refused("move", self.phase.name()));
+        };
+        self.phase = Phase::Moving;
+        let logic = Rc::clone(&self.logic);
+        let device = self.name.clone();
+        let task = move |_| async move {
+            let columns = Columns::new(&device, &logic, axes.iter().map(|(axis, _)| axis)).await?;
+            let wanted: Vec<f64> = axes.iter().map(|(_, position)| *position).collect();
+            logic.move_to(&columns.positions(&wanted)).await
+        };
+        Ok(self.begin(ctx, "moving", (), (task, then(Phase::Idle))))
+    }
+}
+
+/// Builds the first batch of a trajectory over these axes. Refused unless idle.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Status<(), ()>, Refused>")]
+pub struct Build {
+    /// The axes that take part, in the order of the segments' columns.
+    pub axes: Vec<Name>,
+    pub batch: Batch,
+}
+
+impl Handler<Build> for Controller {
+    type Result = Result<Status<(), ()>, Refused>;
+    fn handle(&mut self, build: Build, ctx: &mut Context<Self>) -> Self::Result {
+        let Phase::Idle = self.phase else {
+            return Err(self.refused("build", self.phase.name()));
+        };
+        self.phase = Phase::Building;
+        let logic = Rc::clone(&self.logic);
+        let device = self.name.clone();
+        let made = Rc::new(RefCell::new(None));
+        let keep = Rc::clone(&made);
+        let task = move |_| async move {
+            let columns = Columns::new(&device, &logic, build.axes.iter()).await?;
+            logic.build(&columns.batch(build.batch)).await?;
+            *made.borrow_mut() = Some(Rc::new(columns));
+            Ok(())
+        };
+        let done = move |actor: &mut Self, _: &Result<(), Fault>| {
+            actor.phase = keep.take().map_or(Phase::Unknown, Phase::Built);
+        };
+        Ok(self.begin(ctx, "building", (), (task, done)))
+    }
+}
+
+/// Runs what was built; progress counts frames gone through, done at the end of the trajectory.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Status<u64, ()>, Refused>")]
+pub struct Execute;
+
+impl Handler<Execute> for Controller {
+    type Result = Result<Status<u64, ()>, Refused>;
+    fn handle(&mut self, Execute: Execute, ctx: &mut Context<Self>) -> Self::Result {
+        let Phase::Built(columns) = &self.phase else {
+            return Err(self.refused("execute", self.phase.name()));
+        };
+        let columns = Rc::clone(columns);
+        let (feed, batches) = mpsc::channel(MAX_WAITING_BATCHES);
+        self.phase = Phase::Executing(feed);
+        let (logic, clock) = (Rc::clone(&self.logic), self.clock.clone());
+        let task = move |work: Work<u64, ()>| async move {
+            tokio::select! { biased;
+                executed = logic.execute(|frames| work.progress(frames)) => executed,
+                fault = feed_batches(&logic, &clock, (&columns, batches)) => Err(fault),
+            }
+        };
+        Ok(self.begin(ctx, "executing", 0, (task, then(Phase::Idle))))
+    }
+}
+
+/// Appends batches as room comes free; resolves only if that fails.
+async fn feed_batches(
+    logic: &TrajectoryLogic,
+    clock: &Clock,
+    (columns, mut batches): (&Columns, mpsc::Receiver<Fed>),
+) -> Fault {
+    while let Some((batch, operation)) = batches.recv().await {
+        match append_when_free(logic, clock, &columns.batch(batch)).await {
+            Ok(()) => operation.settle(Ok(Outcome::Done(()))),
+            Err(fault) => {
+                operation.settle(Err(fault.clone().into()));
+                return fault;
+            }
+        }
+    }
+    std::future::pending().await
+}
+
+async fn append_when_free(
+    logic: &TrajectoryLogic,
+    clock: &Clock,
+    batch: &Batch,
+) -> Result<(), Fault> {
+    while logic.buffer().await?.free() < batch.segments.len() as u64 {
+        clock.sleep(LOOK_AGAIN).await;
+    }
+    logic.append(batch).await
+}
+
+/// Appends to the running trajectory; done once the controller has it. Refused unless executing or
+/// if two batches wait already.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Status<(), ()>, Refused>")]
+pub struct Append(pub Batch);
+
+impl Handler<Append> for Controller {
+    type Result = Result<Status<(), ()>, Refused>;
+    fn handle(&mut self, Append(batch): Append, _: &mut Context<Self>) -> Self::Result {
+        let Phase::Executing(feed) = &self.phase else {
+            return Err(self.refused("append", self.phase.name()));
+        };
+        let operation = Operation::new(self.name.clone(), ());
+        let status = operation.status();
+        match feed.try_send((batch, operation)) {
+            Ok(()) => Ok(status),
+            Err(_) => Err(self.refused("append", "two batches wait for room")),
+        }
+    }
+}
+
+/// Brings every axis to rest and forgets the trajectory. Legal in every phase, twice, and while
+/// something else is under way.
+#[derive(Debug, Message)]
+#[rtype(result = "Status<(), ()>")]
+pub struct Halt;
+
+impl Handler<Halt> for Controller {
+    type Result = MessageResult<Halt>;
+    fn handle(&mut self, Halt: Halt, ctx: &mut Context<Self>) -> Self::Result {
+        match &self.phase {
+            Phase::Recovering(status) | Phase::Halting(status) => {
+                return MessageResult(status.clone());
+            }
+            Phase::Idle => return MessageResult(Status::done(self.name.clone(), (), ())),
+            _ => self.drop_job(ctx),
+        }
+        let logic = Rc::clone(&self.logic);
+        let task = move |_| async move { logic.make_safe().await };
+        let status = self.begin(ctx, "halting", (), (task, then(Phase::Idle)));
+        self.phase = Phase::Halting(status.clone());
+        MessageResult(status)
+    }
+}
+
+/// Frames gone through since execute began, as the controller itself counts them.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<u64, Fault>")]
+pub struct FramesDone;
+
+impl Handler<FramesDone> for Controller {
+    type Result = ResponseFuture<Result<u64, Fault>>;
+    fn handle(&mut self, FramesDone: FramesDone, _: &mut Context<Self>) -> Self::Result {
+        let logic = Rc::clone(&self.logic);
+        Box::pin(async move { logic.frames_done().await })
+    }
+}
+
+impl Handler<Ping> for Controller {
+    type Result = ();
+    fn handle(&mut self, _: Ping, _: &mut Context<Self>) {}
+}

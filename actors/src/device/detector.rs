@@ -1,0 +1,298 @@
+//! [`Detector`]: guards the order of what is asked of a detector and its file.
+use super::{
+    RETRY,
+    job::{Job, Worker},
+};
+use crate::{
+    clock::Clock,
+    logic::detector::{Arm, DetectorLogic, FilePlan, OpenFile, Summary},
+    status::{Status, Work},
+    supervise::Ping,
+};
+use actix::prelude::*;
+use bluefly_protocol::{
+    fault::{Fault, Refused},
+    name::Name,
+};
+use std::{cell::RefCell, ops::Range, rc::Rc, sync::Arc};
+
+/// How far a detector has come; what a phase needs lives inside it.
+#[derive(Debug, Default)]
+enum Phase {
+    /// A new incarnation assumes nothing: it makes its hardware safe first.
+    Recovering(Status<(), u64>),
+    Closed,
+    Opening,
+    Open(Arc<OpenFile>),
+    Arming,
+    Armed(Arc<OpenFile>),
+    /// Frames are coming; the status counts contiguous frames on disk.
+    Taking(Status<u64, ()>),
+    Stopping(Status<(), u64>),
+    Closing(Status<(), ()>),
+    /// The hardware could not be brought to a known state; only stop and close are accepted.
+    #[default]
+    Unknown,
+}
+
+impl Phase {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Recovering(_) => "recovering",
+            Self::Closed => "closed",
+            Self::Opening => "opening",
+            Self::Open(_) => "open",
+            Self::Arming => "arming",
+            Self::Armed(_) => "armed",
+            Self::Taking(_) => "taking frames",
+            Self::Stopping(_) => "stopping",
+            Self::Closing(_) => "closing",
+            Self::Unknown => "in an unknown state",
+        }
+    }
+
+    /// The phase of hardware that was made safe, with the file it was found to have open.
+    fn found(file: Option<OpenFile>) -> Self {
+        file.map_or(Self::Closed, |file| Self::Open(Arc::new(file)))
+    }
+}
+
+/// A supervised detector with its file writer.
+pub struct Detector {
+    name: Name,
+    logic: Rc<DetectorLogic>,
+    clock: Clock,
+    phase: Phase,
+    job: Option<Job>,
+}
+
+impl Detector {
+    /// A detector whose hardware is in an unknown state; it makes it safe as soon as it starts.
+    pub fn new(name: Name, logic: Rc<DetectorLogic>, clock: Clock) -> Self {
+        Self { name, logic, clock, phase: Phase::Closed, job: None }
+    }
+
+    fn recover(&mut self, ctx: &mut Context<Self>) {
+        let (logic, clock, name) = (Rc::clone(&self.logic), self.clock.clone(), self.name.clone());
+        let found = Rc::new(RefCell::new(Phase::Unknown));
+        let adopt = Rc::clone(&found);
+        let task = move |_| async move {
+            loop {
+                match logic.make_safe().await {
+                    Ok(file) => {
+                        *found.borrow_mut() = Phase::found(file);
+                        return Ok(0);
+                    }
+                    Err(fault) => tracing::warn!(device = %name, %fault, "not safe yet"),
+                }
+                clock.sleep(RETRY).await;
+            }
+        };
+        let status = self.begin(
+            ctx,
+            "recovering",
+            (),
+            (task, move |actor, _| {
+                actor.phase = adopt.take();
+            }),
+        );
+        self.phase = Phase::Recovering(status);
+    }
+
+    fn stop(&mut self, ctx: &mut Context<Self>) -> Status<(), u64> {
+        match &self.phase {
+            Phase::Recovering(status) | Phase::Stopping(status) => return status.clone(),
+            Phase::Closed => return Status::done(self.name.clone(), (), 0),
+            _ => self.drop_job(ctx),
+        }
+        let logic = Rc::clone(&self.logic);
+        let found = Rc::new(RefCell::new(Phase::Unknown));
+        let keep = Rc::clone(&found);
+        let task = move |_| async move {
+            let disarmed = logic.disarm().await;
+            // Whether or not all frames came to disk: what matters next is what state it is in.
+            *found.borrow_mut() = Phase::found(logic.make_safe().await?);
+            disarmed
+        };
+        let status = self.begin(
+            ctx,
+            "stopping",
+            (),
+            (task, move |actor, _: &Result<u64, Fault>| {
+                actor.phase = keep.take();
+            }),
+        );
+        self.phase = Phase::Stopping(status.clone());
+        status
+    }
+
+    fn close(&mut self, ctx: &mut Context<Self>) -> Status<(), ()> {
+        match &self.phase {
+            Phase::Closing(status) => return status.clone(),
+            Phase::Closed => return Status::done(self.name.clone(), (), ()),
+            _ => self.drop_job(ctx),
+        }
+        let logic = Rc::clone(&self.logic);
+        let found = Rc::new(RefCell::new(Phase::Unknown));
+        let keep = Rc::clone(&found);
+        let task = move |_| async move {
+            let disarmed = logic.disarm().await;
+            let closed = logic.close().await;
+            *found.borrow_mut() = Phase::found(logic.make_safe().await?);
+            disarmed.and(closed)
+        };
+        let status = self.begin(
+            ctx,
+            "closing",
+            (),
+            (task, move |actor, _: &Result<(), Fault>| {
+                actor.phase = keep.take();
+            }),
+        );
+        self.phase = Phase::Closing(status.clone());
+        status
+    }
+}
+
+impl Actor for Detector {
+    type Context = Context<Self>;
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.recover(ctx);
+    }
+}
+
+impl Worker for Detector {
+    fn name(&self) -> &Name {
+        &self.name
+    }
+    fn job(&mut self) -> &mut Option<Job> {
+        &mut self.job
+    }
+}
+
+/// Opens the file that all later frames go to. Refused unless closed.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Status<(), Arc<OpenFile>>, Refused>")]
+pub struct Open(pub FilePlan);
+
+impl Handler<Open> for Detector {
+    type Result = Result<Status<(), Arc<OpenFile>>, Refused>;
+    fn handle(&mut self, Open(plan): Open, ctx: &mut Context<Self>) -> Self::Result {
+        let Phase::Closed = self.phase else {
+            return Err(self.refused("open", self.phase.name()));
+        };
+        self.phase = Phase::Opening;
+        let logic = Rc::clone(&self.logic);
+        let task = move |_| async move { logic.open(&plan).await.map(Arc::new) };
+        Ok(self.begin(
+            ctx,
+            "opening",
+            (),
+            (task, |actor, result: &Result<Arc<OpenFile>, Fault>| {
+                actor.phase = match result {
+                    Ok(file) => Phase::Open(Arc::clone(file)),
+                    Err(_) => Phase::Unknown,
+                };
+            }),
+        ))
+    }
+}
+
+/// Makes an open detector ready for triggers; done once they would be taken.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Status<(), ()>, Refused>")]
+pub struct ArmFrames(pub Arm);
+
+impl Handler<ArmFrames> for Detector {
+    type Result = Result<Status<(), ()>, Refused>;
+    fn handle(&mut self, ArmFrames(arm): ArmFrames, ctx: &mut Context<Self>) -> Self::Result {
+        let Phase::Open(file) = &self.phase else {
+            return Err(self.refused("arm", self.phase.name()));
+        };
+        let file = Arc::clone(file);
+        self.phase = Phase::Arming;
+        let logic = Rc::clone(&self.logic);
+        let task = move |_| async move { logic.arm(&arm).await };
+        Ok(self.begin(
+            ctx,
+            "arming",
+            (),
+            (task, |actor, result: &Result<(), Fault>| {
+                actor.phase = if result.is_ok() { Phase::Armed(file) } else { Phase::Unknown };
+            }),
+        ))
+    }
+}
+
+/// Follows the frames of an armed detector; done once all of them are on disk.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Status<u64, ()>, Refused>")]
+pub struct Take;
+
+impl Handler<Take> for Detector {
+    type Result = Result<Status<u64, ()>, Refused>;
+    fn handle(&mut self, Take: Take, ctx: &mut Context<Self>) -> Self::Result {
+        let file = match &self.phase {
+            Phase::Armed(file) => Arc::clone(file),
+            Phase::Taking(status) => return Ok(status.clone()),
+            phase => return Err(self.refused("take frames", phase.name())),
+        };
+        let logic = Rc::clone(&self.logic);
+        let task = move |work: Work<u64, ()>| async move {
+            logic.on_disk(|frames| work.progress(frames)).await
+        };
+        let status = self.begin(
+            ctx,
+            "taking frames",
+            0,
+            (task, |actor, result| {
+                actor.phase = if result.is_ok() { Phase::Open(file) } else { Phase::Unknown };
+            }),
+        );
+        self.phase = Phase::Taking(status.clone());
+        Ok(status)
+    }
+}
+
+/// Stops acquiring, leaves the file open; the status tells how many contiguous frames are on disk.
+/// Legal in every phase, twice, and while something else is under way.
+#[derive(Debug, Message)]
+#[rtype(result = "Status<(), u64>")]
+pub struct Disarm;
+
+impl Handler<Disarm> for Detector {
+    type Result = MessageResult<Disarm>;
+    fn handle(&mut self, Disarm: Disarm, ctx: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.stop(ctx))
+    }
+}
+
+/// Stops acquiring and closes the file. Legal in every phase, twice.
+#[derive(Debug, Message)]
+#[rtype(result = "Status<(), ()>")]
+pub struct Close;
+
+impl Handler<Close> for Detector {
+    type Result = MessageResult<Close>;
+    fn handle(&mut self, Close: Close, ctx: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.close(ctx))
+    }
+}
+
+/// Reads summary values of frames that are on disk, from memory.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Summary, Fault>")]
+pub struct Summarise(pub Range<u64>);
+
+impl Handler<Summarise> for Detector {
+    type Result = ResponseFuture<Result<Summary, Fault>>;
+    fn handle(&mut self, Summarise(frames): Summarise, _: &mut Context<Self>) -> Self::Result {
+        let logic = Rc::clone(&self.logic);
+        Box::pin(async move { logic.summary(frames).await })
+    }
+}
+
+impl Handler<Ping> for Detector {
+    type Result = ();
+    fn handle(&mut self, _: Ping, _: &mut Context<Self>) {}
+}

@@ -1,0 +1,177 @@
+//! [`Generator`]: the scan-point generator. It checks a specification against the beamline, and
+//! then gives out the trajectory in batches, from any frame.
+use super::job::{Job, Worker};
+use crate::{clock::Clock, logic::generator::GeneratorLogic, status::Status, supervise::Ping};
+use actix::prelude::*;
+use bluefly_protocol::{
+    fault::{Fault, FaultClass, Refused},
+    name::Name,
+    plan::{Capabilities, ScanPlan},
+    scan::{Piece, Spec},
+    trajectory::{Batch, Trajectory},
+};
+use std::{rc::Rc, sync::Arc};
+
+enum Phase {
+    Empty,
+    Planning,
+    /// A trajectory is being given out.
+    Giving(Box<Giving>),
+}
+
+/// A trajectory, and how many of its frames were given out.
+struct Giving {
+    plan: Arc<ScanPlan>,
+    trajectory: Trajectory<Pieces>,
+    sent: u64,
+}
+
+type Pieces = Box<dyn Iterator<Item = Piece>>;
+
+impl Phase {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Planning => "planning",
+            Self::Giving(_) => "giving out a trajectory",
+        }
+    }
+}
+
+/// A supervised scan-point generator. A new incarnation is empty: whoever has the plan enters it
+/// again at the frame where it wants to go on.
+pub struct Generator {
+    name: Name,
+    logic: Rc<GeneratorLogic>,
+    clock: Clock,
+    phase: Phase,
+    job: Option<Job>,
+}
+
+impl Generator {
+    pub fn new(name: Name, logic: Rc<GeneratorLogic>, clock: Clock) -> Self {
+        Self { name, logic, clock, phase: Phase::Empty, job: None }
+    }
+
+    /// Tells the record how far the trajectory was given out. Nothing depends on it, so a failure
+    /// is only logged.
+    fn tell(&self, ctx: &mut Context<Self>, total: u64, sent: u64) {
+        let (logic, name) = (Rc::clone(&self.logic), self.name.clone());
+        let told = async move {
+            let told = if sent == 0 { logic.load(total).await } else { logic.sent(sent).await };
+            if let Err(fault) = told {
+                tracing::warn!(device = %name, %fault, "the record was not updated");
+            }
+        };
+        ctx.spawn(told.into_actor(self));
+    }
+}
+
+impl Actor for Generator {
+    type Context = Context<Self>;
+}
+
+impl Worker for Generator {
+    fn name(&self) -> &Name {
+        &self.name
+    }
+    fn job(&mut self) -> &mut Option<Job> {
+        &mut self.job
+    }
+}
+
+/// Checks a specification; the fault of one that cannot be flown is rejected and names the place.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Status<(), Arc<ScanPlan>>, Refused>")]
+pub struct Plan {
+    pub spec: Spec,
+    pub capabilities: Arc<Capabilities>,
+}
+
+impl Handler<Plan> for Generator {
+    type Result = Result<Status<(), Arc<ScanPlan>>, Refused>;
+    fn handle(&mut self, plan: Plan, ctx: &mut Context<Self>) -> Self::Result {
+        if let Phase::Planning = self.phase {
+            return Err(self.refused("plan", self.phase.name()));
+        }
+        self.phase = Phase::Planning;
+        let (clock, device) = (self.clock.clone(), self.name.clone());
+        let task = move |_| async move {
+            let planned = clock.foreign(move || ScanPlan::new(plan.spec, &plan.capabilities)).await;
+            planned.map(Arc::new).map_err(|error| Fault {
+                device,
+                operation: "plan the scan".to_owned(),
+                class: FaultClass::Rejected,
+                reason: error.to_string(),
+            })
+        };
+        let done = |actor: &mut Self, _: &Result<_, Fault>| actor.phase = Phase::Empty;
+        Ok(self.begin(ctx, "planning", (), (task, done)))
+    }
+}
+
+/// Where a trajectory begins, and its first segments.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entered {
+    /// Where the axes of the plan must stand still before it starts, EGU.
+    pub start: Box<[f64]>,
+    pub batch: Batch,
+}
+
+/// Starts to give out the trajectory of `plan` from `frame` on, forgetting any other.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Entered, Refused>")]
+pub struct Enter {
+    pub plan: Arc<ScanPlan>,
+    pub frame: u64,
+}
+
+impl Handler<Enter> for Generator {
+    type Result = Result<Entered, Refused>;
+    fn handle(&mut self, Enter { plan, frame }: Enter, ctx: &mut Context<Self>) -> Self::Result {
+        if let Phase::Planning = self.phase {
+            return Err(self.refused("enter", self.phase.name()));
+        }
+        let pieces: Pieces = Box::new(plan.pieces(frame));
+        let mut trajectory = plan.planner().plan(pieces);
+        let start = trajectory.start();
+        let batch = trajectory.next_batch(batch_size(&plan));
+        let sent = frames(&batch);
+        self.tell(ctx, plan.num_frames() - frame, 0);
+        self.phase = Phase::Giving(Box::new(Giving { plan, trajectory, sent }));
+        Ok(Entered { start, batch })
+    }
+}
+
+/// The next segments of the trajectory that was entered.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Batch, Refused>")]
+pub struct NextBatch;
+
+impl Handler<NextBatch> for Generator {
+    type Result = Result<Batch, Refused>;
+    fn handle(&mut self, NextBatch: NextBatch, ctx: &mut Context<Self>) -> Self::Result {
+        let Phase::Giving(giving) = &mut self.phase else {
+            return Err(self.refused("give the next batch", self.phase.name()));
+        };
+        let batch = giving.trajectory.next_batch(batch_size(&giving.plan));
+        giving.sent += frames(&batch);
+        let (total, sent) = (giving.plan.num_frames(), giving.sent);
+        self.tell(ctx, total, sent.max(1));
+        Ok(batch)
+    }
+}
+
+/// Half a buffer: one half can be filled while the other is followed.
+fn batch_size(plan: &ScanPlan) -> usize {
+    (plan.max_segments() / 2).max(1)
+}
+
+fn frames(batch: &Batch) -> u64 {
+    batch.segments.iter().map(|segment| segment.frames).sum()
+}
+
+impl Handler<Ping> for Generator {
+    type Result = ();
+    fn handle(&mut self, _: Ping, _: &mut Context<Self>) {}
+}

@@ -1,0 +1,147 @@
+//! [`Motor`]: guards the order of what is asked of one motor.
+use super::{
+    RETRY,
+    job::{Job, Worker},
+};
+use crate::{
+    clock::Clock,
+    logic::motor::MotorLogic,
+    status::{Status, Work},
+    supervise::Ping,
+};
+use actix::prelude::*;
+use bluefly_protocol::{
+    fault::{Fault, Refused},
+    name::Name,
+};
+use std::rc::Rc;
+
+#[derive(Debug)]
+enum Phase {
+    /// A new incarnation assumes nothing: it stops the motor first.
+    Recovering(Status<(), ()>),
+    Idle,
+    Moving,
+    Stopping(Status<(), ()>),
+    /// It could not be brought to a known state; only stop is accepted.
+    Unknown,
+}
+
+impl Phase {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Recovering(_) => "recovering",
+            Self::Idle => "idle",
+            Self::Moving => "moving",
+            Self::Stopping(_) => "stopping",
+            Self::Unknown => "in an unknown state",
+        }
+    }
+}
+
+/// A supervised motor.
+pub struct Motor {
+    name: Name,
+    logic: Rc<MotorLogic>,
+    clock: Clock,
+    phase: Phase,
+    job: Option<Job>,
+}
+
+impl Motor {
+    /// A motor that may be moving; it stops as soon as the actor starts.
+    pub fn new(name: Name, logic: Rc<MotorLogic>, clock: Clock) -> Self {
+        Self { name, logic, clock, phase: Phase::Unknown, job: None }
+    }
+}
+
+/// Where a job leaves the motor.
+fn settled(actor: &mut Motor, result: &Result<(), Fault>) {
+    actor.phase = if result.is_ok() { Phase::Idle } else { Phase::Unknown };
+}
+
+impl Actor for Motor {
+    type Context = Context<Self>;
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        let (logic, clock, name) = (Rc::clone(&self.logic), self.clock.clone(), self.name.clone());
+        let task = move |_| async move {
+            while let Err(fault) = logic.make_safe().await {
+                tracing::warn!(device = %name, %fault, "not safe yet");
+                clock.sleep(RETRY).await;
+            }
+            Ok(())
+        };
+        let status = self.begin(ctx, "recovering", (), (task, settled));
+        self.phase = Phase::Recovering(status);
+    }
+}
+
+impl Worker for Motor {
+    fn name(&self) -> &Name {
+        &self.name
+    }
+    fn job(&mut self) -> &mut Option<Job> {
+        &mut self.job
+    }
+}
+
+/// Moves to a position in EGU; progress is the readback; done when it stands still there.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Status<f64, ()>, Refused>")]
+pub struct Move(pub f64);
+
+impl Handler<Move> for Motor {
+    type Result = Result<Status<f64, ()>, Refused>;
+    fn handle(&mut self, Move(position): Move, ctx: &mut Context<Self>) -> Self::Result {
+        let Phase::Idle = self.phase else {
+            return Err(self.refused("move", self.phase.name()));
+        };
+        self.phase = Phase::Moving;
+        let logic = Rc::clone(&self.logic);
+        let task = move |work: Work<f64, ()>| async move {
+            logic.move_to(position, |readback| work.progress(readback)).await
+        };
+        Ok(self.begin(ctx, "moving", f64::NAN, (task, settled)))
+    }
+}
+
+/// Brings the motor to rest. Legal in every phase, twice, and while it moves.
+#[derive(Debug, Message)]
+#[rtype(result = "Status<(), ()>")]
+pub struct StopMotor;
+
+impl Handler<StopMotor> for Motor {
+    type Result = MessageResult<StopMotor>;
+    fn handle(&mut self, StopMotor: StopMotor, ctx: &mut Context<Self>) -> Self::Result {
+        match &self.phase {
+            Phase::Recovering(status) | Phase::Stopping(status) => {
+                return MessageResult(status.clone());
+            }
+            Phase::Idle => return MessageResult(Status::done(self.name.clone(), (), ())),
+            Phase::Moving | Phase::Unknown => self.drop_job(ctx),
+        }
+        let logic = Rc::clone(&self.logic);
+        let task = move |_| async move { logic.stop().await };
+        let status = self.begin(ctx, "stopping", (), (task, settled));
+        self.phase = Phase::Stopping(status.clone());
+        MessageResult(status)
+    }
+}
+
+/// Reads the position in EGU.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<f64, Fault>")]
+pub struct Locate;
+
+impl Handler<Locate> for Motor {
+    type Result = ResponseFuture<Result<f64, Fault>>;
+    fn handle(&mut self, Locate: Locate, _: &mut Context<Self>) -> Self::Result {
+        let logic = Rc::clone(&self.logic);
+        Box::pin(async move { logic.position().await })
+    }
+}
+
+impl Handler<Ping> for Motor {
+    type Result = ();
+    fn handle(&mut self, _: Ping, _: &mut Context<Self>) {}
+}

@@ -1,0 +1,261 @@
+//! [`ScanPlan`]: a scan specification checked against a beamline, ready to be flown.
+use crate::{
+    name::Name,
+    scan::{Piece, Spec, SpecError, Stack},
+    trajectory::{AxisLimits, PlanError, Planner, Prediction},
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// What a scan may use of a beamline.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Capabilities {
+    pub axes: BTreeMap<Name, AxisCapability>,
+    pub detectors: BTreeMap<Name, DetectorTiming>,
+    /// Controllers in order of preference for scans that move nothing.
+    pub controllers: BTreeMap<Name, ControllerCapability>,
+}
+
+/// One axis, and the trajectory controller that moves it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AxisCapability {
+    pub controller: Name,
+    pub limits: AxisLimits,
+    pub units: String,
+}
+
+/// What a trajectory controller takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControllerCapability {
+    /// Segments that its buffer holds.
+    pub max_segments: usize,
+    /// Longest time that one segment may take.
+    pub max_segment: Duration,
+}
+
+/// How long a detector needs for a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DetectorTiming {
+    /// Time after an exposure before the next may start.
+    pub dead_time: Duration,
+    /// Time for which it exposes; the frame less the dead time if absent.
+    pub exposure: Option<Duration>,
+}
+
+/// The shortest exposure of a detector that fits its exposure to the frame.
+const MIN_EXPOSURE: Duration = Duration::from_micros(1);
+/// The exposure of such a detector where the specification says no duration.
+const USUAL_EXPOSURE: Duration = Duration::from_millis(10);
+
+impl DetectorTiming {
+    /// The shortest frame it can take.
+    pub fn min_frame(self) -> Duration {
+        self.dead_time + self.exposure.unwrap_or(MIN_EXPOSURE)
+    }
+
+    /// The frame it takes if nothing else is said.
+    fn usual_frame(self) -> Duration {
+        self.dead_time + self.exposure.unwrap_or(USUAL_EXPOSURE)
+    }
+
+    /// How long it exposes in a scan whose shortest frame is `frame`.
+    fn exposure_within(self, frame: Duration) -> Duration {
+        self.exposure.unwrap_or(frame.saturating_sub(self.dead_time))
+    }
+}
+
+/// Why a specification cannot be flown on this beamline.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Unflyable {
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    #[error("{path}: no axis {axis:?} on this beamline: it has {known}")]
+    UnknownAxis { path: String, axis: String, known: String },
+    #[error(
+        "{path}: axis {axis} belongs to controller {controller}, {other_axis} to {other}: \
+         the axes of a scan share one controller"
+    )]
+    TwoControllers { path: String, axis: Name, controller: Name, other_axis: Name, other: Name },
+    #[error("$: this beamline has no trajectory controller")]
+    NoController,
+    #[error("{path}: {error}")]
+    Limit { path: String, error: PlanError },
+}
+
+/// A specification that can be flown: what it takes, and everything that follows from it.
+#[derive(Clone, Debug)]
+pub struct ScanPlan {
+    spec: Spec,
+    stack: Arc<Stack>,
+    axes: Vec<Name>,
+    controller: Name,
+    max_segments: usize,
+    planner: Planner,
+    usual: UsualFrame,
+    prediction: Prediction,
+    shortest_frame: Duration,
+    exposures: BTreeMap<Name, Duration>,
+}
+
+/// The duration of frames whose specification says none.
+#[derive(Clone, Debug)]
+struct UsualFrame {
+    at_least: Duration,
+    max_velocities: Vec<f64>,
+}
+
+impl UsualFrame {
+    /// The same piece with a duration: as fast as detectors and axes can.
+    fn fill(&self, mut piece: Piece) -> Piece {
+        if piece.frame_duration_s.is_none() {
+            let frames = piece.frames as f64;
+            let axes = piece.start.iter().zip(&piece.end).zip(&self.max_velocities);
+            let slowest = axes
+                .map(|((start, end), max_velocity)| (end - start).abs() / frames / max_velocity)
+                .fold(self.at_least.as_secs_f64(), f64::max);
+            piece.frame_duration_s = Some((slowest * 1e6).ceil() / 1e6);
+        }
+        piece
+    }
+}
+
+impl ScanPlan {
+    /// Checks `spec` against `beamline`: axes known and moved by one controller, every position,
+    /// velocity and excursion within limits, every frame long enough for every detector.
+    ///
+    /// Takes time in proportion to the pieces of the scan: one for a straight row, one for each
+    /// frame of a curve.
+    pub fn new(spec: Spec, beamline: &Capabilities) -> Result<Self, Unflyable> {
+        let stack = Arc::new(Stack::new(&spec)?);
+        let (axes, controller) = resolve_axes(&spec, &stack, beamline)?;
+        let capability = beamline.controllers.get(&controller).ok_or(Unflyable::NoController)?;
+        let limits: Vec<(Name, AxisLimits)> =
+            axes.iter().map(|axis| (axis.clone(), beamline.axes[axis].limits)).collect();
+        let timings = || beamline.detectors.values();
+        let min_frame = timings().map(|timing| timing.min_frame()).max();
+        let at_least = timings().map(|timing| timing.usual_frame()).max();
+        let planner = Planner::new(&limits, min_frame.unwrap_or(MIN_EXPOSURE))
+            .with_max_segment(capability.max_segment);
+        let usual = UsualFrame {
+            at_least: at_least.unwrap_or(USUAL_EXPOSURE),
+            max_velocities: limits.iter().map(|(_, limits)| limits.max_velocity).collect(),
+        };
+        let mut shortest_s = f64::INFINITY;
+        let pieces = stack.pieces(0).map(|piece| usual.fill(piece)).inspect(|piece| {
+            shortest_s = piece.frame_duration_s.map_or(shortest_s, |s| s.min(shortest_s));
+        });
+        let prediction = planner
+            .check(pieces)
+            .map_err(|error| Unflyable::Limit { path: place(&spec, &error), error })?;
+        let shortest_frame = Duration::try_from_secs_f64(shortest_s).unwrap_or(usual.at_least);
+        let exposures = beamline.detectors.iter();
+        let exposures = exposures
+            .map(|(name, timing)| (name.clone(), timing.exposure_within(shortest_frame)))
+            .collect();
+        let max_segments = capability.max_segments;
+        Ok(Self {
+            spec,
+            stack,
+            axes,
+            controller,
+            max_segments,
+            planner,
+            usual,
+            prediction,
+            shortest_frame,
+            exposures,
+        })
+    }
+
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    pub fn stack(&self) -> &Arc<Stack> {
+        &self.stack
+    }
+
+    /// The axes that move, in the order of the stack.
+    pub fn axes(&self) -> &[Name] {
+        &self.axes
+    }
+
+    /// The controller that moves them.
+    pub fn controller(&self) -> &Name {
+        &self.controller
+    }
+
+    /// Segments that the controller's buffer holds.
+    pub fn max_segments(&self) -> usize {
+        self.max_segments
+    }
+
+    pub fn planner(&self) -> &Planner {
+        &self.planner
+    }
+
+    /// Duration, frames and segments of the whole scan.
+    pub fn prediction(&self) -> Prediction {
+        self.prediction
+    }
+
+    /// Number of frames of the scan.
+    pub fn num_frames(&self) -> u64 {
+        self.stack.num_points()
+    }
+
+    pub fn shortest_frame(&self) -> Duration {
+        self.shortest_frame
+    }
+
+    /// How long each detector exposes.
+    pub fn exposures(&self) -> &BTreeMap<Name, Duration> {
+        &self.exposures
+    }
+
+    /// The pieces from `frame` on, each with its duration.
+    pub fn pieces(&self, frame: u64) -> impl Iterator<Item = Piece> + use<> {
+        let usual = self.usual.clone();
+        Arc::clone(&self.stack).into_pieces(frame).map(move |piece| usual.fill(piece))
+    }
+}
+
+fn resolve_axes(
+    spec: &Spec,
+    stack: &Stack,
+    beamline: &Capabilities,
+) -> Result<(Vec<Name>, Name), Unflyable> {
+    let mut axes: Vec<Name> = Vec::new();
+    let mut first: Option<(Name, Name)> = None;
+    for axis in stack.axes() {
+        let Some((name, capability)) = beamline.axes.get_key_value(axis.as_str()) else {
+            let known: Vec<&str> = beamline.axes.keys().map(Name::as_str).collect();
+            return Err(Unflyable::UnknownAxis {
+                path: spec.axis_path(axis),
+                axis: axis.clone(),
+                known: known.join(", "),
+            });
+        };
+        match &first {
+            Some((other_axis, other)) if *other != capability.controller => {
+                return Err(Unflyable::TwoControllers {
+                    path: spec.axis_path(axis),
+                    axis: name.clone(),
+                    controller: capability.controller.clone(),
+                    other_axis: other_axis.clone(),
+                    other: other.clone(),
+                });
+            }
+            Some(_) => {}
+            None => first = Some((name.clone(), capability.controller.clone())),
+        }
+        axes.push(name.clone());
+    }
+    let any = || beamline.controllers.keys().next().cloned();
+    let controller = first.map(|(_, controller)| controller).or_else(any);
+    Ok((axes, controller.ok_or(Unflyable::NoController)?))
+}
+
+/// The node of the specification that an error of the planner is about: that of the axis, if one.
+fn place(spec: &Spec, error: &PlanError) -> String {
+    error.axis().map_or_else(|| spec.duration_path(), |axis| spec.axis_path(axis.as_str()))
+}
