@@ -6,3 +6,4 @@ mod scan_golden;
 mod storage;
 mod supervise;
 mod tidy;
+mod scan_properties;

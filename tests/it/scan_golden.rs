@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 /// `docs/scanning.md` lists the differences which they do not show.
 const DIFFERENCES: &[(&str, &str)] = &[];
 
-fn files() -> Vec<(String, String)> {
+pub(crate) fn files() -> Vec<(String, String)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/scanspec");
     let entries = std::fs::read_dir(&folder).expect("the golden files");
     let mut files: Vec<(String, String)> = entries
@@ -44,7 +44,7 @@ fn check_frames(name: &str, golden: &Value, ours: &Value) {
         assert_eq!(ours[key], golden[key], "{name}: {key}");
     }
     let (ours, theirs) = (&ours["frames"], &golden["frames"]);
-    let tolerance = if golden["exact"] == true { 0.0 } else { 1e-12 };
+    let exact = golden["exact"] == true;
     for key in ["midpoints", "lower", "upper"] {
         let (ours, theirs) = (&ours[key], theirs[key].as_object().expect("axes"));
         let axes: BTreeSet<_> = ours.as_object().expect("axes").keys().collect();
@@ -54,7 +54,10 @@ fn check_frames(name: &str, golden: &Value, ours: &Value) {
             let theirs = numbers(theirs);
             assert_eq!(ours.len(), theirs.len(), "{name}: {key} {axis}");
             for (index, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
-                let near = (ours - theirs).abs() <= tolerance;
+                let near = match exact {
+                    true => ours.to_bits() == theirs.to_bits(),
+                    false => (ours - theirs).abs() <= 1e-12,
+                };
                 assert!(near, "{name}: {key} {axis} {index}: {ours} is not {theirs}");
             }
         }

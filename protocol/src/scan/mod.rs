@@ -27,3 +27,4 @@ pub use frames::{Frames, Points};
 pub use piece::Piece;
 pub use spec::Spec;
 pub use stack::Stack;
+#[cfg(test)]
