@@ -25,18 +25,17 @@ impl Disk for Hdf5Disk {
     fn create(&mut self, plan: &StreamPlan) -> Result<Box<dyn StreamFile>, DiskError> {
         let path = &plan.path;
         let failed = |cause| DiskCall::Create.failed(path, cause);
-        if path.exists() {
-            return Err(failed(Cause::Exists));
-        }
         let lock = WriterLock::acquire(path).map_err(failed)?;
-        let open = match Open::create(plan) {
-            Ok(open) => open,
-            Err(error) => {
-                lock.remove().map_err(failed)?;
-                return Err(failed(other(&error)));
+        match create(path).and_then(|file| Open::new(file, plan).map_err(|error| other(&error))) {
+            Ok(open) => {
+                let (path, open, lock) = (path.clone(), Some(open), Some(lock));
+                Ok(Box::new(Hdf5File { path, open, lock }))
             }
-        };
-        Ok(Box::new(Hdf5File { path: path.clone(), open: Some(open), lock: Some(lock) }))
+            Err(cause) => {
+                lock.remove().map_err(failed)?;
+                Err(failed(cause))
+            }
+        }
     }
 
     fn free_bytes(&mut self, path: &Path) -> Result<u64, DiskError> {
@@ -49,10 +48,8 @@ impl Disk for Hdf5Disk {
     fn create_master(&mut self, plan: MasterPlan) -> Result<(), DiskError> {
         let path = plan.path.clone();
         let failed = |cause| DiskCall::CreateMaster.failed(&path, cause);
-        if path.exists() {
-            return Err(failed(Cause::Exists));
-        }
-        nexus_file::create(plan).map_err(|error| failed(other(&error)))
+        let file = create(&path).map_err(failed)?;
+        nexus_file::write(file, plan).map_err(|error| failed(other(&error)))
     }
 
     fn finish_master(&mut self, path: &Path, end: &MasterEnd) -> Result<(), DiskError> {
@@ -84,8 +81,7 @@ struct Column {
 }
 
 impl Open {
-    fn create(plan: &StreamPlan) -> hdf5::Result<Self> {
-        let file = layout::create_file(&plan.path)?;
+    fn new(file: hdf5::File, plan: &StreamPlan) -> hdf5::Result<Self> {
         let (datasets, committed) = layout::create_stream(&file, plan)?;
         let columns = plan.columns.iter().zip(datasets);
         let columns = columns.map(|(plan, dataset)| Column::new(plan, dataset));
@@ -200,6 +196,12 @@ impl Drop for Hdf5File {
         // the library still holds and call it good. What was committed is on disk already.
         mem::forget(self.open.take());
     }
+}
+
+/// A new, empty file.
+fn create(path: &Path) -> Result<hdf5::File, Cause> {
+    let cause = |error| if path.exists() { Cause::Exists } else { other(&error) };
+    layout::create_file(path).map_err(cause)
 }
 
 /// On one line: the library breaks some of its texts.

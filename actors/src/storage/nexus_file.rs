@@ -13,9 +13,8 @@ const SETPOINTS_PER_CHUNK: usize = 16_384;
 /// Texts that are filled in at the end have a fixed length, so that only bytes in place change.
 type Text = FixedUnicode<512>;
 
-/// Writes the master and closes it.
-pub(super) fn create(plan: MasterPlan) -> Result<()> {
-    let file = layout::create_file(&plan.path)?;
+/// Writes the master to an empty file and closes it.
+pub(super) fn write(file: File, plan: MasterPlan) -> Result<()> {
     let entry = layout::create_group(&file, "/entry", "NXentry")?;
     layout::set_text(&file, "default", "entry")?;
     if let Some(first) = plan.detectors.first() {

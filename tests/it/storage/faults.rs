@@ -12,7 +12,8 @@ use bluefly_actors::{
         Hdf5Disk, MemoryDisk, StorageClient, StorageConfig, StorageError, StreamHandle,
     },
 };
-use std::path::Path;
+use rustix::fs::{FlockOperation, flock};
+use std::{fs, path::Path};
 use tempfile::TempDir;
 
 fn fault(call: DiskCall, after: FaultAfter) -> DiskFault {
@@ -69,6 +70,14 @@ fn check(call: DiskCall, num_calls: u64, expected: Option<u64>) {
         write(&client, &stream).await.unwrap();
         client.shutdown().await;
     });
+    if expected.is_some() {
+        // Closed only if no call on the file itself had failed.
+        let copy = directory.path().join("copy.h5");
+        fs::copy(&path, &copy).unwrap();
+        assert_eq!(hdf5::File::open(&copy).is_ok(), call == DiskCall::FreeBytes);
+        let lock = fs::File::create(directory.path().join("a.h5.lock")).unwrap();
+        assert_eq!(flock(lock, FlockOperation::NonBlockingLockExclusive), Ok(()), "let go of");
+    }
 }
 
 #[test]

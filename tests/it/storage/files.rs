@@ -164,7 +164,8 @@ fn two_streams_keep_their_own_books() {
 fn an_existing_file_is_refused_and_left_as_it_is() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("a.h5");
-    fs::write(&path, b"precious").unwrap();
+    hdf5::File::create(&path).unwrap().create_group("precious").unwrap();
+    let before = fs::read(&path).unwrap();
     let error = simulated(async |clock| {
         let client = StorageClient::hdf5(config(), clock).unwrap();
         let error = client.create(plan(&path)).await.err().unwrap();
@@ -173,7 +174,7 @@ fn an_existing_file_is_refused_and_left_as_it_is() {
     });
     let (call, cause) = (DiskCall::Create, Cause::Exists);
     assert_eq!(error, StorageError::Disk(DiskError { path: path.clone(), call, cause }));
-    assert_eq!(fs::read(&path).unwrap(), b"precious");
+    assert_eq!(fs::read(&path).unwrap(), before);
 }
 
 #[test]

@@ -223,3 +223,21 @@ fn the_speed_of_the_writer_leaves_no_mark() {
         assert_eq!(trace(spins), expected);
     }
 }
+
+#[test]
+fn a_flush_under_way_says_nothing_after_a_rewind() {
+    simulated(async |clock: Clock| {
+        let disk = Box::new(MemoryDisk::new());
+        let client = StorageClient::on_thread(config(), clock, disk).unwrap();
+        let stream = client.create(plan("a.h5")).await.unwrap();
+        stream.append(rows(0, 5, 0)).unwrap();
+        let mut flush = std::pin::pin!(client.flush());
+        assert!(futures_util::poll!(flush.as_mut()).is_pending());
+        stream.rewind(2).unwrap();
+        flush.await.unwrap();
+        check_state(&stream, 0, 0);
+        client.flush().await.unwrap();
+        check_state(&stream, 2, 2);
+        client.shutdown().await;
+    });
+}
