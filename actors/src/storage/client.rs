@@ -16,7 +16,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 use tokio::sync::{oneshot, watch};
@@ -39,8 +39,10 @@ struct Shared {
     calls: Calls,
     streams: Mutex<BTreeMap<StreamId, Arc<Stream>>>,
     next_id: AtomicU64,
-    /// Whether anything was sent since the last flush.
-    is_dirty: AtomicBool,
+    /// Changes sent to the writer, and how many of them the last published flush covers. Counted
+    /// rather than flagged: a flush whose caller dies before it is published covers nothing.
+    num_sent: AtomicU64,
+    num_flushed: AtomicU64,
 }
 
 /// One stream file that is being written. All clones are the same stream; dropping them closes
@@ -66,7 +68,8 @@ struct Books {
     summary: Option<Result<FileSummary>>,
 }
 
-/// The queue to the writer and the streams, as shown to people.
+/// The queue to the writer and the streams, as shown to people. What is queued depends on the real
+/// speed of the writer: it has no place in the trace of a simulation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageReport {
     pub queued_commands: usize,
@@ -109,7 +112,8 @@ impl StorageClient {
             calls,
             streams: Mutex::default(),
             next_id: AtomicU64::new(0),
-            is_dirty: AtomicBool::new(false),
+            num_sent: AtomicU64::new(0),
+            num_flushed: AtomicU64::new(0),
         }))
     }
 
@@ -146,20 +150,20 @@ impl StorageClient {
     /// Resolves when everything appended before is on disk and every
     /// [`watch`](StreamHandle::watch) says so, or why not.
     pub async fn flush(&self) -> Result<()> {
-        self.0.is_dirty.store(false, Ordering::Relaxed);
+        let covered = self.0.num_sent.load(Ordering::Acquire);
         let (reply, flushed) = oneshot::channel();
-        let reports = self.ask(Command::Flush { reply }, flushed).await.inspect_err(|_| {
-            self.0.is_dirty.store(true, Ordering::Relaxed);
-        })?;
-        for report in reports {
+        for report in self.ask(Command::Flush { reply }, flushed).await? {
             self.publish(report);
         }
+        self.0.num_flushed.fetch_max(covered, Ordering::Relaxed);
         Ok(())
     }
 
     /// [`flush`](Self::flush), unless nothing was sent since the last one.
     pub async fn flush_if_dirty(&self) -> Result<()> {
-        if self.0.is_dirty.load(Ordering::Relaxed) { self.flush().await } else { Ok(()) }
+        let num_flushed = self.0.num_flushed.load(Ordering::Relaxed);
+        let is_dirty = self.0.num_sent.load(Ordering::Relaxed) > num_flushed;
+        if is_dirty { self.flush().await } else { Ok(()) }
     }
 
     /// Resolves when the `NeXus` master has been written and closed.
@@ -227,7 +231,7 @@ impl StorageClient {
         self.0.transport.submit(command, &self.0.clock).await?;
         self.0.transport.answer(answer, &self.0.clock).await.inspect_err(|_| {
             // The writer panicked: the next flush tells which streams that cost.
-            self.0.is_dirty.store(true, Ordering::Relaxed);
+            self.0.num_sent.fetch_add(1, Ordering::Release);
         })
     }
 
@@ -350,7 +354,8 @@ impl StreamHandle {
             Some(bound) => self.backpressure(bound),
             None => StorageError::Down,
         })?;
-        shared.is_dirty.store(true, Ordering::Relaxed);
+        // After sending: what is counted before a flush is in the queue before it.
+        shared.num_sent.fetch_add(1, Ordering::Release);
         Ok(())
     }
 

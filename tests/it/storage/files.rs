@@ -5,6 +5,7 @@ use bluefly_actors::storage::{
     StorageClient, StorageError,
 };
 use hdf5::{File, types::VarLenUnicode};
+use rustix::fs::{FlockOperation, flock};
 use std::{fs, path::Path};
 use tempfile::TempDir;
 
@@ -192,7 +193,6 @@ fn a_missing_directory_is_named() {
 
 #[test]
 fn the_lock_beside_the_file_is_held_while_it_is_written() {
-    use rustix::fs::{FlockOperation, flock};
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("a.h5");
     let take = || {
@@ -247,6 +247,9 @@ fn a_nexus_master_links_to_streams_and_is_finished_in_place() {
         let stream = client.create(plan(&stream_path)).await.unwrap();
         stream.append(rows(0, 2, 0)).unwrap();
         stream.close().await.unwrap();
+        // As a viewer does that has it open.
+        let viewer = fs::File::open(&master).unwrap();
+        flock(&viewer, FlockOperation::NonBlockingLockShared).unwrap();
         client.finish_master(master.clone(), end).await.unwrap();
         client.shutdown().await;
     });

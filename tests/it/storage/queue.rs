@@ -241,3 +241,21 @@ fn a_flush_under_way_says_nothing_after_a_rewind() {
         client.shutdown().await;
     });
 }
+
+#[test]
+fn a_flush_whose_caller_dies_is_done_again() {
+    simulated(async |clock: Clock| {
+        let disk = Box::new(MemoryDisk::new());
+        let client = StorageClient::on_thread(config(), clock, disk).unwrap();
+        let stream = client.create(plan("a.h5")).await.unwrap();
+        stream.append(rows(0, 5, 0)).unwrap();
+        {
+            let mut flush = std::pin::pin!(client.flush());
+            assert!(futures_util::poll!(flush.as_mut()).is_pending());
+        }
+        check_state(&stream, 0, 0);
+        client.flush_if_dirty().await.unwrap();
+        check_state(&stream, 5, 5);
+        client.shutdown().await;
+    });
+}
