@@ -8,7 +8,8 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Wrap
 use std::pin::pin;
 
 /// Owns the flush timer. The writer, its thread and the open files belong to the
-/// [`StorageClient`]: they survive a crash of this actor, and its next incarnation goes on with them.
+/// [`StorageClient`]: they survive a crash of this actor, and its next incarnation goes on with
+/// them.
 pub struct Storage {
     client: StorageClient,
 }

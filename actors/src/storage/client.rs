@@ -263,8 +263,8 @@ impl StreamHandle {
     ///
     /// Returns at once. Fails with [`StorageError::Backpressure`] if the queue is full (nothing was
     /// taken: slow down or stop, the rows are the caller's), with [`StorageError::Mismatch`] if the
-    /// rows do not fit the plan, and with the error of the stream once that is known. In a simulation
-    /// it waits for room instead, so that the speed of the writer leaves no mark.
+    /// rows do not fit the plan, and with the error of the stream once that is known. In a
+    /// simulation it waits for room instead, so that the speed of the writer leaves no mark.
     pub fn append(&self, rows: Rows) -> Result<()> {
         let plan = &self.stream.plan;
         if let Some(error) = &self.stream.state.borrow().error {

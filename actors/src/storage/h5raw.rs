@@ -70,7 +70,7 @@ pub(super) fn write_rows<T: H5Type>(
     })
 }
 
-/// Writes `values` as the whole chunk of `dataset` that starts at `offset` (one index per dimension).
+/// Writes `values` as the whole chunk of `dataset` that starts at `offset` (an index per dimension).
 pub(super) fn write_chunk<T: H5Type>(
     dataset: &Dataset,
     offset: &[hsize_t],

@@ -13,7 +13,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// A disk in memory, which keeps every row until its last clone is dropped. All clones are the same disk: keep one to look at what was written.
+/// A disk in memory, which keeps every row until its last clone is dropped. All clones are the same
+/// disk: keep one to look at what was written.
 #[derive(Clone, Default)]
 pub struct MemoryDisk(Arc<Mutex<Contents>>);
 

@@ -2,8 +2,8 @@
 //!
 //! Whoever produces rows [creates](StorageClient::create) a stream and
 //! [appends](StreamHandle::append) to it. A frame has an index in its run and is written at that
-//! index; a [rewind](StreamHandle::rewind) overwrites. The [`Storage`] actor flushes at a period, and
-//! [`StreamState::committed`] then says how many rows, without a hole from row 0, are on disk.
+//! index; a [rewind](StreamHandle::rewind) overwrites. The [`Storage`] actor flushes at a period,
+//! and [`StreamState::committed`] then says how many rows, without a hole from row 0, are on disk.
 //! Nothing may be announced before it is.
 //!
 //! **Invariant:** no other thread calls HDF5, and the writer has no clock.

@@ -17,8 +17,8 @@ pub struct StreamPlan {
 /// One dataset of a stream file, extensible along its first dimension.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ColumnPlan {
-    /// Absolute path of the dataset: `/entry/data/x`. `/entry` is an `NXentry`, the groups within it
-    /// are `NXdata`; `/entry/bluefly` is taken.
+    /// Absolute path of the dataset: `/entry/data/x`. `/entry` is an `NXentry`, the groups within
+    /// it are `NXdata`; `/entry/bluefly` is taken.
     pub dataset: String,
     pub element: Element,
     /// Shape of one row: `[]` for a number, `[height, width]` for an image.

@@ -1,7 +1,7 @@
 //! The one writer: carries out commands in order and keeps the books of every stream.
 //!
-//! **Invariant:** it has no clock. Flushes come as commands, so that in a simulation what is on disk
-//! when depends on nothing but the order of commands.
+//! **Invariant:** it has no clock. Flushes come as commands, so that in a simulation what is on
+//! disk when depends on nothing but the order of commands.
 use super::{
     client::Reserved,
     disk::{Disk, DiskError, Result, StreamFile},
