@@ -7,3 +7,8 @@ mod storage;
 mod supervise;
 mod tidy;
 mod scan_properties;
+//! The integration tests: one binary.
+mod beam;
+mod logic;
+mod signals;
+mod sim_world;

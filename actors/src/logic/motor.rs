@@ -140,12 +140,8 @@ impl MotorLogic {
             let (at, alarm) = (readback.value, readback.alarm.text);
             return Err(task.fault(FaultClass::Failed, format!("{alarm} at {at}")));
         }
-        if setpoint != position {
-            let reason = format!("its setpoint became {setpoint} instead");
-            return Err(task.fault(FaultClass::Failed, reason));
-        }
         let is_there = (readback.value - position).abs() <= deadband;
-        let reason = || format!("it stopped at {}, not within {deadband}", readback.value);
+        let reason = || format!("it stopped at {} with its setpoint at {setpoint}", readback.value);
         is_there.then_some(()).ok_or_else(|| task.fault(FaultClass::Failed, reason()))
     }
 

@@ -1,0 +1,161 @@
+//! A small simulated beamline for tests: two motors, a controller that owns them, a detector.
+use bluefly_actors::{
+    clock::Clock,
+    logic::{
+        detector::{Arm, DetectorLogic, DetectorRecord, FilePlan},
+        motor::{MotorLogic, MotorRecord},
+        trajectory::{TrajectoryLogic, TrajectoryRecord},
+    },
+    random::Seed,
+    signal::{Connector, SignalError},
+};
+use bluefly_protocol::{
+    name::Name,
+    trajectory::{AxisLimits, Batch, Segment},
+};
+use bluefly_sim::{
+    ControllerConfig, DetectorConfig, Latency, MotorConfig, World, WorldConfig,
+    sink::{FrameSink, MemorySink},
+};
+use std::{path::Path, rc::Rc, time::Duration};
+
+/// Runs `test` on a paused clock, as a simulation does.
+pub(crate) fn simulate<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without I/O needs nothing");
+    tokio::task::LocalSet::new().block_on(&runtime, test)
+}
+
+pub(crate) fn name(text: &str) -> Name {
+    text.parse().expect("tests use good names")
+}
+
+pub(crate) fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+pub(crate) struct Beam {
+    pub(crate) clock: Clock,
+    pub(crate) world: World,
+    pub(crate) sink: MemorySink,
+    pub(crate) connector: Connector,
+}
+
+/// 10 mm/s, 20 mm/s², -100 to 100 mm.
+pub(crate) const LIMITS: AxisLimits = AxisLimits {
+    low: -100.0,
+    high: 100.0,
+    max_velocity: 10.0,
+    max_acceleration: 20.0,
+    settle_s: 0.0,
+};
+pub(crate) const DEAD_TIME: Duration = Duration::from_millis(1);
+
+impl Beam {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut WorldConfig)) -> Self {
+        let axes = vec![name("x"), name("y")];
+        let mut camera = DetectorConfig::new(name("camera"), [2, 2], DEAD_TIME);
+        camera.axes.clone_from(&axes);
+        let mut config = WorldConfig {
+            motors: axes.iter().map(|axis| MotorConfig::new(axis.clone(), LIMITS)).collect(),
+            controllers: vec![ControllerConfig::new(name("stage"), axes)],
+            detectors: vec![camera],
+            generators: Vec::new(),
+            latency: Latency::default(),
+        };
+        change(&mut config);
+        let clock = Clock::simulated();
+        let sink = MemorySink::default();
+        let disk: Rc<dyn FrameSink> = Rc::new(sink.clone());
+        let world = World::new(&config, &clock, Seed(1), &disk);
+        let connector = Connector::new(world.provider(), clock.clone(), Duration::from_secs(5));
+        Self { clock, world, sink, connector }
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.clock.now().since_start()
+    }
+
+    pub(crate) async fn motor(&self) -> Result<MotorLogic, SignalError> {
+        Ok(MotorLogic::new(name("x"), MotorRecord::connect(&self.connector, "sim://x").await?))
+    }
+
+    pub(crate) async fn stage(&self) -> Result<TrajectoryLogic, SignalError> {
+        let axes = [name("x"), name("y")];
+        let record = TrajectoryRecord::connect(&self.connector, "sim://stage", &axes).await?;
+        Ok(TrajectoryLogic::new(name("stage"), record))
+    }
+
+    pub(crate) async fn camera(&self) -> Result<DetectorLogic, SignalError> {
+        let record = DetectorRecord::connect(&self.connector, "sim://camera").await?;
+        Ok(DetectorLogic::new(name("camera"), record, vec![name("x"), name("y")]))
+    }
+
+    /// Nothing moves, nothing is armed, nothing is open.
+    pub(crate) fn assert_safe(&self) {
+        assert!(!self.world.is_anything_moving(), "something moves");
+        assert!(!self.world.is_anything_armed(), "something is armed");
+        assert_eq!(self.world.open_files(), Vec::<std::path::PathBuf>::new());
+    }
+}
+
+pub(crate) fn plan(file_name: &str) -> FilePlan {
+    FilePlan {
+        directory: Path::new("/data").to_owned(),
+        file_name: file_name.to_owned(),
+        run_uid: "run".to_owned(),
+    }
+}
+
+/// Frames of 100 ms, half of it exposed.
+pub(crate) const fn arm(first_index: u64, frames: u64) -> Arm {
+    let (frame_duration, exposure) = (Duration::from_millis(100), Duration::from_millis(50));
+    Arm { first_index, frames, frame_duration, exposure }
+}
+
+fn segment(duration_ms: u64, frames: u64, x: [f64; 2], y: [f64; 2]) -> Segment {
+    Segment {
+        duration_us: duration_ms * 1_000,
+        frames,
+        positions: [x[0], y[0]].into(),
+        velocities: [x[1], y[1]].into(),
+    }
+}
+
+/// Where [`row`] begins.
+pub(crate) const ROW_START: [f64; 2] = [-2.5, 0.0];
+
+/// x from 0 to 10 mm in ten frames of 100 ms, from 500 ms to 1,500 ms.
+pub(crate) fn row() -> Batch {
+    let segments = vec![
+        segment(500, 0, [0.0, 10.0], [0.0, 0.0]),
+        segment(1_000, 10, [10.0, 10.0], [0.0, 0.0]),
+        segment(500, 0, [12.5, 0.0], [0.5, 2.0]),
+    ];
+    Batch { segments, last: false }
+}
+
+/// The turnaround after [`row`], and x from 10 to 0 mm at y = 1 mm, from 2,500 ms to 3,500 ms; the end
+/// is at 4,000 ms.
+pub(crate) fn row_back() -> Batch {
+    let segments = vec![
+        segment(500, 0, [10.0, -10.0], [1.0, 0.0]),
+        segment(1_000, 10, [0.0, -10.0], [1.0, 0.0]),
+        segment(500, 0, [-2.5, 0.0], [1.0, 0.0]),
+    ];
+    Batch { segments, last: true }
+}
+
+/// [`row`] and [`row_back`] at once.
+pub(crate) fn snake() -> Batch {
+    let mut segments = row().segments;
+    segments.extend(row_back().segments);
+    Batch { segments, last: true }
+}
