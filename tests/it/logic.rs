@@ -1,7 +1,10 @@
 //! Device logic against simulated hardware, and after a failure at each of its requests in turn.
 use crate::beam::{Beam, ROW_START, arm, ms, name, plan, row, row_back, simulate, snake};
 use bluefly_actors::{
-    logic::detector::{Arm, DatasetKind, Dtype, OpenFile, Summary},
+    logic::{
+        detector::{Arm, DatasetKind, Dtype, OpenFile, Summary},
+        trajectory::Buffer,
+    },
     signal::SignalError,
 };
 use bluefly_protocol::{
@@ -83,7 +86,7 @@ fn a_snake_is_built_appended_and_executed() {
         let beam = Beam::new();
         let stage = beam.stage().await.unwrap();
         stage.move_to(&ROW_START).await.unwrap();
-        let start = beam.now();
+        let start = beam.clock.now();
         stage.build(&row()).await.unwrap();
         let last = RefCell::new(0);
         let executed = stage.execute(|frames| *last.borrow_mut() = frames);
@@ -91,13 +94,13 @@ fn a_snake_is_built_appended_and_executed() {
             beam.clock.sleep(ms(700)).await;
             assert_eq!(stage.buffer().await.map(|buffer| buffer.queued), Ok(1));
             stage.append(&row_back()).await.unwrap();
-            assert_eq!(stage.buffer().await.map(|buffer| buffer.free()), Ok(1_996));
+            assert_eq!(stage.buffer().await.map(Buffer::free), Ok(1_996));
             beam.clock.sleep(ms(50)).await;
             assert_eq!(stage.frames_done().await, Ok(2));
         };
         let (executed, ()) = futures_util::join!(executed, appended);
         executed.unwrap();
-        assert_eq!(beam.now() - start, ms(4_000));
+        assert_eq!(beam.clock.now() - start, ms(4_000));
         assert_eq!(last.into_inner(), 20);
         assert_eq!(stage.positions().await.unwrap(), [-2.5, 1.0]);
     });
@@ -109,13 +112,13 @@ fn a_controller_that_is_not_fed_starves() {
         let beam = Beam::new();
         let stage = beam.stage().await.unwrap();
         stage.move_to(&ROW_START).await.unwrap();
-        let start = beam.now();
+        let start = beam.clock.now();
         let batch = Batch { segments: row().segments[..2].to_vec(), last: false };
         stage.build(&batch).await.unwrap();
         let text = "stage: cannot execute the trajectory: Scan failed, unable to fill buffers in \
                     time (2 segments done)";
         check_fault(stage.execute(|_| ()).await, FaultClass::Failed, text);
-        assert_eq!(beam.now() - start, ms(2_000));
+        assert_eq!(beam.clock.now() - start, ms(2_000));
         assert_eq!(stage.positions().await.unwrap(), [12.5, 0.0]);
         assert_eq!(stage.frames_done().await, Ok(10));
         beam.assert_safe();
@@ -128,12 +131,12 @@ fn a_halt_decelerates_and_ends_the_trajectory() {
         let beam = Beam::new();
         let stage = beam.stage().await.unwrap();
         stage.move_to(&ROW_START).await.unwrap();
-        let start = beam.now();
+        let start = beam.clock.now();
         stage.build(&snake()).await.unwrap();
         let halted = async {
             beam.clock.sleep(ms(1_050)).await;
             stage.halt().await.unwrap();
-            assert_eq!(beam.now() - start, ms(1_550));
+            assert_eq!(beam.clock.now() - start, ms(1_550));
         };
         let (executed, ()) = futures_util::join!(stage.execute(|_| ()), halted);
         check_fault(executed, FaultClass::Failed, "stage: cannot execute the trajectory: aborted");
@@ -210,12 +213,12 @@ fn a_detector_describes_opens_arms_and_writes() {
         camera.arm(&arm(0, 20)).await.unwrap();
         stage.move_to(&ROW_START).await.unwrap();
         stage.build(&snake()).await.unwrap();
-        let start = beam.now();
+        let start = beam.clock.now();
         let progress = RefCell::new(Vec::new());
         let on_disk = async {
             camera.on_disk(|frames| progress.borrow_mut().push(frames)).await.unwrap();
             // The last trigger is at 3,400 ms; 50 ms exposure and 1 ms dead time follow.
-            assert_eq!(beam.now() - start, ms(3_451));
+            assert_eq!(beam.clock.now() - start, ms(3_451));
         };
         let (executed, ()) = futures_util::join!(stage.execute(|_| ()), on_disk);
         executed.unwrap();

@@ -8,6 +8,7 @@ mod supervise;
 mod tidy;
 mod scan_properties;
 //! The integration tests: one binary.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 mod beam;
 mod logic;
 mod signals;

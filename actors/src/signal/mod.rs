@@ -16,6 +16,3 @@ pub use provider::{Channel, LocalFuture, Settle, SignalProvider};
 pub use typed::{Connector, Observer, SignalR, SignalRW, SignalW, SignalX};
 pub(crate) use value::choices;
 pub use value::{Alarm, Kind, Reading, Severity, SignalValue, Value};
-
-#[cfg(test)]
-mod tests;
