@@ -13,3 +13,4 @@ mod beam;
 mod logic;
 mod signals;
 mod sim_world;
+mod scan_properties;
