@@ -14,3 +14,4 @@ mod logic;
 mod signals;
 mod sim_world;
 mod scan_properties;
+mod scan_rules;
