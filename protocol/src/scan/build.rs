@@ -143,23 +143,7 @@ fn repeat(times: u64, gap: bool) -> Dimension {
 impl Builder {
     fn dimensions(&self, spec: &Spec, usage: Use, at: &At) -> Result<Vec<Dimension>, SpecError> {
         match &spec.0 {
-            Node::Product { outer, inner, gap } => {
-                let mut dimensions = match outer {
-                    Side::Times(times) => vec![repeat(*times, *gap)],
-                    Side::Spec(outer) => {
-                        let usage = Use { motion: Motion::Step, ..usage };
-                        self.dimensions(outer, usage, &at.field("outer"))?
-                    }
-                };
-                match inner {
-                    Side::Times(times) => dimensions.push(repeat(*times, false)),
-                    Side::Spec(inner) => {
-                        let usage = Use { nesting: Nesting::Nested, ..usage };
-                        dimensions.extend(self.dimensions(inner, usage, &at.field("inner"))?);
-                    }
-                }
-                Ok(dimensions)
-            }
+            Node::Product { outer, inner, gap } => self.product(outer, (inner, *gap), usage, at),
             Node::Zip { left, right } => {
                 let left = self.dimensions(left, usage, &at.field("left"))?;
                 let right = self.dimensions(right, usage, &at.field("right"))?;
@@ -205,5 +189,29 @@ impl Builder {
             Node::Ellipse(ellipse) => self.ellipse(ellipse, usage, at),
             Node::Polygon(polygon) => self.polygon(polygon, usage, at),
         }
+    }
+
+    fn product(
+        &self,
+        outer: &Side,
+        (inner, gap): (&Side, bool),
+        usage: Use,
+        at: &At,
+    ) -> Result<Vec<Dimension>, SpecError> {
+        let mut dimensions = match outer {
+            Side::Times(times) => vec![repeat(*times, gap)],
+            Side::Spec(outer) => {
+                let usage = Use { motion: Motion::Step, ..usage };
+                self.dimensions(outer, usage, &at.field("outer"))?
+            }
+        };
+        match inner {
+            Side::Times(times) => dimensions.push(repeat(*times, false)),
+            Side::Spec(inner) => {
+                let usage = Use { nesting: Nesting::Nested, ..usage };
+                dimensions.extend(self.dimensions(inner, usage, &at.field("inner"))?);
+            }
+        }
+        Ok(dimensions)
     }
 }

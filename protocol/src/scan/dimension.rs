@@ -209,6 +209,9 @@ impl Dimension {
             Source::Squash(layers) if span.direction == Direction::Forward => {
                 layers.or_gaps(span.first, gaps);
             }
+            Source::Mask(mask) if span.direction == Direction::Forward => {
+                mask.or_gaps(span.first, gaps);
+            }
             Source::Squash(_) | Source::Mask(_) => self.or_each(span, gaps),
         }
     }

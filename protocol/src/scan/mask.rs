@@ -90,6 +90,24 @@ impl Mask {
         stretch.first + start..stretch.first + end
     }
 
+    /// Sets those of `gaps` that stand for an index, from `from` (never 0) on, with a gap before it.
+    pub(super) fn or_gaps(&self, from: u64, gaps: &mut [bool]) {
+        let mut done = 0;
+        while done < gaps.len() {
+            let index = from + done as u64;
+            let stretch = self.stretch(index);
+            let passed = index - stretch.first;
+            let part = (stretch.count - passed).min((gaps.len() - done) as u64) as usize;
+            let starts = usize::from(passed == 0);
+            if starts == 1 {
+                gaps[done] |= stretch.gap;
+            }
+            let rest = &mut gaps[done + starts..done + part];
+            self.grid.or_gaps(stretch.grid + passed + starts as u64, rest);
+            done += part;
+        }
+    }
+
     pub(super) fn fill(&self, from: u64, count: usize, (at, columns): (usize, &mut Columns)) {
         let mut done = 0;
         while done < count {

@@ -215,7 +215,7 @@ fn stay(fields: &Fields) -> Result<Parsed, SpecError> {
     Ok((Node::Static { axis, value, num: fields.num()? }, says))
 }
 
-/// A diameter: of either sign, since scanspec lets it be, but some width.
+/// A diameter or the step of a spiral: of either sign, as scanspec lets it be, but some width.
 fn diameter(fields: &Fields, name: &str) -> Result<f64, SpecError> {
     match fields.number(name)? {
         0.0 => {
@@ -243,7 +243,7 @@ fn spiral(fields: &Fields) -> Result<Parsed, SpecError> {
         x_axis: fields.axis("x_axis")?,
         x_centre: fields.number("x_centre")?,
         x_diameter,
-        x_step: fields.positive("x_step")?,
+        x_step: diameter(fields, "x_step")?,
         y_axis: fields.axis("y_axis")?,
         y_centre: fields.number("y_centre")?,
         y_diameter: y_diameter(fields, x_diameter)?,
