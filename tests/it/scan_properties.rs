@@ -21,8 +21,8 @@ impl Dice {
     }
 }
 
-fn leaf(dice: &mut Dice, axes: &mut Vec<&'static str>) -> Value {
-    let Some(axis) = axes.pop() else {
+fn leaf(dice: &mut Dice, free: &mut Vec<&'static str>) -> Value {
+    let Some(axis) = free.pop() else {
         return json!({"type": "ConstantDuration", "constant_duration": 0.5});
     };
     let start = dice.of(&[0.0, 1.0, -1.5, 0.1, 1.0 / 3.0]);
@@ -33,7 +33,7 @@ fn leaf(dice: &mut Dice, axes: &mut Vec<&'static str>) -> Value {
         4 => json!({"type": "Static", "axis": axis, "value": start, "num": num}),
         5 => json!({"type": "Range", "axis": axis, "start": start, "stop": stop, "step": 0.3}),
         kind => {
-            let Some(other) = axes.pop() else {
+            let Some(other) = free.pop() else {
                 return json!({"type": "Static", "axis": axis, "value": start});
             };
             if kind == 6 {

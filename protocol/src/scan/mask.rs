@@ -12,7 +12,6 @@ pub(super) struct Mask {
     grid: Box<Layers>,
     stretches: Box<[Stretch]>,
     len: u64,
-    axes: usize,
 }
 
 /// Consecutive frames of the grid that are taken.
@@ -38,25 +37,21 @@ impl Mask {
             stretches.push(Stretch { first, grid: range.start, count, gap: false });
             first += count;
         }
-        let mut mask = Self { grid: Box::new(grid), stretches: stretches.into(), len: first, axes };
+        let mut mask = Self { grid: Box::new(grid), stretches: stretches.into(), len: first };
+        let mut ends = vec![Frame::default(); axes];
+        let mut starts = ends.clone();
         for place in 1..mask.stretches.len() {
-            let before = mask.stretches[place].first - 1;
-            mask.stretches[place].gap = !mask.meets(before, before + 1);
+            let (before, after) = (mask.stretches[place - 1], mask.stretches[place]);
+            mask.grid.point(before.grid + before.count - 1, &mut ends);
+            mask.grid.point(after.grid, &mut starts);
+            let meets = ends.iter().zip(&starts).all(|(end, start)| end.upper == start.lower);
+            mask.stretches[place].gap = !meets;
         }
         mask
     }
 
     pub(super) fn len(&self) -> u64 {
         self.len
-    }
-
-    /// Whether one frame ends where the other starts.
-    pub(super) fn meets(&self, before: u64, after: u64) -> bool {
-        let (mut left, mut right) = (vec![Frame::default(); self.axes], Vec::new());
-        right.clone_from(&left);
-        self.point(before, &mut left);
-        self.point(after, &mut right);
-        left.iter().zip(&right).all(|(left, right)| left.upper == right.lower)
     }
 
     fn stretch(&self, index: u64) -> &Stretch {
