@@ -20,12 +20,17 @@ pub(crate) fn read(path: &Path) -> Result<BeamlineSpec, CliError> {
     let file = path.display().to_string();
     let text = fs::read_to_string(path)
         .map_err(|error| CliError::input(&file, format!("cannot read the file: {error}")))?;
+    read_text(&file, &text)
+}
+
+/// The same for a text that is known as `file`.
+pub(crate) fn read_text(file: &str, text: &str) -> Result<BeamlineSpec, CliError> {
     // Parsed on its own first: this error knows its line.
-    text.parse::<toml::Table>().map_err(|error| syntax_error(&file, &text, &error))?;
+    text.parse::<toml::Table>().map_err(|error| syntax_error(file, text, &error))?;
     let overrides = overrides(env::vars_os())?;
-    let value = merged(&text, &overrides).map_err(|error| CliError::input(&file, error))?;
+    let value = merged(text, &overrides).map_err(|error| CliError::input(file, error))?;
     let read = BeamlineFile::from_value(value).and_then(BeamlineSpec::try_from);
-    read.map_err(|error| located(&file, error, &overrides))
+    read.map_err(|error| located(file, error, &overrides))
 }
 
 /// The tables of the file with the overrides in their places.

@@ -9,6 +9,8 @@ pub(crate) enum Code {
     Usage,
     /// What the command was given to read is wrong.
     Input,
+    /// Somebody ended it.
+    Aborted,
     /// It did not work.
     Failed,
     /// Whoever read our output has seen enough. Nothing is said about it.
@@ -20,6 +22,7 @@ impl Code {
         match self {
             Self::Usage => "usage",
             Self::Input => "input",
+            Self::Aborted => "aborted",
             Self::Failed => "failed",
             Self::OutputClosed => "output_closed",
         }
@@ -30,6 +33,7 @@ impl Code {
         match self {
             Self::OutputClosed => 0,
             Self::Usage | Self::Input => 2,
+            Self::Aborted => 3,
             Self::Failed => 4,
         }
     }
@@ -64,6 +68,16 @@ impl CliError {
     /// The command line is wrong at `where_`.
     pub(crate) fn usage(where_: impl Into<String>, message: impl Into<String>) -> Self {
         Self { code: Code::Usage, where_: where_.into(), message: message.into() }
+    }
+
+    /// `what` was ended by somebody.
+    pub(crate) fn aborted(what: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: Code::Aborted, where_: what.into(), message: message.into() }
+    }
+
+    /// `what` did not work.
+    pub(crate) fn failed(what: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: Code::Failed, where_: what.into(), message: message.into() }
     }
 
     /// Writing to standard output failed.

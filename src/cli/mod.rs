@@ -1,11 +1,15 @@
 //! The command line: what may be asked, and how each command ends.
 mod check;
+mod demo;
 mod error;
+mod fly;
 mod points;
+mod progress;
+mod scan;
 
 pub(crate) use error::CliError;
 
-use crate::logging::{self, LogFormat};
+use crate::logging::{LogFormat, Logging};
 use clap::{Parser, Subcommand, ValueEnum};
 use error::ErrorFormat;
 use std::{ffi::OsString, process::ExitCode};
@@ -34,8 +38,12 @@ const EXIT_STATUS: &str = "Exit status: 0 done, 2 bad usage or bad input, 3 abor
 enum Command {
     /// Validate a beamline file and list its devices
     Check(check::Arguments),
+    /// Fly an example scan on a simulated beamline
+    Demo(demo::Arguments),
     /// Print the frames of a scan specification
     Points(points::Arguments),
+    /// Fly one scan, without a server
+    Scan(scan::Arguments),
 }
 
 /// Text for people, or JSON for programs.
@@ -47,7 +55,7 @@ enum Format {
 }
 
 /// Runs the command that `arguments` (with the name of the program) ask for.
-pub(crate) fn main(arguments: Vec<OsString>) -> ExitCode {
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let format = error_format(&arguments);
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,10 +71,15 @@ fn run(arguments: Vec<OsString>) -> Result<(), CliError> {
         }
         Err(error) => return Err(usage_error(&error)),
     };
-    logging::init(arguments.log_format, &arguments.log)?;
+    let log = Logging { format: arguments.log_format, filter: arguments.log };
+    if !matches!(arguments.command, Command::Scan(_) | Command::Demo(_)) {
+        log.start(None)?;
+    }
     match arguments.command {
         Command::Check(arguments) => check::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments, &log),
         Command::Points(arguments) => points::run(&arguments),
+        Command::Scan(arguments) => scan::run(&arguments, &log),
     }
 }
 

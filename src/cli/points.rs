@@ -41,7 +41,7 @@ const CHUNK_FRAMES: u64 = 4_096;
 
 /// Prints the frames that were asked for.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let stack = read(&arguments.spec)?;
+    let (_, stack) = read(&arguments.spec)?;
     let end = stack.num_points();
     if arguments.start > end {
         let reason = format!("{} is beyond the end: the scan has {end} frames", arguments.start);
@@ -58,8 +58,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     written.and_then(|()| out.flush()).map_err(|error| CliError::output(&error))
 }
 
-/// The stack of the specification at `path`; an error names file, node, value and rule.
-fn read(path: &Path) -> Result<Stack, CliError> {
+/// The specification at `path` and its stack; an error names file, node, value and rule.
+pub(super) fn read(path: &Path) -> Result<(Spec, Stack), CliError> {
     let mut text = String::new();
     let (file, read) = if path == Path::new("-") {
         ("standard input".to_owned(), io::stdin().lock().read_to_string(&mut text).map(|_| ()))
@@ -67,11 +67,13 @@ fn read(path: &Path) -> Result<Stack, CliError> {
         (path.display().to_string(), fs::read_to_string(path).map(|read| text = read))
     };
     read.map_err(|error| CliError::input(&file, format!("cannot read the file: {error}")))?;
-    let stack = text.parse().and_then(|spec: Spec| Stack::new(&spec));
-    stack.map_err(|error| {
+    let wrong = |error| {
         let SpecError { path, value, rule } = error;
         CliError::input(format!("{file}: {path}"), format!("{value} {rule}"))
-    })
+    };
+    let spec: Spec = text.parse().map_err(wrong)?;
+    let stack = Stack::new(&spec).map_err(wrong)?;
+    Ok((spec, stack))
 }
 
 /// Hands the frames of `range` to `each`, one chunk after the other.

@@ -28,6 +28,9 @@ pub struct Beamline {
     pub settings: Settings,
 }
 
+/// When a frame counts as lost of a detector for which nothing is said.
+const FRAME_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How a run is done.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -43,13 +46,18 @@ pub struct Settings {
     pub max_crashes: u32,
     /// Rewinds because of lost frames after which a run stops.
     pub max_rewinds: u32,
-    /// A frame must be on disk so long after the motion went through it, or it counts as lost.
-    pub frame_timeout: Duration,
+    /// For each detector: a frame must be on disk so long after the motion went through it, or it
+    /// counts as lost.
+    pub frame_timeouts: BTreeMap<Name, Duration>,
     /// How long to wait for a crashed or disconnected device to come back.
     pub device_timeout: Duration,
 }
 
 impl Beamline {
+    pub(super) fn frame_timeout(&self, detector: &Name) -> Duration {
+        self.settings.frame_timeouts.get(detector).copied().unwrap_or(FRAME_TIMEOUT)
+    }
+
     pub(super) fn controller(&self, name: &Name) -> Result<Caller<'_, Controller>, Fault> {
         let found = self.controllers.get_key_value(name).ok_or_else(|| self.unknown(name))?;
         Ok(Caller::new(&self.clock, found))

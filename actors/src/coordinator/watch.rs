@@ -14,7 +14,7 @@ use futures_util::future::{LocalBoxFuture, select_all};
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 /// Frames that may wait before they are collected ahead of the period.
-const EARLY_ROWS: u64 = 10_000;
+const EARLY_ROWS: u64 = 1_024;
 /// How long an append may take: as long as the controller follows what it has.
 const APPEND_WITHIN: Duration = Duration::from_hours(24);
 
@@ -133,14 +133,14 @@ impl Flight {
                 });
             }
         }
-        let due = beamline.clock.now() + beamline.settings.frame_timeout;
+        let now = beamline.clock.now();
         let passed = self.base + self.entered + self.passed;
         for take in &mut watch.takes {
             let frames = take.status.report().progress;
             let known = self.on_disk.entry(take.name.clone()).or_default();
             *known = (*known).max(frames);
             match take.status.ended() {
-                None => take.hear(frames, passed, due),
+                None => take.hear(frames, passed, now + beamline.frame_timeout(&take.name)),
                 Some(Ok(Outcome::Done(()))) => take.due = None,
                 Some(end) => {
                     let detector = beamline.detector(&take.name)?;
@@ -160,7 +160,7 @@ impl Flight {
         let late = watch.takes.iter().filter(|take| take.due.is_some());
         let take = late.min_by_key(|take| take.due.map(|(_, due)| due)).expect("one is overdue");
         let frame = take.status.report().progress;
-        let after = self.beamline.settings.frame_timeout;
+        let after = self.beamline.frame_timeout(&take.name);
         let index = frame.saturating_sub(self.base);
         Fault {
             device: take.name.clone(),

@@ -27,4 +27,3 @@ pub use frames::{Frames, Points};
 pub use piece::Piece;
 pub use spec::Spec;
 pub use stack::Stack;
-#[cfg(test)]

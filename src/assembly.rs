@@ -1,0 +1,283 @@
+//! The tree of actors of a beamline, planned from its specification.
+use crate::process::StartError;
+use actix::{Actor, Context, Handler, dev::ToEnvelope};
+use bluefly_actors::{
+    clock::Clock,
+    coordinator::{
+        Beamline, Bulletin, ScanCoordinator, Settings,
+        publish::{Ledger, Publisher},
+    },
+    device::{controller::Controller, detector::Detector, generator::Generator, motor::Motor},
+    logic::{
+        detector::{DetectorLogic, DetectorRecord},
+        generator::{GeneratorLogic, GeneratorRecord},
+        motor::{MotorLogic, MotorRecord},
+        trajectory::{TrajectoryLogic, TrajectoryRecord},
+    },
+    signal::{Connector, SignalProvider},
+    storage::{Storage, StorageClient},
+    supervise::{Backoff, ChildSpec, Lifeline, Ping, Ref, Seat, Strategy, Supervisor},
+};
+use bluefly_protocol::{
+    beamline::{BeamlineSpec, SupervisionSpec},
+    name::Name,
+    plan::{AxisCapability, Capabilities, ControllerCapability, DetectorTiming},
+};
+use std::{collections::BTreeMap, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
+
+/// Name under which the coordinator appears in the tree.
+pub(crate) const COORDINATOR: &str = "scan_coordinator";
+const PUBLISHER: &str = "publisher";
+const STORAGE: &str = "storage_writer";
+/// How long a signal may take to connect or answer.
+const SIGNAL_DEADLINE: Duration = Duration::from_secs(10);
+/// Messages that may wait in a mailbox.
+const MAILBOX: usize = 64;
+/// Restarts of whole branches, and the time in which they are counted, before the process gives up.
+const ROOT_INTENSITY: (usize, Duration) = (3, Duration::from_secs(60));
+/// How often an actor must answer, and how fast.
+const PROBE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(2));
+/// How long an actor must have run for its next death to count as its first.
+const RESET_AFTER: Duration = Duration::from_secs(60);
+/// How long to wait for a crashed or disconnected device to come back.
+const DEVICE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// One device of a kind: its name and what knows its hardware.
+type Logics<L> = Vec<(Name, Rc<L>)>;
+
+/// Everything that has signals, connected.
+pub(crate) struct Devices {
+    motors: Logics<MotorLogic>,
+    controllers: Logics<TrajectoryLogic>,
+    detectors: Logics<DetectorLogic>,
+    generators: Logics<GeneratorLogic>,
+}
+
+impl Devices {
+    /// Connects every signal of every device. Fails with the first that does not connect.
+    pub(crate) async fn connect(
+        spec: &BeamlineSpec,
+        clock: &Clock,
+        provider: &Rc<dyn SignalProvider>,
+    ) -> Result<Self, StartError> {
+        let connector = Connector::new(Rc::clone(provider), clock.clone(), SIGNAL_DEADLINE);
+        let failed = |name: &Name| {
+            let device = name.clone();
+            move |source| StartError::Connect { device, source }
+        };
+        let mut devices =
+            Self { motors: vec![], controllers: vec![], detectors: vec![], generators: vec![] };
+        for motor in spec.motors() {
+            let (name, address) = (motor.name.clone(), motor.provider.to_string());
+            let record = MotorRecord::connect(&connector, &address).await.map_err(failed(&name))?;
+            devices.motors.push((name.clone(), Rc::new(MotorLogic::new(name, record))));
+        }
+        for controller in spec.trajectory_controllers() {
+            let (name, address) = (controller.name.clone(), controller.provider.to_string());
+            let record = TrajectoryRecord::connect(&connector, &address, &controller.axes).await;
+            let logic = TrajectoryLogic::new(name.clone(), record.map_err(failed(&name))?);
+            devices.controllers.push((name, Rc::new(logic)));
+        }
+        let axes: Vec<Name> = spec.motors().map(|motor| motor.name.clone()).collect();
+        for detector in spec.detectors() {
+            let (name, address) = (detector.name.clone(), detector.provider.to_string());
+            let record = DetectorRecord::connect(&connector, &address).await;
+            let record = record.map_err(failed(&name))?;
+            let logic = DetectorLogic::new(name.clone(), record, axes.clone());
+            devices.detectors.push((name, Rc::new(logic)));
+        }
+        for generator in spec.generators() {
+            let (name, address) = (generator.name.clone(), generator.provider.to_string());
+            let record = GeneratorRecord::connect(&connector, &address).await;
+            let logic = GeneratorLogic::new(name.clone(), record.map_err(failed(&name))?);
+            devices.generators.push((name, Rc::new(logic)));
+        }
+        Ok(devices)
+    }
+}
+
+/// What a tree is planned from.
+pub(crate) struct Assembly<'a> {
+    pub(crate) spec: &'a BeamlineSpec,
+    pub(crate) devices: Devices,
+    pub(crate) storage: StorageClient,
+    pub(crate) bulletin: Bulletin,
+}
+
+/// A child as a branch plans it, each time anew.
+type Plan = Box<dyn Fn() -> ChildSpec>;
+
+impl Assembly<'_> {
+    /// The root supervisor, the coordinator's reference, and whom the coordinator knows.
+    ///
+    /// Root is rest-for-one: storage, devices, scan. Whoever stands below uses what stands above.
+    pub(crate) fn supervisor(
+        self,
+        clock: &Clock,
+        directory: PathBuf,
+        ledger: Ledger,
+    ) -> Result<(Supervisor, Ref<ScanCoordinator>, Rc<Beamline>), StartError> {
+        let supervision = self.spec.supervision.clone();
+        let mut plans: Vec<Plan> = Vec::new();
+        let mut seats = Seats { plans: &mut plans, supervision: &supervision };
+        let Devices { motors, controllers, detectors, generators } = self.devices;
+        let motors = seats.take(motors, clock, Motor::new);
+        let controllers = seats.take(controllers, clock, Controller::new);
+        let detectors = seats.take(detectors, clock, Detector::new);
+        let generators = seats.take(generators, clock, Generator::new);
+        let generator = generators.into_iter().next();
+        let generator = generator.ok_or_else(|| StartError::NoGenerator(self.spec.name.clone()))?;
+        let (publisher_seat, publisher) = Seat::new(PUBLISHER);
+        let beamline = Rc::new(Beamline {
+            name: self.spec.name.clone(),
+            clock: clock.clone(),
+            controllers,
+            motors,
+            detectors,
+            generator,
+            publisher: (actor_name(PUBLISHER), publisher),
+            storage: self.storage.clone(),
+            capabilities: Arc::new(capabilities(self.spec)),
+            settings: settings(self.spec, directory),
+        });
+        let (coordinator_seat, coordinator) = Seat::new(COORDINATOR);
+        let (known, bulletin) = (Rc::clone(&beamline), self.bulletin);
+        let new_coordinator = move |lifeline: Lifeline| {
+            let name = actor_name(COORDINATOR);
+            ScanCoordinator::new(name, Rc::clone(&known), bulletin.clone(), lifeline)
+        };
+        let new_publisher =
+            move |lifeline| Publisher::new(actor_name(PUBLISHER), ledger.clone(), lifeline);
+        let scan: Vec<Plan> = vec![
+            child(coordinator_seat, coordinator.clone(), &supervision, new_coordinator),
+            child(publisher_seat, beamline.publisher.1.clone(), &supervision, new_publisher),
+        ];
+        let storage = self.storage;
+        let (backoff, limit) = (backoff(&supervision), intensity(&supervision));
+        let root = Supervisor::new(Strategy::RestForOne)
+            .intensity(ROOT_INTENSITY.0, ROOT_INTENSITY.1)
+            .child(ChildSpec::supervisor("storage", move || {
+                let client = storage.clone();
+                let (writer, _) = ChildSpec::new(STORAGE, move |_, _| Storage::new(client.clone()));
+                Supervisor::new(Strategy::OneForOne)
+                    .intensity(limit.0, limit.1)
+                    .child(writer.backoff(backoff))
+            }))
+            .child(branch("devices", Strategy::OneForOne, plans, limit))
+            .child(branch("scan", Strategy::RestForOne, scan, limit));
+        Ok((root, coordinator, beamline))
+    }
+}
+
+/// Gives every device of a kind a seat in the branch of devices.
+struct Seats<'a> {
+    plans: &'a mut Vec<Plan>,
+    supervision: &'a SupervisionSpec,
+}
+
+impl Seats<'_> {
+    fn take<A, L>(
+        &mut self,
+        logics: Logics<L>,
+        clock: &Clock,
+        new: fn(Name, Rc<L>, Clock) -> A,
+    ) -> BTreeMap<Name, Ref<A>>
+    where
+        A: Actor<Context = Context<A>> + Handler<Ping>,
+        Context<A>: ToEnvelope<A, Ping>,
+        L: 'static,
+    {
+        let mut references = BTreeMap::new();
+        for (name, logic) in logics {
+            let (seat, reference) = Seat::new(name.as_str());
+            let (device, clock) = (name.clone(), clock.clone());
+            let new = move |_| new(device.clone(), Rc::clone(&logic), clock.clone());
+            self.plans.push(child(seat, reference.clone(), self.supervision, new));
+            references.insert(name, reference);
+        }
+        references
+    }
+}
+
+fn child<A, N>(seat: Seat<A>, reference: Ref<A>, supervision: &SupervisionSpec, new: N) -> Plan
+where
+    A: Actor<Context = Context<A>> + Handler<Ping>,
+    Context<A>: ToEnvelope<A, Ping>,
+    N: Fn(Lifeline) -> A + 'static,
+{
+    let (new, backoff) = (Rc::new(new), backoff(supervision));
+    Box::new(move || {
+        let new = Rc::clone(&new);
+        ChildSpec::seated(&seat, move |_, lifeline| new(lifeline))
+            .backoff(backoff)
+            .mailbox(MAILBOX)
+            .probe(&reference, PROBE.0, PROBE.1)
+    })
+}
+
+fn branch(
+    id: &str,
+    strategy: Strategy,
+    plans: Vec<Plan>,
+    (max_restarts, window): (usize, Duration),
+) -> ChildSpec {
+    ChildSpec::supervisor(id, move || {
+        let supervisor = Supervisor::new(strategy).intensity(max_restarts, window);
+        plans.iter().fold(supervisor, |supervisor, plan| supervisor.child(plan()))
+    })
+}
+
+fn backoff(supervision: &SupervisionSpec) -> Backoff {
+    Backoff {
+        first: supervision.restart_delay,
+        max: supervision.max_restart_delay,
+        reset_after: RESET_AFTER,
+    }
+}
+
+fn intensity(supervision: &SupervisionSpec) -> (usize, Duration) {
+    (supervision.max_restarts as usize, supervision.restart_window)
+}
+
+fn actor_name(name: &str) -> Name {
+    name.parse().expect("a literal in snake case")
+}
+
+fn capabilities(spec: &BeamlineSpec) -> Capabilities {
+    let mut capabilities = Capabilities::default();
+    for controller in spec.trajectory_controllers() {
+        let limits = ControllerCapability {
+            max_segments: controller.max_segments,
+            max_segment: controller.max_segment_duration,
+        };
+        capabilities.controllers.insert(controller.name.clone(), limits);
+        for motor in controller.axes.iter().filter_map(|axis| spec.motor(axis.as_str())) {
+            let axis = AxisCapability {
+                controller: controller.name.clone(),
+                limits: motor.limits,
+                units: motor.units.clone(),
+            };
+            capabilities.axes.insert(motor.name.clone(), axis);
+        }
+    }
+    for detector in spec.detectors() {
+        let timing = DetectorTiming { dead_time: detector.dead_time, exposure: detector.exposure };
+        capabilities.detectors.insert(detector.name.clone(), timing);
+    }
+    capabilities
+}
+
+fn settings(spec: &BeamlineSpec, directory: PathBuf) -> Settings {
+    let timeouts = spec.detectors().map(|detector| (detector.name.clone(), detector.frame_timeout));
+    Settings {
+        directory,
+        path_template: spec.data.path_template.clone(),
+        lag: spec.publish.lag,
+        collect_period: spec.publish.collect_period,
+        on_crash: spec.supervision.on_crash,
+        max_crashes: spec.supervision.max_crashes_per_run,
+        max_rewinds: spec.supervision.retries_for_lost_frames,
+        frame_timeouts: timeouts.collect(),
+        device_timeout: DEVICE_TIMEOUT,
+    }
+}

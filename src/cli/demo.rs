@@ -1,0 +1,49 @@
+//! `bluefly demo`: the example scan on the simulated beamline, in real time.
+use super::{
+    CliError,
+    fly::{self, Job, Pace},
+};
+use crate::{beamline_file, logging::Logging};
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: bluefly demo --out /tmp/demo")]
+pub(crate) struct Arguments {
+    /// Directory for documents and data
+    #[arg(long, value_name = "DIR", default_value = "data/demo")]
+    out: PathBuf,
+}
+
+const BEAMLINE: &str = include_str!("../../etc/sim.toml");
+const SPEC: &str = include_str!("../../etc/demo.json");
+
+/// Flies the example scan and tells how to look at what it left.
+pub(crate) fn run(arguments: &Arguments, log: &Logging) -> Result<(), CliError> {
+    let spec_name = "etc/demo.json".to_owned();
+    let spec = SPEC.parse().map_err(|error: bluefly_protocol::scan::SpecError| {
+        CliError::input(spec_name.clone(), error.to_string())
+    })?;
+    let beamline = beamline_file::read_text("etc/sim.toml", BEAMLINE)?;
+    say(
+        "Flying etc/demo.json, a snaked grid of 16 x 100 frames, on the simulated beamline etc/sim.toml.\n",
+    )?;
+    let out = arguments.out.clone();
+    let job = Job { spec, spec_name, beamline, out, pace: Pace::Real, seed: None, trace: None };
+    let landed = fly::fly(job, log)?;
+    let (master, documents) = (landed.master.display(), landed.documents.display());
+    say(&format!(
+        "\n{frames} frames are in files beside\n  {master}\nand announced in\n  {documents}\n\n\
+         Look at them:\n  \
+         .venv/bin/python -c 'import h5py, sys; h5py.File(sys.argv[1])[\"entry\"].visititems(print)' \\\n    \
+         {master}\n\
+         While a scan runs, open a stream file (.h5) with h5py.File(path, swmr=True).\n",
+        frames = landed.frames,
+    ))
+}
+
+fn say(text: &str) -> Result<(), CliError> {
+    io::stdout().write_all(text.as_bytes()).map_err(|error| CliError::output(&error))
+}

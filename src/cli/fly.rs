@@ -1,0 +1,179 @@
+//! Flying one specification from beginning to end, on a beamline that is put up for it.
+use super::{CliError, progress::Display};
+use crate::{
+    logging::Logging,
+    process::{Options, Process, StartError},
+};
+use actix::{Context, Handler, Message, dev::ToEnvelope};
+use bluefly_actors::{
+    clock::Clock,
+    coordinator::{Abort, Kickoff, Prepare, RunStatus, ScanCoordinator, Stage, Unstage},
+    random::Seed,
+    status::{OperationError, Outcome},
+    supervise::Watchdog,
+    system::{real_system, simulated_system},
+};
+use bluefly_protocol::{
+    beamline::BeamlineSpec,
+    fault::{FaultClass, Refused},
+    scan::Spec,
+};
+use bluefly_sim::trace::TraceLayer;
+use std::{fs, path::PathBuf, time::Duration};
+
+/// Whether time passes or jumps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    Real,
+    Fast,
+}
+
+/// One scan to fly.
+pub(super) struct Job {
+    pub(super) spec: Spec,
+    /// What the specification is called in errors.
+    pub(super) spec_name: String,
+    pub(super) beamline: BeamlineSpec,
+    pub(super) out: PathBuf,
+    pub(super) pace: Pace,
+    pub(super) seed: Option<u64>,
+    /// Where the trace of a simulation is to go.
+    pub(super) trace: Option<PathBuf>,
+}
+
+/// Where everything of a run that was flown is.
+pub(super) struct Landed {
+    pub(super) frames: u64,
+    pub(super) documents: PathBuf,
+    pub(super) master: PathBuf,
+    pub(super) seed: u64,
+}
+
+/// How long the coordinator may take to answer a request.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// A poll of an actor that takes longer is named in the log.
+const BLOCKED: Duration = Duration::from_millis(50);
+
+/// Flies `job`; the files are closed when it returns, whatever came of it.
+pub(super) fn fly(job: Job, log: &Logging) -> Result<Landed, CliError> {
+    let system = match job.pace {
+        Pace::Real => real_system(),
+        Pace::Fast => simulated_system(),
+    };
+    system.block_on(fly_here(job, log))
+}
+
+async fn fly_here(job: Job, log: &Logging) -> Result<Landed, CliError> {
+    let seed = job.seed.unwrap_or_else(|| {
+        let clock = Clock::real();
+        clock.unix_s(clock.now()).to_bits()
+    });
+    let clock = match job.pace {
+        Pace::Real => Clock::real(),
+        Pace::Fast => Clock::simulated(),
+    };
+    let (layer, trace) = match &job.trace {
+        Some(_) => Some(TraceLayer::new(clock.clone())).unzip(),
+        None => (None, None),
+    };
+    log.start(layer)?;
+    let out = std::path::absolute(&job.out)
+        .map_err(|error| CliError::usage("--out", error.to_string()))?;
+    let options = Options::new(clock, Seed(seed), out);
+    let process = Process::simulated(&job.beamline, options).await.map_err(not_started)?;
+    let watchdog = match job.pace {
+        Pace::Real => Watchdog::start(process.tree.clone(), BLOCKED, drop).map(Some),
+        Pace::Fast => Ok(None),
+    };
+    let watchdog = watchdog.map_err(|error| CliError::failed("watchdog", error.to_string()))?;
+    let landed = run(&process, &job, seed).await;
+    drop(watchdog);
+    process.shutdown().await;
+    if let (Some(path), Some(trace)) = (&job.trace, trace) {
+        fs::write(path, trace.text())
+            .map_err(|error| CliError::failed(path.display().to_string(), error.to_string()))?;
+    }
+    landed
+}
+
+fn not_started(error: StartError) -> CliError {
+    match &error {
+        StartError::Directory { .. } => CliError::usage("--out", error.to_string()),
+        StartError::NoGenerator(_) => CliError::input("beamline", error.to_string()),
+        StartError::Storage(_) | StartError::Connect { .. } | StartError::NotUp(_) => {
+            CliError::failed("start", error.to_string())
+        }
+    }
+}
+
+async fn run(process: &Process, job: &Job, seed: u64) -> Result<Landed, CliError> {
+    let mut display = Display::new();
+    let steps = steps(process, job);
+    let interrupted = interrupted(job.pace);
+    tokio::pin!(steps, interrupted);
+    let frames = tokio::select! { biased;
+        frames = &mut steps => frames,
+        () = display.follow(process.bulletin.progress()) => unreachable!("it never ends"),
+        () = &mut interrupted => {
+            let reason = Some("interrupted from the keyboard".to_owned());
+            request(process, Abort { reason }).await?;
+            steps.await
+        }
+    };
+    display.show(&process.bulletin.progress().borrow());
+    let frames = frames?;
+    let progress = process.bulletin.progress().borrow().clone();
+    let run = progress.run.unwrap_or_default();
+    let directory = &process.beamline.settings.directory;
+    let master = directory.join(format!("{run}.nxs"));
+    Ok(Landed { frames, documents: process.documents.clone(), master, seed })
+}
+
+async fn steps(process: &Process, job: &Job) -> Result<u64, CliError> {
+    step(process, job, Stage).await?;
+    step(process, job, Prepare(job.spec.clone())).await?;
+    let frames = step(process, job, Kickoff).await?;
+    step(process, job, Unstage).await?;
+    Ok(frames)
+}
+
+/// Does one step of the run to its end.
+async fn step<M>(process: &Process, job: &Job, message: M) -> Result<u64, CliError>
+where
+    ScanCoordinator: Handler<M>,
+    M: Message<Result = Result<RunStatus, Refused>> + Send + 'static,
+    Context<ScanCoordinator>: ToEnvelope<ScanCoordinator, M>,
+{
+    match request(process, message).await?.finished().await {
+        Ok(Outcome::Done(frames)) => Ok(frames),
+        Ok(Outcome::Aborted) => Err(CliError::aborted("scan", "aborted")),
+        Err(OperationError::Fault(fault)) if fault.class == FaultClass::Rejected => {
+            Err(CliError::input(job.spec_name.clone(), fault.reason))
+        }
+        Err(error) => Err(CliError::failed("scan", error.to_string())),
+    }
+}
+
+async fn request<M>(process: &Process, message: M) -> Result<RunStatus, CliError>
+where
+    ScanCoordinator: Handler<M>,
+    M: Message<Result = Result<RunStatus, Refused>> + Send + 'static,
+    Context<ScanCoordinator>: ToEnvelope<ScanCoordinator, M>,
+{
+    let answer = process.coordinator.ask(message, ANSWER_WITHIN).await;
+    let answer = answer.map_err(|error| CliError::failed("scan", error.to_string()))?;
+    answer.map_err(|refused| CliError::failed("scan", refused.to_string()))
+}
+
+/// Resolves when somebody presses Ctrl-C; never on the simulated clock, which has no such input.
+async fn interrupted(pace: Pace) {
+    match pace {
+        Pace::Real => {
+            if let Err(error) = tokio::signal::ctrl_c().await {
+                tracing::warn!(%error, "Ctrl-C will end the process at once");
+                std::future::pending::<()>().await;
+            }
+        }
+        Pace::Fast => std::future::pending().await,
+    }
+}

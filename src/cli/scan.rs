@@ -1,0 +1,86 @@
+//! `bluefly scan`: one run without a server.
+use super::{
+    CliError,
+    fly::{self, Job, Pace},
+    points,
+};
+use crate::{beamline_file, logging::Logging};
+use bluefly_protocol::beamline::{BeamlineSpec, Scheme};
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: bluefly scan etc/demo.json --beamline etc/sim.toml --sim --fast --out data"
+)]
+pub(crate) struct Arguments {
+    /// The scan specification; `-` reads standard input
+    #[arg(value_name = "SPEC.json")]
+    spec: PathBuf,
+    /// The beamline file
+    #[arg(long, value_name = "FILE")]
+    beamline: PathBuf,
+    /// Directory for documents and data; that of the beamline file if not given
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Simulate every device, whatever its provider
+    #[arg(long)]
+    sim: bool,
+    /// Simulate time as well: as fast as it can be computed
+    #[arg(long)]
+    fast: bool,
+    /// Seed of all random numbers: one seed, one trace
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// With --fast: write what happened, line by line in simulated time, to a file
+    #[arg(long, value_name = "FILE", requires = "fast")]
+    trace: Option<PathBuf>,
+}
+
+/// Flies the scan and tells where its files are.
+pub(crate) fn run(arguments: &Arguments, log: &Logging) -> Result<(), CliError> {
+    let (spec, _) = points::read(&arguments.spec)?;
+    let beamline = beamline_file::read(&arguments.beamline)?;
+    if !arguments.sim && !arguments.fast {
+        only_simulated(&beamline, arguments)?;
+    }
+    let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(&beamline.data.directory));
+    let job = Job {
+        spec,
+        spec_name: arguments.spec.display().to_string(),
+        beamline,
+        out,
+        pace: if arguments.fast { Pace::Fast } else { Pace::Real },
+        seed: arguments.seed,
+        trace: arguments.trace.clone(),
+    };
+    let landed = fly::fly(job, log)?;
+    let text = format!(
+        "{} frames\ndocuments {}\nmaster    {}\nseed      {}\n",
+        landed.frames,
+        landed.documents.display(),
+        landed.master.display(),
+        landed.seed
+    );
+    io::stdout().write_all(text.as_bytes()).map_err(|error| CliError::output(&error))
+}
+
+/// Real hardware needs a provider that this version lacks: better said before anything moves.
+fn only_simulated(beamline: &BeamlineSpec, arguments: &Arguments) -> Result<(), CliError> {
+    let real = beamline.devices.values().find(|device| device.provider().scheme != Scheme::Sim);
+    match real {
+        None => Ok(()),
+        Some(device) => {
+            let file = arguments.beamline.display();
+            Err(CliError::input(
+                format!("{file}: device.{}.provider", device.name()),
+                format!(
+                    "{} is no simulated device, and this version has no other providers: add --sim",
+                    device.provider()
+                ),
+            ))
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The composition root of `bluefly`: reads the beamline file, picks backends, starts the tree of
+//! actors, and offers it on the command line. The rest of the system is in `bluefly-protocol`,
+//! `bluefly-actors` and `bluefly-sim`.
+mod assembly;
+pub mod beamline_file;
+pub mod cli;
+mod logging;
+pub mod process;
+pub mod sim_disk;

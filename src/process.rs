@@ -1,0 +1,203 @@
+//! [`Process`]: a beamline in operation, put together from its specification.
+use crate::{
+    assembly::{Assembly, COORDINATOR, Devices},
+    sim_disk::SimDisk,
+};
+use bluefly_actors::{
+    clock::Clock,
+    coordinator::{Beamline, Bulletin, ScanCoordinator, publish::Ledger},
+    logic::detector::Dtype,
+    random::Seed,
+    signal::SignalError,
+    storage::{Disk, MemoryDisk, StorageClient, StorageConfig},
+    supervise::{Env, Exit, Ref, Schedule, Tree},
+};
+use bluefly_protocol::{
+    beamline::{self, BeamlineSpec},
+    name::Name,
+};
+use bluefly_sim::{
+    ControllerConfig, DetectorConfig, GeneratorConfig, Latency, MotorConfig, World, WorldConfig,
+    sink::FrameSink,
+};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+
+/// Where rows go.
+pub enum DiskChoice {
+    /// HDF5 files, written by a thread of their own.
+    Hdf5,
+    /// Any disk on a thread of its own, such as one that fails on request.
+    Threaded(Box<dyn Disk>),
+    /// Memory, on the thread of the actors.
+    Memory(MemoryDisk),
+}
+
+/// How a beamline is put into operation.
+pub struct Options {
+    pub clock: Clock,
+    pub seed: Seed,
+    pub schedule: Schedule,
+    /// Directory of all files, absolute; made if missing.
+    pub directory: PathBuf,
+    pub disk: DiskChoice,
+    /// How long simulated devices take to answer.
+    pub latency: Latency,
+}
+
+impl Options {
+    /// HDF5 files in `directory`; simulated devices answer at once.
+    pub fn new(clock: Clock, seed: Seed, directory: PathBuf) -> Self {
+        let (schedule, latency) = (Schedule::Fifo, Latency::default());
+        Self { clock, seed, schedule, directory, disk: DiskChoice::Hdf5, latency }
+    }
+}
+
+/// Why a beamline could not be put into operation.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{}: {source}", path.display())]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("the storage thread: {0}")]
+    Storage(#[source] io::Error),
+    #[error("device.{device}: {source}")]
+    Connect { device: Name, source: SignalError },
+    #[error("beamline {0}: no device of type generator, which a scan needs")]
+    NoGenerator(Name),
+    #[error("{0}: did not come up")]
+    NotUp(&'static str),
+}
+
+/// A beamline in operation.
+pub struct Process {
+    pub clock: Clock,
+    pub tree: Tree,
+    pub coordinator: Ref<ScanCoordinator>,
+    pub bulletin: Bulletin,
+    pub storage: StorageClient,
+    pub beamline: Rc<Beamline>,
+    /// The simulated hardware.
+    pub world: World,
+    /// Where the documents are.
+    pub documents: PathBuf,
+}
+
+impl Process {
+    /// Puts a simulated beamline into operation; resolves once its coordinator can be asked.
+    ///
+    /// Must run within an actix system.
+    pub async fn simulated(spec: &BeamlineSpec, options: Options) -> Result<Self, StartError> {
+        let Options { clock, seed, schedule, directory, disk, latency } = options;
+        make_directory(&directory)?;
+        let storage = storage(spec, &clock, disk)?;
+        let sink: Rc<dyn FrameSink> = Rc::new(SimDisk(storage.clone()));
+        let world = World::new(&world_config(spec, latency), &clock, seed, &sink);
+        let env = Env::new(clock.clone(), seed).schedule(schedule);
+        let devices = Devices::connect(spec, &clock, &world.provider()).await?;
+        let documents = directory.join("documents.jsonl");
+        let ledger = Ledger::new(documents.clone(), seed.stream("documents", 0));
+        let bulletin = Bulletin::default();
+        let assembly =
+            Assembly { spec, devices, storage: storage.clone(), bulletin: bulletin.clone() };
+        let (supervisor, coordinator, beamline) = assembly.supervisor(&clock, directory, ledger)?;
+        let tree = supervisor.spawn("root", &env);
+        coordinator.up().await.map_err(|_| StartError::NotUp(COORDINATOR))?;
+        Ok(Self { clock, tree, coordinator, bulletin, storage, beamline, world, documents })
+    }
+
+    /// Stops every actor in order, closes every file and joins the storage thread.
+    pub async fn shutdown(self) -> Exit {
+        let exit = self.tree.shutdown().await;
+        self.storage.shutdown().await;
+        exit
+    }
+}
+
+/// Frames of which a simulated detector remembers the statistics.
+const RING: usize = 4_096;
+
+fn make_directory(path: &Path) -> Result<(), StartError> {
+    std::fs::create_dir_all(path)
+        .map_err(|source| StartError::Directory { path: path.to_owned(), source })
+}
+
+fn storage(
+    spec: &BeamlineSpec,
+    clock: &Clock,
+    disk: DiskChoice,
+) -> Result<StorageClient, StartError> {
+    let config = StorageConfig {
+        flush_period: spec.data.flush_period,
+        queue_bytes: spec.data.queue_bytes,
+        min_free_bytes: spec.data.min_free_bytes,
+        ..StorageConfig::default()
+    };
+    match disk {
+        DiskChoice::Hdf5 => StorageClient::hdf5(config, clock.clone()),
+        DiskChoice::Threaded(disk) => StorageClient::on_thread(config, clock.clone(), disk),
+        DiskChoice::Memory(disk) => Ok(disk.client(config, clock.clone())),
+    }
+    .map_err(StartError::Storage)
+}
+
+/// The hardware that a simulation puts behind the devices of a beamline.
+fn world_config(spec: &BeamlineSpec, latency: Latency) -> WorldConfig {
+    let motors: Vec<MotorConfig> = spec
+        .motors()
+        .map(|motor| MotorConfig {
+            name: motor.name.clone(),
+            address: motor.provider.to_string(),
+            unit: motor.units.clone(),
+            limits: motor.limits,
+            position: 0.0_f64.clamp(motor.limits.low, motor.limits.high),
+        })
+        .collect();
+    let controllers = spec.trajectory_controllers().map(|controller| ControllerConfig {
+        name: controller.name.clone(),
+        address: controller.provider.to_string(),
+        axes: controller.axes.clone(),
+        capacity: controller.max_segments,
+    });
+    let detectors = spec.detectors().map(|detector| DetectorConfig {
+        name: detector.name.clone(),
+        address: detector.provider.to_string(),
+        shape: detector.shape,
+        dtype: dtype(detector.dtype),
+        dead_time: detector.dead_time,
+        axes: motors.iter().map(|motor| motor.name.clone()).collect(),
+        missed_triggers: lost(spec, &detector.name),
+        ring: RING,
+    });
+    let generators = spec.generators().map(|generator| GeneratorConfig {
+        name: generator.name.clone(),
+        address: generator.provider.to_string(),
+    });
+    WorldConfig {
+        controllers: controllers.collect(),
+        detectors: detectors.collect(),
+        generators: generators.collect(),
+        motors,
+        latency,
+    }
+}
+
+fn lost(spec: &BeamlineSpec, detector: &Name) -> std::collections::BTreeSet<u64> {
+    let device = spec.sim.devices.get(detector);
+    device.into_iter().flat_map(|device| device.lose_frames.iter().copied()).collect()
+}
+
+fn dtype(dtype: beamline::Dtype) -> Dtype {
+    match dtype {
+        beamline::Dtype::U8 => Dtype::UInt8,
+        beamline::Dtype::U16 => Dtype::UInt16,
+        beamline::Dtype::U32 => Dtype::UInt32,
+        beamline::Dtype::I8 => Dtype::Int8,
+        beamline::Dtype::I16 => Dtype::Int16,
+        beamline::Dtype::I32 => Dtype::Int32,
+        beamline::Dtype::F32 => Dtype::Float32,
+        beamline::Dtype::F64 => Dtype::Float64,
+    }
+}

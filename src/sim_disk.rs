@@ -1,0 +1,117 @@
+//! [`SimDisk`]: the disk behind simulated detectors is our own storage, so that simulated frames go
+//! the way of real rows.
+use bluefly_actors::{
+    logic::detector::Dtype,
+    signal::LocalFuture,
+    storage::{
+        ColumnData, ColumnPlan, Element, Rows, StorageClient, StreamHandle, StreamPlan, StreamState,
+    },
+};
+use bluefly_sim::sink::{FrameSink, Frames, SinkFile, SinkPlan, SinkState, SinkStates};
+use futures_util::{StreamExt as _, stream};
+use std::rc::Rc;
+
+/// Where simulated detectors write their files.
+pub struct SimDisk(pub StorageClient);
+
+struct SimFile {
+    client: StorageClient,
+    stream: StreamHandle,
+    dtype: Dtype,
+}
+
+impl FrameSink for SimDisk {
+    fn create(&self, plan: SinkPlan) -> LocalFuture<Result<Rc<dyn SinkFile>, String>> {
+        let client = self.0.clone();
+        Box::pin(async move {
+            let dtype = plan.dtype;
+            let stream =
+                client.create(stream_plan(plan)).await.map_err(|error| error.to_string())?;
+            Ok(Rc::new(SimFile { client, stream, dtype }) as Rc<dyn SinkFile>)
+        })
+    }
+}
+
+fn stream_plan(plan: SinkPlan) -> StreamPlan {
+    let shape = plan.shape.map(|length| length as u64);
+    let pixels = ColumnPlan::image(plan.pixels, element(plan.dtype), shape);
+    let numbers = plan.numbers.into_iter().map(ColumnPlan::number);
+    StreamPlan {
+        path: plan.path,
+        run_uid: plan.run_uid,
+        columns: [pixels].into_iter().chain(numbers).collect(),
+    }
+}
+
+/// The type of a pixel on disk: that of the detector.
+fn element(dtype: Dtype) -> Element {
+    match dtype {
+        // No simulated pixel is negative or above 65,535: the next wider unsigned type holds it.
+        Dtype::Int8 | Dtype::UInt8 => Element::U8,
+        Dtype::UInt16 => Element::U16,
+        Dtype::UInt32 => Element::U32,
+        Dtype::Int16 | Dtype::Int32 => Element::I32,
+        Dtype::Float32 => Element::F32,
+        Dtype::Float64 => Element::F64,
+    }
+}
+
+fn column(dtype: Dtype, pixels: Vec<u16>) -> ColumnData {
+    let pixels = pixels.into_iter();
+    match element(dtype) {
+        Element::U8 => ColumnData::U8(pixels.map(|pixel| pixel as u8).collect()),
+        Element::U16 => ColumnData::U16(pixels.collect()),
+        Element::U32 => ColumnData::U32(pixels.map(u32::from).collect()),
+        Element::I32 => ColumnData::I32(pixels.map(i32::from).collect()),
+        Element::F32 => ColumnData::F32(pixels.map(f32::from).collect()),
+        Element::F64 => ColumnData::F64(pixels.map(f64::from).collect()),
+        Element::U64 => ColumnData::U64(pixels.map(u64::from).collect()),
+        Element::I64 => ColumnData::I64(pixels.map(i64::from).collect()),
+    }
+}
+
+impl SinkFile for SimFile {
+    fn append(&self, frames: Frames) -> Result<(), String> {
+        let pixels = column(self.dtype, frames.pixels);
+        let numbers = frames.numbers.into_iter().map(ColumnData::F64);
+        let columns = [pixels].into_iter().chain(numbers).collect();
+        let rows = Rows { first_index: frames.first_index, columns };
+        self.stream.append(rows).map_err(|error| error.to_string())
+    }
+
+    fn rewind(&self, first_index: u64) -> Result<(), String> {
+        self.stream.rewind(first_index).map_err(|error| error.to_string())
+    }
+
+    fn state(&self) -> SinkState {
+        sink_state(&self.stream.watch().borrow())
+    }
+
+    fn states(&self) -> SinkStates {
+        let states = self.stream.watch();
+        stream::unfold(states, |mut states| async move {
+            states.changed().await.is_ok().then_some(())?;
+            let state = sink_state(&states.borrow_and_update());
+            Some((state, states))
+        })
+        .boxed_local()
+    }
+
+    fn flush(&self) -> LocalFuture<Result<(), String>> {
+        let (client, states) = (self.client.clone(), self.stream.watch());
+        Box::pin(async move {
+            client.flush().await.map_err(|error| error.to_string())?;
+            sink_state(&states.borrow()).error.map_or(Ok(()), Err)
+        })
+    }
+
+    fn close(&self) -> LocalFuture<Result<(), String>> {
+        let stream = self.stream.clone();
+        Box::pin(async move { stream.close().await.map(drop).map_err(|error| error.to_string()) })
+    }
+}
+
+fn sink_state(state: &StreamState) -> SinkState {
+    let error = state.error.as_ref().map(ToString::to_string);
+    SinkState { committed: state.committed, error }
+}
