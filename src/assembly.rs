@@ -34,13 +34,13 @@ const SIGNAL_DEADLINE: Duration = Duration::from_secs(10);
 /// Messages that may wait in a mailbox.
 const MAILBOX: usize = 64;
 /// Restarts of whole branches, and the time in which they are counted, before the process gives up.
-const ROOT_INTENSITY: (usize, Duration) = (3, Duration::from_secs(60));
+const ROOT_INTENSITY: (usize, Duration) = (3, Duration::from_mins(1));
 /// How often an actor must answer, and how fast.
 const PROBE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(2));
 /// How long an actor must have run for its next death to count as its first.
-const RESET_AFTER: Duration = Duration::from_secs(60);
+const RESET_AFTER: Duration = Duration::from_mins(1);
 /// How long to wait for a crashed or disconnected device to come back.
-const DEVICE_TIMEOUT: Duration = Duration::from_secs(60);
+const DEVICE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// One device of a kind: its name and what knows its hardware.
 type Logics<L> = Vec<(Name, Rc<L>)>;

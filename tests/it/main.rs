@@ -4,6 +4,7 @@ mod beam;
 mod cli;
 mod dependencies;
 mod logic;
+mod run;
 mod scan_golden;
 mod scan_properties;
 mod scan_rules;

@@ -1,0 +1,3 @@
+//! Whole runs on the simulated beamline: coordinator, devices, storage and documents together.
+mod life;
+mod rig;
