@@ -91,9 +91,8 @@ pub struct Plan {
 impl Handler<Plan> for Generator {
     type Result = Result<Status<(), Arc<ScanPlan>>, Refused>;
     fn handle(&mut self, plan: Plan, ctx: &mut Context<Self>) -> Self::Result {
-        if let Phase::Planning = self.phase {
-            return Err(self.refused("plan", self.phase.name()));
-        }
+        // Whoever asked before has been told to end: the newest request counts.
+        self.drop_job(ctx);
         self.phase = Phase::Planning;
         let (clock, device) = (self.clock.clone(), self.name.clone());
         let task = move |_| async move {
