@@ -35,6 +35,8 @@ check-scan: setup
 	rm -rf $(SCANS)
 	$(BLUEFLY) scan etc/demo.json --beamline etc/sim.toml --sim --fast --seed 1 --out $(SCANS)/demo
 	$(PYTHON) tests/python/check_scan.py $(SCANS)/demo --num-events 1600
+	$(PYTHON) tests/python/check_live.py $(BLUEFLY) etc/demo.json etc/sim.toml $(SCANS)/live
+	$(PYTHON) tests/python/check_scan.py $(SCANS)/live --num-events 1600
 
 # Licences, sources and duplicates are tested by tests/it/dependencies.rs from the same deny.toml;
 # cargo-deny looks deeper where it is installed. It does not fetch advisories: that needs a network.

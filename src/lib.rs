@@ -7,3 +7,4 @@ pub mod cli;
 mod logging;
 pub mod process;
 pub mod sim_disk;
+mod survey;

@@ -144,7 +144,7 @@ fn storage(
 }
 
 /// The hardware that a simulation puts behind the devices of a beamline.
-fn world_config(spec: &BeamlineSpec, latency: Latency) -> WorldConfig {
+pub(crate) fn world_config(spec: &BeamlineSpec, latency: Latency) -> WorldConfig {
     let motors: Vec<MotorConfig> = spec
         .motors()
         .map(|motor| MotorConfig {

@@ -1,6 +1,10 @@
 //! `bluefly check`: validates a beamline file and lists what is in it.
 use super::{CliError, Format};
-use crate::beamline_file;
+use crate::{
+    beamline_file,
+    survey::{Answers, survey},
+};
+use bluefly_actors::system::real_system;
 use bluefly_protocol::{
     beamline::{BeamlineSpec, DeviceSpec},
     name::Name,
@@ -12,34 +16,55 @@ use std::{
 };
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: bluefly check etc/sim.toml")]
+#[command(after_help = "Example: bluefly check etc/sim.toml --connect")]
 pub(crate) struct Arguments {
     /// The beamline file
     #[arg(value_name = "BEAMLINE.toml")]
     beamline: PathBuf,
+    /// Connect to every device and tell what answered
+    #[arg(long)]
+    connect: bool,
     /// A table, or the same as JSON
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// Prints the devices of a file that is right.
+/// Prints the devices of a file that is right. Fails if one that was to be connected did not
+/// answer, having printed all.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let spec = beamline_file::read(&arguments.beamline)?;
+    let answers =
+        if arguments.connect { real_system().block_on(survey(&spec)) } else { Answers::new() };
     let mut out = io::stdout().lock();
     let written = match arguments.format {
-        Format::Text => write_table(&mut out, &spec),
-        Format::Json => serde_json::to_writer(&mut out, &listing(&spec))
+        Format::Text => write_table(&mut out, &spec, &answers),
+        Format::Json => serde_json::to_writer(&mut out, &listing(&spec, &answers))
             .map_err(io::Error::from)
             .and_then(|()| writeln!(out)),
     };
-    written.and_then(|()| out.flush()).map_err(|error| CliError::output(&error))
+    written.and_then(|()| out.flush()).map_err(|error| CliError::output(&error))?;
+    let silent: Vec<&str> = answers
+        .iter()
+        .filter(|(_, answer)| answer.is_err())
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if silent.is_empty() {
+        return Ok(());
+    }
+    let file = arguments.beamline.display().to_string();
+    Err(CliError::failed(file, format!("did not connect: {}", silent.join(", "))))
 }
 
-fn write_table(out: &mut impl Write, spec: &BeamlineSpec) -> io::Result<()> {
+fn write_table(out: &mut impl Write, spec: &BeamlineSpec, answers: &Answers) -> io::Result<()> {
     writeln!(out, "beamline {}: {} devices", spec.name, spec.devices.len())?;
     let rows = spec.devices.values().map(|device| {
         let provider = device.provider().to_string();
-        [device.name().to_string(), device.device_type().as_str().into(), provider, details(device)]
+        let said = match answers.get(device.name()) {
+            None => details(device),
+            Some(Ok(answer)) => format!("connected: {answer}"),
+            Some(Err(error)) => format!("NOT CONNECTED: {error}"),
+        };
+        [device.name().to_string(), device.device_type().as_str().into(), provider, said]
     });
     let header = ["NAME", "TYPE", "PROVIDER", "DETAILS"].map(String::from);
     let rows: Vec<[String; 4]> = std::iter::once(header).chain(rows).collect();
@@ -51,14 +76,19 @@ fn write_table(out: &mut impl Write, spec: &BeamlineSpec) -> io::Result<()> {
     Ok(())
 }
 
-fn listing(spec: &BeamlineSpec) -> Value {
+fn listing(spec: &BeamlineSpec, answers: &Answers) -> Value {
     let device = |device: &DeviceSpec| {
-        json!({
+        let mut listed = json!({
             "name": device.name(),
             "type": device.device_type().as_str(),
             "provider": device.provider().to_string(),
             "details": details(device),
-        })
+        });
+        if let Some(answer) = answers.get(device.name()) {
+            listed["connected"] = json!(answer.is_ok());
+            listed["answer"] = json!(answer.as_ref().unwrap_or_else(|error| error));
+        }
+        listed
     };
     let devices: Vec<Value> = spec.devices.values().map(device).collect();
     json!({"beamline": spec.name, "devices": devices})

@@ -80,7 +80,8 @@ async fn fly_here(job: Job, log: &Logging) -> Result<Landed, CliError> {
     let out = std::path::absolute(&job.out)
         .map_err(|error| CliError::usage("--out", error.to_string()))?;
     let options = Options::new(clock, Seed(seed), out);
-    let process = Process::simulated(&job.beamline, options).await.map_err(|error| not_started(&error))?;
+    let process =
+        Process::simulated(&job.beamline, options).await.map_err(|error| not_started(&error))?;
     let watchdog = match job.pace {
         Pace::Real => Watchdog::start(process.tree.clone(), BLOCKED, drop).map(Some),
         Pace::Fast => Ok(None),

@@ -33,6 +33,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 use steps::Setting;
+use tracing::Instrument as _;
 
 /// The actor that flies scans.
 pub struct ScanCoordinator {
@@ -72,7 +73,7 @@ impl ScanCoordinator {
         };
         self.phase = Phase::Busy(Busy { operation: Rc::clone(&operation), step });
         let board = setting.board.clone();
-        let task = task(setting);
+        let task = task(setting).instrument(tracing::info_span!("operation", ?step));
         ctx.spawn(task.into_actor(self).map(move |conclusion, actor, _| {
             let Conclusion { next, end } = conclusion;
             actor.phase = next;

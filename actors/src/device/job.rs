@@ -6,6 +6,7 @@ use bluefly_protocol::{
     name::Name,
 };
 use std::{future::Future, rc::Rc};
+use tracing::Instrument as _;
 
 /// Work in progress. Given up, it settles as aborted and its future is dropped where it stands.
 pub(crate) struct Job {
@@ -66,7 +67,9 @@ pub(crate) trait Worker: Actor<Context = Context<Self>> {
         let operation = Rc::new(operation);
         let given_up = Rc::clone(&operation);
         tracing::debug!(device = %self.name(), job = what, "begun");
-        let handle = ctx.spawn(task.into_actor(self).map(move |result, actor, _| {
+        let span = tracing::info_span!("operation", device = %self.name(), what);
+        let task = task.instrument(span).into_actor(self);
+        let handle = ctx.spawn(task.map(move |result, actor, _| {
             *actor.job() = None;
             match &result {
                 Ok(_) => tracing::debug!(device = %actor.name(), job = what, "done"),

@@ -1,0 +1,81 @@
+//! [`survey`]: connects to every device of a beamline and asks each how it is.
+use crate::process;
+use bluefly_actors::{
+    clock::Clock,
+    logic::{
+        detector::{DetectorLogic, DetectorRecord},
+        generator::GeneratorRecord,
+        motor::{MotorLogic, MotorRecord},
+        trajectory::{TrajectoryLogic, TrajectoryRecord},
+    },
+    random::Seed,
+    signal::Connector,
+};
+use bluefly_protocol::{
+    beamline::{BeamlineSpec, DeviceSpec, Scheme},
+    name::Name,
+};
+use bluefly_sim::{
+    Latency, World,
+    sink::{FrameSink, MemorySink},
+};
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
+
+/// What each device said, or why it said nothing.
+pub(crate) type Answers = BTreeMap<Name, Result<String, String>>;
+
+/// How long a device may take to connect and to answer.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Asks every device of `spec`. Nothing is moved, armed or opened.
+pub(crate) async fn survey(spec: &BeamlineSpec) -> Answers {
+    let clock = Clock::real();
+    let sink: Rc<dyn FrameSink> = Rc::new(MemorySink::default());
+    let world =
+        World::new(&process::world_config(spec, Latency::default()), &clock, Seed(0), &sink);
+    let connector = Connector::new(world.provider(), clock, DEADLINE);
+    let mut answers = Answers::new();
+    for (name, device) in &spec.devices {
+        let answer = match device.provider().scheme {
+            Scheme::Sim => ask(device, &connector).await,
+            scheme => Err(format!("this version has no provider for {}://", scheme.as_str())),
+        };
+        answers.insert(name.clone(), answer);
+    }
+    answers
+}
+
+async fn ask(device: &DeviceSpec, connector: &Connector) -> Result<String, String> {
+    let (name, address) = (device.name().clone(), device.provider().to_string());
+    match device {
+        DeviceSpec::Motor(motor) => {
+            let record = MotorRecord::connect(connector, &address).await.map_err(text)?;
+            let logic = MotorLogic::new(name, record);
+            let position = logic.position().await.map_err(text)?;
+            Ok(format!("at {position} {}", motor.units))
+        }
+        DeviceSpec::TrajectoryController(controller) => {
+            let record = TrajectoryRecord::connect(connector, &address, &controller.axes).await;
+            let logic = TrajectoryLogic::new(name, record.map_err(text)?);
+            let buffer = logic.buffer().await.map_err(text)?;
+            Ok(format!("{} axes, room for {} segments", logic.axes().len(), buffer.free()))
+        }
+        DeviceSpec::Detector(_) => {
+            let record = DetectorRecord::connect(connector, &address).await.map_err(text)?;
+            let logic = DetectorLogic::new(name, record, Vec::new());
+            let frame = logic.describe().await.map_err(text)?;
+            let dead_time = logic.dead_time().await.map_err(text)?;
+            let shape: Vec<String> = frame.shape.iter().map(ToString::to_string).collect();
+            Ok(format!("{} {}, dead time {dead_time:?}", shape.join(" x "), frame.dtype.text()))
+        }
+        DeviceSpec::Generator(_) => {
+            let record = GeneratorRecord::connect(connector, &address).await.map_err(text)?;
+            let points = record.points_total.get().await.map_err(text)?;
+            Ok(format!("{points} points loaded"))
+        }
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
