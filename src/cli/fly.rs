@@ -20,6 +20,7 @@ use bluefly_protocol::{
 };
 use bluefly_sim::trace::TraceLayer;
 use std::{fs, path::PathBuf, time::Duration};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Whether time passes or jumps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub(super) struct Landed {
 
 /// How long the coordinator may take to answer a request.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long the undo after a failure may take.
+const UNDO_WITHIN: Duration = Duration::from_mins(1);
 /// A poll of an actor that takes longer is named in the log.
 const BLOCKED: Duration = Duration::from_millis(50);
 
@@ -115,12 +118,19 @@ async fn run(process: &Process, job: &Job, seed: u64) -> Result<Landed, CliError
     let frames = tokio::select! { biased;
         frames = &mut steps => frames,
         () = display.follow(process.bulletin.progress()) => unreachable!("it never ends"),
+        exit = process.tree.join() => {
+            let why = serde_json::to_string(&exit).unwrap_or_default();
+            Err(CliError::failed("supervision", format!("every restart was used up: {why}")))
+        }
         () = &mut interrupted => {
-            let reason = Some("interrupted from the keyboard".to_owned());
+            let reason = Some("interrupted by a signal".to_owned());
             request(process, Abort { reason }).await?;
             steps.await
         }
     };
+    if frames.is_err() {
+        undo(process).await;
+    }
     display.show(&process.bulletin.progress().borrow());
     let frames = frames?;
     let progress = process.bulletin.progress().borrow().clone();
@@ -128,6 +138,20 @@ async fn run(process: &Process, job: &Job, seed: u64) -> Result<Landed, CliError
     let directory = &process.beamline.settings.directory;
     let master = directory.join(format!("{run}.nxs"));
     Ok(Landed { frames, documents: process.documents.clone(), master, seed })
+}
+
+/// Undoes what a run that failed may have left, also if the coordinator died of it: its next
+/// incarnation makes everything safe and ends the documents, and that is worth waiting for.
+async fn undo(process: &Process) {
+    let undone = async {
+        process.coordinator.up().await.map_err(|error| error.to_string())?;
+        let status = request(process, Abort::default()).await.map_err(|error| error.to_string())?;
+        status.finished().await.map_err(|error| error.to_string())
+    };
+    let undone = process.clock.timeout(UNDO_WITHIN, undone).await;
+    if let Err(error) = undone.unwrap_or_else(|elapsed| Err(elapsed.to_string())) {
+        tracing::error!(error, "not everything is undone");
+    }
 }
 
 async fn steps(process: &Process, job: &Job) -> Result<u64, CliError> {
@@ -166,15 +190,23 @@ where
     answer.map_err(|refused| CliError::failed("scan", refused.to_string()))
 }
 
-/// Resolves when somebody presses Ctrl-C; never on the simulated clock, which has no such input.
+/// Resolves when the process is asked to end, by Ctrl-C or SIGTERM; never on the simulated clock,
+/// which hears of nothing outside.
 async fn interrupted(pace: Pace) {
-    match pace {
-        Pace::Real => {
-            if let Err(error) = tokio::signal::ctrl_c().await {
-                tracing::warn!(%error, "Ctrl-C will end the process at once");
-                std::future::pending::<()>().await;
+    if pace == Pace::Fast {
+        return std::future::pending().await;
+    }
+    let interrupt = signal(SignalKind::interrupt());
+    match interrupt.and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?))) {
+        Ok((mut interrupt, mut terminate)) => {
+            tokio::select! { biased;
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
             }
         }
-        Pace::Fast => std::future::pending().await,
+        Err(error) => {
+            tracing::warn!(%error, "Ctrl-C will end the process at once");
+            std::future::pending::<()>().await;
+        }
     }
 }

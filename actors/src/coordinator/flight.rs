@@ -23,7 +23,7 @@ use bluefly_protocol::{
     run::RunPhase,
 };
 use futures_util::future::try_join_all;
-use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
 /// How long a detector may take to get ready for triggers.
 const ARM_WITHIN: Duration = Duration::from_secs(20);
@@ -81,6 +81,8 @@ pub(super) struct Flight {
     pub(super) passed: u64,
     /// Documents on their way out.
     pub(super) collection: Option<Collection>,
+    /// Frames to take again when the flight is resumed.
+    pub(super) retake: Rc<Cell<u64>>,
     crashes: u32,
     rewinds: u32,
 }
@@ -107,6 +109,7 @@ impl Flight {
             entered: 0,
             passed: 0,
             collection: None,
+            retake: Rc::default(),
             crashes: 0,
             rewinds: 0,
         }
@@ -219,8 +222,23 @@ impl Flight {
         }
         if intent == Intent::Run {
             self.board.operation(OperationPhase::Running);
+            self.go_back(self.retake.take());
         }
         Ok(intent)
+    }
+
+    /// Forgets the last `frames` complete frames, so that they are taken again; never those whose
+    /// documents are out.
+    fn go_back(&mut self, frames: u64) {
+        if frames == 0 {
+            return;
+        }
+        self.complete = self.complete.saturating_sub(frames).max(self.published);
+        (self.entered, self.passed) = (self.complete, 0);
+        let end = self.base + self.complete;
+        self.on_disk.values_mut().for_each(|known| *known = end.min(*known));
+        tracing::info!(frames, complete = self.complete, "frames are taken again");
+        self.count();
     }
 
     /// After trouble: makes everything safe, waits for the device, and returns if the run may go on

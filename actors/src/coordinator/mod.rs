@@ -27,7 +27,7 @@ use actix::prelude::*;
 use bluefly_protocol::{document::Outcome, fault::Refused, name::Name, run::RunPhase};
 use phase::{Board, Busy, Conclusion, Phase, RunOperation, Session, Step};
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     mem,
     rc::Rc,
     time::{Duration, UNIX_EPOCH},
@@ -43,12 +43,22 @@ pub struct ScanCoordinator {
     lifeline: Lifeline,
     phase: Phase,
     reason: Rc<RefCell<Option<String>>>,
+    /// Frames to take again, for the flight that is resumed next.
+    retake: Rc<Cell<u64>>,
 }
 
 impl ScanCoordinator {
     /// A coordinator that first brings to rest, and ends, whatever an earlier incarnation left.
     pub fn new(name: Name, beamline: Rc<Beamline>, bulletin: Bulletin, lifeline: Lifeline) -> Self {
-        Self { name, beamline, bulletin, lifeline, phase: Phase::Idle, reason: Rc::default() }
+        Self {
+            name,
+            beamline,
+            bulletin,
+            lifeline,
+            phase: Phase::Idle,
+            reason: Rc::default(),
+            retake: Rc::default(),
+        }
     }
 
     /// Starts a step; its task has what the phase carried.
@@ -70,6 +80,7 @@ impl ScanCoordinator {
             bulletin: self.bulletin.clone(),
             board: Board::new(&operation, self.bulletin.progress.clone()),
             reason: Rc::clone(&self.reason),
+            retake: Rc::clone(&self.retake),
         };
         self.phase = Phase::Busy(Busy { operation: Rc::clone(&operation), step });
         let board = setting.board.clone();

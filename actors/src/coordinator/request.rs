@@ -5,7 +5,7 @@ use super::{
 };
 use crate::status::Intent;
 use actix::prelude::*;
-use bluefly_protocol::{document::Outcome, fault::Refused, scan::Spec};
+use bluefly_protocol::{document::Outcome, fault::Refused, run::RunPhase, scan::Spec};
 use std::mem;
 
 type Answer = Result<RunStatus, Refused>;
@@ -32,10 +32,14 @@ pub struct Kickoff;
 #[rtype(result = "Answer")]
 pub struct Pause;
 
-/// Goes on from the last complete frame.
-#[derive(Clone, Debug, Message)]
+/// Goes on from the last complete frame, or from earlier.
+#[derive(Clone, Debug, Default, Message)]
 #[rtype(result = "Answer")]
-pub struct Resume;
+pub struct Resume {
+    /// Complete frames to take again, for instance after a beam dump. Refused if documents of them
+    /// are out: a lag of publication keeps frames back for this.
+    pub retake: u64,
+}
 
 /// Ends whatever is under way and undoes it; the run's stop document says `abort` and the reason.
 #[derive(Clone, Debug, Default, Message)]
@@ -115,11 +119,19 @@ impl Handler<Pause> for ScanCoordinator {
 
 impl Handler<Resume> for ScanCoordinator {
     type Result = Answer;
-    fn handle(&mut self, _: Resume, _: &mut Context<Self>) -> Answer {
+    fn handle(&mut self, Resume { retake }: Resume, _: &mut Context<Self>) -> Answer {
         match &self.phase {
             Phase::Busy(busy)
                 if busy.step == Step::Fly && busy.operation.intent() <= Intent::Pause =>
             {
+                let progress = self.bulletin.progress.borrow();
+                let kept = progress.frames_done - progress.frames_published;
+                if retake > 0 && (progress.phase != RunPhase::Paused || retake > kept) {
+                    let phase = format!("{}, with {kept} frames unpublished", progress.phase);
+                    let request = format!("take {retake} frames again");
+                    return Err(Refused { device: self.name.clone(), request, phase });
+                }
+                self.retake.set(retake);
                 busy.operation.want(Intent::Run);
                 Ok(busy.operation.status())
             }

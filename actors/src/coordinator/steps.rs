@@ -19,7 +19,12 @@ use bluefly_protocol::{
     run::{RunPhase, RunProgress},
     scan::Spec,
 };
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 /// How long checking a specification may take.
 const PLAN_WITHIN: Duration = Duration::from_mins(10);
@@ -36,6 +41,8 @@ pub(super) struct Setting {
     pub(super) board: Board,
     /// Why the run was told to end, if it was.
     pub(super) reason: Rc<RefCell<Option<String>>>,
+    /// Frames to take again when the flight is resumed.
+    pub(super) retake: Rc<Cell<u64>>,
 }
 
 impl Setting {
@@ -125,6 +132,7 @@ impl Setting {
             }
         }
         let mut flight = Flight::new(beamline, Arc::clone(&plan), board, &session);
+        flight.retake = Rc::clone(&self.retake);
         let flown = flight.fly().await;
         if let Ok(Flown::Completed) = flown {
             session.frames += flight.complete;

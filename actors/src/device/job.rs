@@ -2,7 +2,7 @@
 use crate::status::{Operation, OperationError, Outcome, Status, Work};
 use actix::prelude::*;
 use bluefly_protocol::{
-    fault::{Fault, Refused},
+    fault::{Fault, FaultClass, Refused},
     name::Name,
 };
 use std::{future::Future, rc::Rc};
@@ -73,6 +73,10 @@ pub(crate) trait Worker: Actor<Context = Context<Self>> {
             *actor.job() = None;
             match &result {
                 Ok(_) => tracing::debug!(device = %actor.name(), job = what, "done"),
+                // The caller's mistake, told to the caller.
+                Err(fault) if fault.class == FaultClass::Rejected => {
+                    tracing::info!(device = %actor.name(), job = what, %fault, "rejected");
+                }
                 Err(fault) => tracing::warn!(device = %actor.name(), job = what, %fault, "failed"),
             }
             done(actor, &result);

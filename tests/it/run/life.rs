@@ -50,7 +50,7 @@ fn a_pause_stops_motion_and_the_same_status_goes_on() {
         rig.sleep(Duration::from_hours(1)).await;
         assert_eq!(rig.progress().frames_done, paused_at);
         assert_eq!(rig.ask(Pause).await.unwrap().report().phase, OperationPhase::Paused);
-        rig.ask(Resume).await.unwrap();
+        rig.ask(Resume::default()).await.unwrap();
         assert_eq!(status.finished().await, Ok(Outcome::Done(40)));
         assert_eq!(rig.unstage().await, Ok(Outcome::Done(40)));
         rig.assert_complete(GRID, 40);
@@ -84,7 +84,7 @@ fn requests_in_the_wrong_phase_are_refused_with_the_phase() {
         assert_eq!(refused(rig.ask(Prepare(spec(LINE))).await), says("prepare", "idle"));
         assert_eq!(refused(rig.ask(Kickoff).await), says("kick off", "idle"));
         assert_eq!(refused(rig.ask(Pause).await), says("pause", "idle"));
-        assert_eq!(refused(rig.ask(Resume).await), says("resume", "idle"));
+        assert_eq!(refused(rig.ask(Resume::default()).await), says("resume", "idle"));
         rig.step(Stage).await.unwrap();
         assert_eq!(refused(rig.ask(Kickoff).await), says("kick off", "staged"));
         rig.step(Prepare(spec(LINE))).await.unwrap();
@@ -227,5 +227,34 @@ fn a_spec_that_cannot_be_flown_is_rejected_and_the_session_stays() {
         rig.step(Prepare(spec(LINE))).await.unwrap();
         assert_eq!(rig.kickoff().await.finished().await, Ok(Outcome::Done(5)));
         rig.unstage().await.unwrap();
+    });
+}
+
+#[test]
+fn frames_that_are_not_published_can_be_taken_again() {
+    let edits = vec![(r#"collect_period = "1 s""#, r#"collect_period = "1 s", lag = "20 frames""#)];
+    with_rig(Setup { edits, ..Setup::default() }, async |rig| {
+        rig.ready(GRID).await;
+        let status = rig.kickoff().await;
+        rig.sleep(ms(2_000)).await;
+        rig.ask(Pause).await.unwrap();
+        rig.reach(RunPhase::Paused).await;
+        let done = rig.progress().frames_done;
+        assert!(done > 20, "{done} frames in two seconds");
+        let published = rig.progress().frames_published;
+        assert_eq!(published, done - 20);
+        let refused = rig.ask(Resume { retake: 21 }).await.unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "scan_coordinator: cannot take 21 frames again while paused, with 20 frames unpublished"
+        );
+        rig.ask(Resume { retake: 7 }).await.unwrap();
+        assert_eq!(status.finished().await, Ok(Outcome::Done(40)));
+        assert_eq!(rig.unstage().await, Ok(Outcome::Done(40)));
+        rig.assert_complete(GRID, 40);
+        let writes = rig.process.world.frames_written(&name("camera"));
+        for frame in done - 7..done {
+            assert_eq!(writes[frame as usize], 2, "frame {frame}");
+        }
     });
 }
