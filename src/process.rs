@@ -24,6 +24,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     rc::Rc,
+    time::Duration,
 };
 
 /// Where rows go.
@@ -97,7 +98,7 @@ impl Process {
         let world = World::new(&world_config(spec, latency), &clock, seed, &sink);
         let env = Env::new(clock.clone(), seed).schedule(schedule);
         let devices = Devices::connect(spec, &clock, &world.provider()).await?;
-        let documents = directory.join("documents.jsonl");
+        let documents = directory.join(DOCUMENTS);
         let ledger = Ledger::new(documents.clone(), seed.stream("documents", 0));
         let bulletin = Bulletin::default();
         let assembly =
@@ -116,6 +117,8 @@ impl Process {
     }
 }
 
+/// Name of the file of documents.
+pub(crate) const DOCUMENTS: &str = "documents.jsonl";
 /// Frames of which a simulated detector remembers the statistics.
 const RING: usize = 4_096;
 
@@ -132,6 +135,7 @@ fn storage(
     let config = StorageConfig {
         flush_period: spec.data.flush_period,
         queue_bytes: spec.data.queue_bytes,
+        queue_commands: queue_commands(spec.data.queue_duration),
         min_free_bytes: spec.data.min_free_bytes,
         ..StorageConfig::default()
     };
@@ -141,6 +145,11 @@ fn storage(
         DiskChoice::Memory(disk) => Ok(disk.client(config, clock.clone())),
     }
     .map_err(StartError::Storage)
+}
+
+/// Room for one command a millisecond: whoever produces rows puts together what comes faster.
+fn queue_commands(duration: Duration) -> usize {
+    usize::try_from(duration.as_millis()).unwrap_or(usize::MAX).clamp(64, 1 << 20)
 }
 
 /// The hardware that a simulation puts behind the devices of a beamline.

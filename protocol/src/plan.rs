@@ -79,7 +79,12 @@ pub enum Unflyable {
     NoController,
     #[error("{path}: {error}")]
     Limit { path: String, error: PlanError },
+    #[error("$: {frames} frames take {days:.1} days: a scan lasts at most {MAX_DAYS} days")]
+    TooLong { frames: u64, days: f64 },
 }
+
+/// A scan that lasts longer is a mistake, which is better found before its files are made.
+const MAX_DAYS: u64 = 30;
 
 /// A specification that can be flown: what it takes, and everything that follows from it.
 #[derive(Clone, Debug)]
@@ -146,6 +151,10 @@ impl ScanPlan {
         let prediction = planner
             .check(pieces)
             .map_err(|error| Unflyable::Limit { path: place(&spec, &error), error })?;
+        if prediction.duration > Duration::from_hours(24 * MAX_DAYS) {
+            let days = prediction.duration.as_secs_f64() / 86_400.0;
+            return Err(Unflyable::TooLong { frames: prediction.frames, days });
+        }
         let shortest_frame = Duration::try_from_secs_f64(shortest_s).unwrap_or(usual.at_least);
         let exposures = beamline.detectors.iter();
         let exposures = exposures

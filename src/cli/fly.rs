@@ -2,7 +2,7 @@
 use super::{CliError, progress::Display};
 use crate::{
     logging::Logging,
-    process::{Options, Process, StartError},
+    process::{DOCUMENTS, Options, Process, StartError},
 };
 use actix::{Context, Handler, Message, dev::ToEnvelope};
 use bluefly_actors::{
@@ -82,6 +82,11 @@ async fn fly_here(job: Job, log: &Logging) -> Result<Landed, CliError> {
     log.start(layer)?;
     let out = std::path::absolute(&job.out)
         .map_err(|error| CliError::usage("--out", error.to_string()))?;
+    if job.seed.is_some() && out.join(DOCUMENTS).exists() {
+        let place = out.display();
+        let reason = format!("{place} has runs already, and a seed gives the same names again");
+        return Err(CliError::usage("--seed", format!("{reason}: choose another --out")));
+    }
     let options = Options::new(clock, Seed(seed), out);
     let process =
         Process::simulated(&job.beamline, options).await.map_err(|error| not_started(&error))?;

@@ -25,7 +25,13 @@ struct Arguments {
     #[arg(long, global = true, value_enum, default_value_t)]
     log_format: LogFormat,
     /// What is logged: a level, or levels by module such as `warn,bluefly_actors=debug`
-    #[arg(long, global = true, value_name = "FILTER", env = "BLUEFLY_LOG", default_value = "warn")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILTER",
+        env = "BLUEFLY_LOG",
+        default_value = "error"
+    )]
     log: String,
     #[command(subcommand)]
     command: Command,

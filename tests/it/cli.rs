@@ -397,3 +397,69 @@ x          motor                  sim://x          connected: at 0 mm
 ";
     assert_eq!((ended.status, ended.out.as_str(), ended.err.as_str()), (0, expected, ""));
 }
+
+/// `bluefly scan` of the demo with `old` replaced by `new` is refused with `error` after the name of
+/// the specification, before anything is written.
+fn check_spec(old: &str, new: &str, error: &str) {
+    let text = fs::read_to_string(Path::new(ROOT).join("etc/demo.json")).unwrap();
+    assert!(text.contains(old), "{old:?} is not in etc/demo.json");
+    let dir = tempfile::tempdir().unwrap();
+    let (file, out) = (dir.path().join("bad.json"), dir.path().join("out"));
+    fs::write(&file, text.replacen(old, new, 1)).unwrap();
+    let (file, out) = (file.to_str().unwrap(), out.to_str().unwrap());
+    let arguments = ["scan", file, "--beamline", "etc/sim.toml", "--sim", "--fast", "--out", out];
+    check(&arguments, 2, &format!("{file}: {error}"));
+    let left = fs::read_dir(out).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "{old} -> {new}: files were written");
+}
+
+#[test]
+fn a_scan_that_cannot_be_flown_is_refused_in_one_line() {
+    check_spec(
+        "\"x\"",
+        "\"w\"",
+        "$.spec.spec.inner.spec.axis: no axis \"w\" on this beamline: it has e, pitch, roll, t, x, y, z",
+    );
+    check_spec(
+        "9.9",
+        "990",
+        "$.spec.spec.inner.spec.axis: frame 10, axis x: position 105 is above the high limit 100",
+    );
+    check_spec(
+        "0.004",
+        "0.0002",
+        "$.spec.constant_duration: frame 0: duration 0.0002 s is shorter than 0.000501 s, exposure \
+         and dead time",
+    );
+    check_spec(
+        "0.004",
+        "-1",
+        "$.spec.constant_duration: -1 is not greater than 0: constant_duration must be greater than 0",
+    );
+    check_spec("0.004", "NaN", "$: the text is not JSON: expected value at line 5 column 26");
+    check_spec(
+        "\"num\": 100",
+        "\"num\": 100000000000",
+        "$: 1600000000000 frames take 74074.1 days: a scan lasts at most 30 days",
+    );
+}
+
+#[test]
+fn a_seed_is_refused_where_runs_are_already() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().to_str().unwrap();
+    let arguments = [
+        "scan",
+        "etc/demo.json",
+        "--beamline",
+        "etc/sim.toml",
+        "--fast",
+        "--seed",
+        "1",
+        "--out",
+        out,
+    ];
+    assert_eq!(ended(&mut bluefly(&arguments)).status, 0);
+    let reason = format!("{out} has runs already, and a seed gives the same names again");
+    check(&arguments, 2, &format!("--seed: {reason}: choose another --out"));
+}

@@ -173,7 +173,7 @@ impl Setting {
     }
 
     async fn fail(self, session: Session, fault: Fault) -> Conclusion {
-        tracing::error!(%fault, "the run failed");
+        tracing::warn!(%fault, "the run failed");
         let text = fault.to_string();
         self.board.update(|progress| progress.trouble = Some(text.clone()));
         let undone = self.unstage(session, Ending::Fail { reason: text }).await;
@@ -201,7 +201,7 @@ impl Setting {
         faults.extend(beamline.close_files(UNDO_PATIENCE).await);
         faults.extend(self.end_run(&session, &ending).await);
         for fault in &faults {
-            tracing::error!(%fault, "could not be undone");
+            tracing::warn!(%fault, "could not be undone");
         }
         let frames = session.frames;
         let end = match (faults.into_iter().next(), ending) {
