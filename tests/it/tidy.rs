@@ -17,6 +17,7 @@ const CRATE_EDGES: &[(&str, &[&str])] = &[
             "crossbeam-channel",
             "futures-util",
             "hdf5",
+            "humantime",
             "hdf5-sys",
             "rand",
             "rand_chacha",
