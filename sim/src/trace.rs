@@ -4,6 +4,7 @@ use bluefly_actors::clock::Clock;
 use std::{
     fmt::{self, Write as _},
     sync::{Arc, Mutex, PoisonError},
+    thread::{self, ThreadId},
 };
 use tracing::{Event, Subscriber, field::Visit, span};
 use tracing_subscriber::{
@@ -16,10 +17,12 @@ use tracing_subscriber::{
 #[derive(Clone, Debug, Default)]
 pub struct Trace(Arc<Mutex<String>>);
 
-/// Records events; neither thread nor span ids.
+/// Records the events of the thread that made it, neither thread nor span ids. What other threads
+/// say, such as the one that writes files, comes at no moment of simulated time.
 #[derive(Debug)]
 pub struct TraceLayer {
     clock: Clock,
+    thread: ThreadId,
     trace: Trace,
 }
 
@@ -48,7 +51,8 @@ impl TraceLayer {
     /// A layer that tells the time by `clock`, and the trace that it fills.
     pub fn new(clock: Clock) -> (Self, Trace) {
         let trace = Trace::default();
-        (Self { clock, trace: trace.clone() }, trace)
+        let thread = thread::current().id();
+        (Self { clock, thread, trace: trace.clone() }, trace)
     }
 }
 
@@ -96,7 +100,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TraceLayer {
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let metadata = event.metadata();
-        if !metadata.target().starts_with("bluefly") {
+        if !metadata.target().starts_with("bluefly") || thread::current().id() != self.thread {
             return;
         }
         let mut line =
