@@ -95,7 +95,7 @@ impl Process {
         make_directory(&directory)?;
         let storage = storage(spec, &clock, disk)?;
         let sink: Rc<dyn FrameSink> = Rc::new(SimDisk(storage.clone()));
-        let world = World::new(&world_config(spec, latency), &clock, seed, &sink);
+        let world = World::new(&world_config(spec, latency, schedule), &clock, seed, &sink);
         let env = Env::new(clock.clone(), seed).schedule(schedule);
         let devices = Devices::connect(spec, &clock, &world.provider()).await?;
         let documents = directory.join(DOCUMENTS);
@@ -153,7 +153,11 @@ fn queue_commands(duration: Duration) -> usize {
 }
 
 /// The hardware that a simulation puts behind the devices of a beamline.
-pub(crate) fn world_config(spec: &BeamlineSpec, latency: Latency) -> WorldConfig {
+pub(crate) fn world_config(
+    spec: &BeamlineSpec,
+    latency: Latency,
+    schedule: Schedule,
+) -> WorldConfig {
     let motors: Vec<MotorConfig> = spec
         .motors()
         .map(|motor| MotorConfig {
@@ -190,6 +194,7 @@ pub(crate) fn world_config(spec: &BeamlineSpec, latency: Latency) -> WorldConfig
         generators: generators.collect(),
         motors,
         latency,
+        schedule,
     }
 }
 

@@ -10,6 +10,7 @@ use bluefly_actors::{
     },
     random::Seed,
     signal::Connector,
+    supervise::Schedule,
 };
 use bluefly_protocol::{
     beamline::{BeamlineSpec, DeviceSpec, Scheme},
@@ -31,8 +32,12 @@ const DEADLINE: Duration = Duration::from_secs(5);
 pub(crate) async fn survey(spec: &BeamlineSpec) -> Answers {
     let clock = Clock::real();
     let sink: Rc<dyn FrameSink> = Rc::new(MemorySink::default());
-    let world =
-        World::new(&process::world_config(spec, Latency::default()), &clock, Seed(0), &sink);
+    let world = World::new(
+        &process::world_config(spec, Latency::default(), Schedule::Fifo),
+        &clock,
+        Seed(0),
+        &sink,
+    );
     let connector = Connector::new(world.provider(), clock, DEADLINE);
     let mut answers = Answers::new();
     for (name, device) in &spec.devices {

@@ -9,3 +9,4 @@ pub mod status;
 pub mod storage;
 pub mod supervise;
 pub mod system;
+pub mod watch;

@@ -2,9 +2,9 @@
 //!
 //! An operation outlives the task that works on it: a pause parks it, resume continues it under the
 //! same status. It ends `Done`, `Aborted` or with a [`Fault`]; paused is a phase, never an error.
+use crate::watch;
 use bluefly_protocol::{fault::Fault, name::Name};
 use serde::Serialize;
-use tokio::sync::watch;
 
 /// What the holder of an operation wants of the task that works on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -1,5 +1,5 @@
 //! What stands at the simulated beamline.
-use bluefly_actors::logic::detector::Dtype;
+use bluefly_actors::{logic::detector::Dtype, supervise::Schedule};
 use bluefly_protocol::{name::Name, trajectory::AxisLimits};
 use std::{collections::BTreeSet, time::Duration};
 
@@ -11,6 +11,8 @@ pub struct WorldConfig {
     pub detectors: Vec<DetectorConfig>,
     pub generators: Vec<GeneratorConfig>,
     pub latency: Latency,
+    /// In which order its tasks run that are ready at the same moment.
+    pub schedule: Schedule,
 }
 
 /// How long a request takes to a device, uniformly between both ends. Both zero: no time at all.

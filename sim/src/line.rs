@@ -2,8 +2,10 @@
 use crate::config::Latency;
 use bluefly_actors::{
     clock::{Clock, Instant},
-    random::Stream,
+    random::{Seed, Stream},
     signal::{LocalFuture, SignalError},
+    supervise::{Schedule, shuffled},
+    watch,
 };
 use bluefly_protocol::name::Name;
 use std::{
@@ -11,7 +13,7 @@ use std::{
     rc::{Rc, Weak},
     time::Duration,
 };
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use crate::pv::Pv;
 
@@ -28,13 +30,31 @@ pub(crate) enum LineState {
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
     pub clock: Clock,
+    shuffler: Option<Rc<Shuffler>>,
+}
+
+/// Gives every task a coin of its own.
+#[derive(Debug)]
+struct Shuffler {
+    seed: Seed,
+    num_tasks: Cell<u64>,
 }
 
 impl Host {
+    pub(crate) fn new(clock: &Clock, seed: Seed, schedule: Schedule) -> Self {
+        let shuffler = match schedule {
+            Schedule::Fifo => None,
+            Schedule::Shuffled => Some(Rc::new(Shuffler { seed, num_tasks: Cell::new(0) })),
+        };
+        Self { clock: clock.clone(), shuffler }
+    }
+
     /// The one place where tasks of simulated hardware are spawned.
-    #[expect(clippy::unused_self, reason = "the order of tasks may come to depend on the host")]
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        tokio::task::spawn_local(task);
+        match &self.shuffler {
+            None => tokio::task::spawn_local(task),
+            Some(shuffler) => tokio::task::spawn_local(shuffled(task, shuffler.coin())),
+        };
     }
 
     /// Runs `task` whether or not anybody waits for it; resolves when it is done.
@@ -47,6 +67,14 @@ impl Host {
             }
         });
         Box::pin(async move { drop(finished.await) })
+    }
+}
+
+impl Shuffler {
+    fn coin(&self) -> Stream {
+        let task = self.num_tasks.get();
+        self.num_tasks.set(task + 1);
+        self.seed.stream("sim schedule", task)
     }
 }
 

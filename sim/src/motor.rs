@@ -8,6 +8,7 @@ use crate::{
 use bluefly_actors::{
     clock::Instant,
     signal::{Alarm, Severity, Value},
+    watch,
 };
 use bluefly_protocol::name::Name;
 use std::{
@@ -15,7 +16,6 @@ use std::{
     rc::Rc,
     time::Duration,
 };
-use tokio::sync::watch;
 
 /// How often a moving motor tells where it is.
 pub(crate) const UPDATE_PERIOD: Duration = Duration::from_millis(100);

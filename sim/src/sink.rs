@@ -1,5 +1,5 @@
 //! [`FrameSink`]: the disk behind the file writer of a simulated detector.
-use bluefly_actors::{logic::detector::Dtype, signal::LocalFuture};
+use bluefly_actors::{logic::detector::Dtype, signal::LocalFuture, watch};
 use futures_util::{Stream, StreamExt as _, stream};
 use std::{
     cell::RefCell,
@@ -8,7 +8,6 @@ use std::{
     pin::Pin,
     rc::Rc,
 };
-use tokio::sync::watch;
 
 /// A file that a detector wants to write.
 #[derive(Clone, Debug, PartialEq)]

@@ -39,7 +39,7 @@ impl World {
     ///
     /// Must be used within a `LocalSet`: the hardware has tasks of its own.
     pub fn new(config: &WorldConfig, clock: &Clock, seed: Seed, sink: &Rc<dyn FrameSink>) -> Self {
-        let host = Host { clock: clock.clone() };
+        let host = Host::new(clock, seed, config.schedule);
         let mut lines = BTreeMap::new();
         let mut signals = BTreeMap::new();
         let mut line = |name: &Name| {

@@ -1,8 +1,8 @@
 //! Showing how far a run has come: a bar on a terminal, plain lines elsewhere.
+use bluefly_actors::watch;
 use bluefly_protocol::run::{RunPhase, RunProgress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal as _, Write as _};
-use tokio::sync::watch;
 
 /// Plain lines are this far apart, as a part of all frames.
 const LINES: u64 = 10;

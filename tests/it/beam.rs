@@ -8,6 +8,7 @@ use bluefly_actors::{
     },
     random::Seed,
     signal::{Connector, SignalError},
+    supervise::Schedule,
 };
 use bluefly_protocol::{
     name::Name,
@@ -69,6 +70,7 @@ impl Beam {
             detectors: vec![camera],
             generators: Vec::new(),
             latency: Latency::default(),
+            schedule: Schedule::Fifo,
         };
         change(&mut config);
         let clock = Clock::simulated();

@@ -19,6 +19,7 @@ const CRATE_EDGES: &[(&str, &[&str])] = &[
             "hdf5",
             "humantime",
             "hdf5-sys",
+            "humantime",
             "rand",
             "rand_chacha",
             "rustix",
@@ -51,7 +52,7 @@ const LAYERS: &[&str] = &["front", "coordinator", "device", "logic", "signal", "
 
 /// Modules that stand beside the layers, top to bottom: any layer may use them, they use no layer.
 const BESIDE: &[&str] =
-    &["documents", "storage", "system", "supervise", "status", "random", "clock"];
+    &["documents", "storage", "system", "supervise", "status", "watch", "random", "clock"];
 
 /// What values and pure functions have no use for.
 const NOT_IN_PROTOCOL: &[&str] =

@@ -1,13 +1,15 @@
 //! Where the coordinator stands ([`Phase`], which carries its own data), and the [`Board`] on which
 //! whoever works shows it.
-use crate::status::{Ended, Intent, Operation, OperationPhase, Status, Work};
+use crate::{
+    status::{Ended, Intent, Operation, OperationPhase, Status, Work},
+    watch,
+};
 use bluefly_protocol::{
     name::Name,
     plan::ScanPlan,
     run::{RunPhase, RunProgress},
 };
 use std::{cell::RefCell, path::PathBuf, rc::Rc, sync::Arc};
-use tokio::sync::watch;
 
 /// What every request of a run is answered with: progress, and the frames done in the end.
 pub type RunStatus = Status<RunProgress, u64>;

@@ -10,6 +10,7 @@ use super::{
     writer::{Command, FileSummary, StreamId, StreamReport, StreamState, Writer},
 };
 use crate::clock::Clock;
+use crate::watch;
 use std::{
     collections::BTreeMap,
     io,
@@ -19,7 +20,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 pub(super) use super::transport::Reserved;
 

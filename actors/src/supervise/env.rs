@@ -4,9 +4,10 @@ use crate::{clock::Clock, random::Seed};
 use tokio::sync::broadcast;
 
 /// In which order tasks that are ready at the same moment are run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Schedule {
     /// In the order in which they became ready.
+    #[default]
     Fifo,
     /// In an order drawn from the seed, to explore races.
     Shuffled,

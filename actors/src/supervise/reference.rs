@@ -1,12 +1,11 @@
 //! [`Ref`]: the address of an actor across its restarts.
-use crate::clock::Clock;
+use crate::{clock::Clock, watch};
 use actix::{
     Actor, Context, Handler, Message,
     dev::{ToEnvelope, channel::AddressSender},
     prelude::SendError,
 };
 use std::{fmt, sync::Arc, time::Duration};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// A message did not get through. Says nothing of what the actor thinks of it.

@@ -11,16 +11,13 @@ use super::{
     supervisor::{Supervisor, Ward},
     tree::Node,
 };
-use crate::clock::Instant;
+use crate::{clock::Instant, watch};
 use actix::{
     Actor, Context,
     dev::channel::{AddressReceiver, channel},
 };
 use std::{sync::Arc, thread::JoinHandle};
-use tokio::{
-    sync::{oneshot, watch},
-    task::LocalSet,
-};
+use tokio::{sync::oneshot, task::LocalSet};
 
 /// What a new incarnation is told.
 pub(super) struct Birth<'a> {

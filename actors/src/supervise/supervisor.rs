@@ -12,10 +12,11 @@ use super::{
     tree::{Command, Node, Reply, State, Tree, TreeError},
 };
 use crate::clock::Instant;
+use crate::watch;
 use std::{
     collections::VecDeque, fmt, future::poll_fn, ops::Range, sync::Arc, task::Poll, time::Duration,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 /// Who is restarted with a child that died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +76,8 @@ impl Supervisor {
         install_panic_hook();
         let (control, _) = Control::new();
         let (control, node) = (Arc::new(control), Node::new(&id.into()));
-        let (end, ended) = watch::channel(None);
+        let end = watch::Sender::new(None);
+        let ended = end.subscribe();
         let ward =
             Ward { env: env.clone(), node: Arc::clone(&node), control: Arc::clone(&control) };
         node.update(|seen| {

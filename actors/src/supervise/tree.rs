@@ -7,10 +7,11 @@ use super::{
     reference::Ref,
     spec::ChildSpec,
 };
+use crate::watch;
 use actix::Actor;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 /// What a child is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,6 +16,7 @@ use bluefly_actors::{
     clock::Instant,
     logic::trajectory::ProfileStatus,
     signal::{LocalFuture, Value},
+    watch,
 };
 use bluefly_protocol::{name::Name, trajectory::Segment};
 use std::{
@@ -24,7 +25,6 @@ use std::{
     rc::Rc,
     time::Duration,
 };
-use tokio::sync::watch;
 
 /// What was built, and how far it was executed.
 #[derive(Debug, Default)]
