@@ -53,6 +53,16 @@ pub struct Settings {
     pub device_timeout: Duration,
 }
 
+impl Settings {
+    /// How long to wait, within a run, for whoever crashed or cannot be reached.
+    pub(super) const fn crash_patience(&self) -> Duration {
+        match self.on_crash {
+            OnCrash::Resume => self.device_timeout,
+            OnCrash::Stop => Duration::ZERO,
+        }
+    }
+}
+
 impl Beamline {
     pub(super) fn frame_timeout(&self, detector: &Name) -> Duration {
         self.settings.frame_timeouts.get(detector).copied().unwrap_or(FRAME_TIMEOUT)

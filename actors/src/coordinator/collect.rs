@@ -63,7 +63,7 @@ pub(super) async fn publish(
         let rows = rows(&beamline, &plan, base, first..end).await?;
         let publisher = beamline.publisher();
         let publish = || publisher.call("publish rows", rows.clone(), PUBLISH_WITHIN);
-        let patience = beamline.settings.device_timeout;
+        let patience = beamline.settings.crash_patience();
         beamline.persist(patience, &beamline.publisher.1, publish).await?;
         first = end;
     }

@@ -163,7 +163,7 @@ impl Flight {
             let enter = Enter { plan: Arc::clone(&self.plan), frame: self.complete };
             generator.ask(&operation, enter)
         };
-        let patience = beamline.settings.device_timeout;
+        let patience = beamline.settings.crash_patience();
         let entered = beamline.persist(patience, &beamline.generator.1, enter).await?;
         entered.map_err(|refused| generator.fault(&operation, FaultClass::Failed, refused))
     }

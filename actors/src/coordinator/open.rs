@@ -1,13 +1,12 @@
 //! Opening a run: start document, files, master file, descriptor and resources.
 use super::{
     beamline::Beamline,
-    call::Caller,
     collect::total_key,
     phase::{Bulletin, OpenRun},
     publish::{BeginRun, Declare, STREAM},
+    safety::OPEN_WITHIN,
 };
 use crate::{
-    device::detector::Open,
     logic::detector::{Dataset, DatasetKind, Dtype, FilePlan, OpenFile},
     storage::{AxisPlan, DetectorLink, MasterPlan},
 };
@@ -19,10 +18,8 @@ use bluefly_protocol::{
 };
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-/// How long a file may take to be created.
-const OPEN_WITHIN: Duration = Duration::from_secs(30);
 /// Setpoints worked out at a time.
 const CHUNK: u64 = 16_384;
 
@@ -34,17 +31,13 @@ pub(super) async fn open_run(
 ) -> Result<OpenRun, Fault> {
     let publisher = beamline.publisher();
     let begin = || publisher.call("begin a run", BeginRun(run_info(beamline, plan)), OPEN_WITHIN);
-    let patience = beamline.settings.device_timeout;
+    let patience = beamline.settings.crash_patience();
     let uid: String = beamline.persist(patience, &beamline.publisher.1, begin).await?;
     let mut run = OpenRun { uid, axes: plan.axes().to_vec(), master: None };
     bulletin.opened(&run);
-    let opened = beamline.detectors.iter().map(|detector| {
-        let caller = Caller::new(&beamline.clock, detector);
-        let file = file_plan(beamline, &run.uid, detector.0);
-        async move {
-            let file = caller.call("open its file", Open(file), OPEN_WITHIN).await?;
-            Ok::<_, Fault>((detector.0.clone(), file))
-        }
+    let opened = beamline.detectors.keys().map(|name| {
+        let file = file_plan(beamline, &run.uid, name);
+        async move { Ok::<_, Fault>((name.clone(), beamline.open_file((name, file)).await?)) }
     });
     let files: BTreeMap<Name, Arc<OpenFile>> = try_join_all(opened).await?.into_iter().collect();
     let master = beamline.settings.directory.join(format!("{}.nxs", run.uid));
@@ -52,7 +45,8 @@ pub(super) async fn open_run(
     run.master = Some(master);
     bulletin.opened(&run);
     let declare = declare(beamline, plan, &files)?;
-    publisher.call("declare the stream", declare, OPEN_WITHIN).await?;
+    let declare = || publisher.call("declare the stream", declare.clone(), OPEN_WITHIN);
+    beamline.persist(patience, &beamline.publisher.1, declare).await?;
     tracing::info!(uid = %run.uid, frames = plan.num_frames(), "run opened");
     Ok(run)
 }

@@ -39,6 +39,7 @@ struct Run {
     rows: u64,
     /// Announced with the first rows: consumers dislike a resource that never gets any.
     resources: Vec<ResourceInfo>,
+    is_declared: bool,
     scans: u64,
     uids: Rc<RefCell<Stream>>,
 }
@@ -48,7 +49,14 @@ impl Ledger {
     /// makes their identifiers.
     pub fn new(path: PathBuf, uids: Stream) -> Self {
         let uids = Rc::new(RefCell::new(uids));
-        let run = Run { composer: None, rows: 0, resources: Vec::new(), scans: 0, uids };
+        let run = Run {
+            composer: None,
+            rows: 0,
+            resources: Vec::new(),
+            is_declared: false,
+            scans: 0,
+            uids,
+        };
         Self {
             run: Rc::new(RefCell::new(run)),
             journal: Arc::new(Journal { path, ..Journal::default() }),
@@ -194,13 +202,17 @@ impl Run {
         let (composer, start) = RunComposer::start(info, uids)?;
         let uid = composer.run_uid().to_owned();
         self.composer = Some(composer);
-        self.rows = 0;
+        (self.rows, self.is_declared) = (0, false);
         Ok((vec![start], uid))
     }
 
     fn declare(&mut self, declare: Declare, now_s: f64) -> Result<Vec<Document>, ComposeError> {
         let Some(composer) = &mut self.composer else { return Err(no_run()) };
+        if self.is_declared {
+            return Ok(Vec::new());
+        }
         let descriptor = composer.descriptor(declare.descriptor, now_s)?;
+        self.is_declared = true;
         self.resources = declare.resources;
         Ok(vec![descriptor])
     }
@@ -233,7 +245,8 @@ fn no_run() -> ComposeError {
     ComposeError::UnknownStream { stream: STREAM.to_owned() }
 }
 
-/// Publishes what the rows of the open run consist of, and where those in files are.
+/// Publishes what the rows of the open run consist of, and where those in files are; only once,
+/// for a caller who never heard asks again.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "Status<(), ()>")]
 pub struct Declare {

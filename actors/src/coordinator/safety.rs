@@ -4,9 +4,10 @@ use super::{beamline::Beamline, call::Caller};
 use crate::{
     device::{
         controller::{FramesDone, Halt},
-        detector::{Close, Disarm},
+        detector::{Close, Disarm, Open},
         motor::StopMotor,
     },
+    logic::detector::{FilePlan, OpenFile},
     supervise::Ref,
 };
 use actix::{Actor, Context};
@@ -15,10 +16,12 @@ use bluefly_protocol::{
     name::Name,
 };
 use futures_util::future::join_all;
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// How long hardware may take to come to rest.
 const STOP_WITHIN: Duration = Duration::from_secs(70);
+/// How long a file may take to be created.
+pub(super) const OPEN_WITHIN: Duration = Duration::from_secs(30);
 /// How long a file may take to be completed.
 const CLOSE_WITHIN: Duration = Duration::from_secs(30);
 /// How often a device that is being restarted is asked again.
@@ -73,11 +76,26 @@ impl Beamline {
     }
 
     /// Stops every motor that moves on its own; tells what could not be stopped.
-    pub(super) async fn stop_motors(&self) -> Vec<Fault> {
+    pub(super) async fn stop_motors(&self, patience: Duration) -> Vec<Fault> {
         let stops = join_all(self.motors.iter().map(|motor| async move {
-            Caller::new(&self.clock, motor).call("stop", StopMotor, STOP_WITHIN).await
+            let caller = Caller::new(&self.clock, motor);
+            self.persist(patience, motor.1, || caller.call("stop", StopMotor, STOP_WITHIN)).await
         }));
         stops.await.into_iter().filter_map(Result::err).collect()
+    }
+
+    /// Opens the file of a detector, and does so again if it has to be waited for: what an earlier
+    /// request left is made safe first, and a file that it opened is gone on with.
+    pub(super) async fn open_file(
+        &self,
+        (name, file): (&Name, FilePlan),
+    ) -> Result<Arc<OpenFile>, Fault> {
+        let caller = self.detector(name)?;
+        let open = || async {
+            caller.call("make safe", Disarm, STOP_WITHIN).await?;
+            caller.call("open its file", Open(file.clone()), OPEN_WITHIN).await
+        };
+        self.persist(self.settings.crash_patience(), &self.detectors[name], open).await
     }
 
     /// Frames that the motion has gone through, as the controller counts them.

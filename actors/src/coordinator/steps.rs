@@ -197,7 +197,7 @@ impl Setting {
         });
         let rest = beamline.come_to_rest(UNDO_PATIENCE).await;
         let mut faults = rest.faults;
-        faults.extend(beamline.stop_motors().await);
+        faults.extend(beamline.stop_motors(UNDO_PATIENCE).await);
         faults.extend(beamline.close_files(UNDO_PATIENCE).await);
         faults.extend(self.end_run(&session, &ending).await);
         for fault in &faults {

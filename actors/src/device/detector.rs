@@ -170,7 +170,8 @@ impl Worker for Detector {
     }
 }
 
-/// Opens the file that all later frames go to. Refused unless closed.
+/// Opens the file that all later frames go to; one that is open already for the same run is gone
+/// on with. Refused unless closed or open.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Status<(), Arc<OpenFile>>, Refused>")]
 pub struct Open(pub FilePlan);
@@ -178,9 +179,13 @@ pub struct Open(pub FilePlan);
 impl Handler<Open> for Detector {
     type Result = Result<Status<(), Arc<OpenFile>>, Refused>;
     fn handle(&mut self, Open(plan): Open, ctx: &mut Context<Self>) -> Self::Result {
-        let Phase::Closed = self.phase else {
-            return Err(self.refused("open", self.phase.name()));
-        };
+        match &self.phase {
+            Phase::Closed => {}
+            Phase::Open(file) if file.is_of(&plan) => {
+                return Ok(Status::done(self.name.clone(), (), Arc::clone(file)));
+            }
+            phase => return Err(self.refused("open", phase.name())),
+        }
         self.phase = Phase::Opening;
         let logic = Rc::clone(&self.logic);
         let task = move |_| async move { logic.open(&plan).await.map(Arc::new) };

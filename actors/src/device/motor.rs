@@ -49,7 +49,7 @@ pub struct Motor {
 }
 
 impl Motor {
-    /// A motor that may be moving; it stops as soon as the actor starts.
+    /// A motor that may be moving; a motion of its own is stopped as soon as the actor starts.
     pub fn new(name: Name, logic: Rc<MotorLogic>, clock: Clock) -> Self {
         Self { name, logic, clock, phase: Phase::Unknown, job: None }
     }

@@ -6,7 +6,7 @@ use bluefly_protocol::{
     name::Name,
     trajectory::AxisLimits,
 };
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 /// The signals of an EPICS motor record. Positions in its EGU.
 pub struct MotorRecord {
@@ -60,6 +60,8 @@ impl MotorRecord {
 pub struct MotorLogic {
     device: Name,
     record: MotorRecord,
+    /// Whether a motion may be under way that was asked for here. Unknown at first, so it may.
+    may_move: Cell<bool>,
 }
 
 /// Beyond the time that a motion should take.
@@ -67,12 +69,14 @@ const GRACE: Duration = Duration::from_secs(10);
 
 impl MotorLogic {
     pub const fn new(device: Name, record: MotorRecord) -> Self {
-        Self { device, record }
+        Self { device, record, may_move: Cell::new(true) }
     }
 
-    /// Stops the motor; resolves when it stands still.
+    /// Stops what was begun here, or by an earlier process; resolves when the motor stands still.
+    ///
+    /// A motion that a controller commands is left alone: whoever commands it ends it.
     pub async fn make_safe(&self) -> Result<(), Fault> {
-        self.halt("make safe").await
+        if self.may_move.get() { self.halt("make safe").await } else { Ok(()) }
     }
 
     /// Decelerates; resolves when the motor stands still. Legal at any time.
@@ -110,6 +114,7 @@ impl MotorLogic {
         let velocity = task.done(self.record.velocity.get().await)?;
         let acceleration_time_s = task.done(self.record.acceleration_time_s.get().await)?;
         let within = travel_time(position - start, velocity, acceleration_time_s) + GRACE;
+        self.may_move.set(true);
         let moved = self.record.setpoint.w().put_within(within, position);
         let watched = async {
             let mut readback = self.record.readback.observe(Backlog::Latest);
@@ -127,6 +132,7 @@ impl MotorLogic {
         task.done(moved)?;
         // The put-callback completes just as well after a STOP or when a limit refused the move.
         task.done(self.record.done_moving.wait_for(GRACE, |done| *done).await)?;
+        self.may_move.set(false);
         self.check_arrived(task, position).await?;
         progress(position);
         Ok(())
@@ -169,6 +175,7 @@ impl MotorLogic {
         let acceleration_time_s = task.done(self.record.acceleration_time_s.get().await)?;
         let within = seconds(acceleration_time_s) + GRACE;
         task.done(self.record.done_moving.wait_for(within, |done| *done).await)?;
+        self.may_move.set(false);
         Ok(())
     }
 }

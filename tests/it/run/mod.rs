@@ -1,3 +1,4 @@
 //! Whole runs on the simulated beamline: coordinator, devices, storage and documents together.
+mod crash;
 mod life;
 mod rig;

@@ -172,6 +172,51 @@ impl Rig {
         self.step(Unstage).await
     }
 
+    /// How a step ends, in words if it is not done.
+    pub(crate) async fn try_step<M>(&self, message: M) -> Result<u64, String>
+    where
+        ScanCoordinator: Handler<M>,
+        M: Message<Result = Result<RunStatus, Refused>> + Send + 'static,
+        Context<ScanCoordinator>: ToEnvelope<ScanCoordinator, M>,
+    {
+        let asked = self.process.coordinator.ask(message, Duration::from_secs(1)).await;
+        let status = asked.map_err(|error| error.to_string())?.map_err(|no| no.to_string())?;
+        match self.process.clock.timeout(Duration::from_hours(1), status.finished()).await {
+            Ok(Ok(Outcome::Done(frames))) => Ok(frames),
+            Ok(Ok(Outcome::Aborted)) => Err("aborted".to_owned()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => panic!("no end within an hour; {:?}", self.progress()),
+        }
+    }
+
+    /// A whole run, by a client that gives up at the first failure: its frames, or what failed.
+    pub(crate) async fn run(&self, text: &str) -> Result<u64, String> {
+        self.try_step(Stage).await?;
+        self.try_step(Prepare(spec(text))).await?;
+        self.try_step(Kickoff).await?;
+        self.try_step(Unstage).await
+    }
+
+    /// After a failure: a run that was begun has a stop document that says `fail` and why, what was
+    /// documented is there, nothing moves, is armed or is open. Resolves with the reason.
+    pub(crate) async fn assert_failed(&self, text: &str) -> Option<String> {
+        let within =
+            self.process.clock.timeout(Duration::from_mins(10), self.reach(RunPhase::Idle));
+        within.await.expect("the coordinator comes to idle");
+        self.assert_safe();
+        let documents = self.documents();
+        let run = documents.rsplit(|(name, _)| name == "start").next().unwrap_or_default();
+        if documents.is_empty() {
+            return None;
+        }
+        let stop = self.stop_document();
+        assert_eq!(stop["exit_status"], "fail", "{stop}");
+        let frames = documented(run);
+        assert_eq!(stop["num_events"]["primary"].as_u64().unwrap_or(0), frames, "{stop}");
+        self.assert_on_disk(text, frames);
+        Some(stop["reason"].as_str().unwrap().to_owned())
+    }
+
     pub(crate) fn progress(&self) -> RunProgress {
         self.process.bulletin.progress().borrow().clone()
     }
@@ -213,19 +258,30 @@ impl Rig {
     pub(crate) fn assert_complete(&self, text: &str, frames: u64) {
         let documents = self.documents();
         let start = documents.iter().rposition(|(name, _)| name == "start").unwrap();
-        let run = &documents[start..];
-        assert_eq!(documented(run), frames, "documented frames");
-        assert_eq!(self.stop_document()["num_events"]["primary"], frames);
-        let uid = run[0].1["uid"].as_str().unwrap();
+        assert_eq!(documented(&documents[start..]), frames, "documented frames");
+        let stop = self.stop_document();
+        assert_eq!(stop["num_events"]["primary"], frames);
+        assert_eq!(stop["exit_status"], "success", "{stop}");
+        self.assert_on_disk(text, frames);
+    }
+
+    /// The files of the latest run have `frames` frames, taken where the scan put them.
+    fn assert_on_disk(&self, text: &str, frames: u64) {
+        let documents = self.documents();
+        let start = documents.iter().rev().find(|(name, _)| name == "start").unwrap();
+        let uid = start.1["uid"].as_str().unwrap();
         for detector in DETECTORS {
             let path = self.directory.path().join(format!("{uid}-{detector}.h5"));
-            self.assert_frames(&path, &Stack::new(&spec(text)).unwrap(), frames);
+            if frames > 0 {
+                self.assert_frames(&path, &Stack::new(&spec(text)).unwrap(), frames);
+            }
         }
     }
 
     fn assert_frames(&self, path: &Path, stack: &Stack, frames: u64) {
         let file = self.memory.file(path).unwrap();
         assert!(file.is_closed, "{}", path.display());
+        assert!(file.committed >= frames, "{}: {} rows", path.display(), file.committed);
         let column = |suffix: &str| {
             let columns = &file.plan.columns;
             let found = columns.iter().position(|column| column.dataset.ends_with(suffix));

@@ -68,6 +68,13 @@ pub struct OpenFile {
     pub frames_on_disk: u64,
 }
 
+impl OpenFile {
+    /// Whether it is the one that was planned, whoever opened it.
+    pub fn is_of(&self, plan: &FilePlan) -> bool {
+        self.path == plan.directory.join(&plan.file_name) && self.run_uid == plan.run_uid
+    }
+}
+
 /// What a detector is armed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arm {
