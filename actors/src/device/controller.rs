@@ -58,6 +58,8 @@ pub struct Controller {
     clock: Clock,
     phase: Phase,
     job: Option<Job>,
+    /// It was told to come to rest, and to nothing else since.
+    must_rest: bool,
 }
 
 /// Batches that may wait for room in the controller's buffer.
@@ -68,7 +70,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 impl Controller {
     /// A controller whose axes may be moving; it stops them as soon as it starts.
     pub fn new(name: Name, logic: Rc<TrajectoryLogic>, clock: Clock) -> Self {
-        Self { name, logic, clock, phase: Phase::Unknown, job: None }
+        Self { name, logic, clock, phase: Phase::Unknown, job: None, must_rest: true }
     }
 
     fn recover(&mut self, ctx: &mut Context<Self>) {
@@ -105,6 +107,30 @@ impl Worker for Controller {
     }
     fn job(&mut self) -> &mut Option<Job> {
         &mut self.job
+    }
+    fn ended(&mut self, ctx: &mut Context<Self>) {
+        if let (Phase::Unknown, true) = (&self.phase, self.must_rest) {
+            self.keep_trying(ctx);
+        }
+    }
+}
+
+impl Controller {
+    /// Whoever told it to come to rest may have lost patience, but it has to nevertheless. It stays
+    /// in an unknown state until then, so that it can be told again at any time.
+    fn keep_trying(&mut self, ctx: &mut Context<Self>) {
+        let (logic, clock) = (Rc::clone(&self.logic), self.clock.clone());
+        let task = move |_| async move {
+            loop {
+                clock.sleep(RETRY).await;
+                match logic.make_safe().await {
+                    Ok(()) => return Ok(()),
+                    Err(fault) => tracing::debug!(%fault, "not at rest yet"),
+                }
+            }
+        };
+        let done = |actor: &mut Self, _: &Result<(), Fault>| actor.phase = Phase::Idle;
+        self.begin(ctx, "coming to rest", (), (task, done));
     }
 }
 
@@ -175,7 +201,7 @@ impl Handler<MoveAxes> for Controller {
         let Phase::Idle = self.phase else {
             return Err(self.refused("move", self.phase.name()));
         };
-        self.phase = Phase::Moving;
+        (self.phase, self.must_rest) = (Phase::Moving, false);
         let logic = Rc::clone(&self.logic);
         let device = self.name.clone();
         let task = move |_| async move {
@@ -202,7 +228,7 @@ impl Handler<Build> for Controller {
         let Phase::Idle = self.phase else {
             return Err(self.refused("build", self.phase.name()));
         };
-        self.phase = Phase::Building;
+        (self.phase, self.must_rest) = (Phase::Building, false);
         let logic = Rc::clone(&self.logic);
         let device = self.name.clone();
         let made = Rc::new(RefCell::new(None));
@@ -311,6 +337,7 @@ impl Handler<Halt> for Controller {
             Phase::Idle => return MessageResult(Status::done(self.name.clone(), (), ())),
             _ => self.drop_job(ctx),
         }
+        self.must_rest = true;
         let logic = Rc::clone(&self.logic);
         let task = move |_| async move { logic.make_safe().await };
         let status = self.begin(ctx, "halting", (), (task, then(Phase::Idle)));

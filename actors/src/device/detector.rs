@@ -64,12 +64,20 @@ pub struct Detector {
     clock: Clock,
     phase: Phase,
     job: Option<Job>,
+    undo: Option<Undo>,
+}
+
+/// What it was told to undo, and nothing else since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Undo {
+    Disarm,
+    Close,
 }
 
 impl Detector {
     /// A detector whose hardware is in an unknown state; it makes it safe as soon as it starts.
     pub fn new(name: Name, logic: Rc<DetectorLogic>, clock: Clock) -> Self {
-        Self { name, logic, clock, phase: Phase::Closed, job: None }
+        Self { name, logic, clock, phase: Phase::Closed, job: None, undo: None }
     }
 
     fn recover(&mut self, ctx: &mut Context<Self>) {
@@ -80,8 +88,9 @@ impl Detector {
             loop {
                 match logic.make_safe().await {
                     Ok(file) => {
+                        let frames = file.as_ref().map_or(0, |file| file.frames_on_disk);
                         *found.borrow_mut() = Phase::found(file);
-                        return Ok(0);
+                        return Ok(frames);
                     }
                     Err(fault) => tracing::warn!(device = %name, %fault, "not safe yet"),
                 }
@@ -99,12 +108,35 @@ impl Detector {
         self.phase = Phase::Recovering(status);
     }
 
+    /// Whoever told it to undo may have lost patience, but it has to be undone nevertheless. It stays
+    /// in an unknown state until then, so that it can be told again at any time.
+    fn keep_trying(&mut self, ctx: &mut Context<Self>, undo: Undo) {
+        let (logic, clock) = (Rc::clone(&self.logic), self.clock.clone());
+        let found = Rc::new(RefCell::new(Phase::Unknown));
+        let adopt = Rc::clone(&found);
+        let task = move |_| async move {
+            loop {
+                clock.sleep(RETRY).await;
+                match undone(&logic, undo).await {
+                    Ok(file) => {
+                        *found.borrow_mut() = Phase::found(file);
+                        return Ok(());
+                    }
+                    Err(fault) => tracing::debug!(%fault, "not undone yet"),
+                }
+            }
+        };
+        let done = move |actor: &mut Self, _: &Result<(), Fault>| actor.phase = adopt.take();
+        self.begin(ctx, "undoing", (), (task, done));
+    }
+
     fn stop(&mut self, ctx: &mut Context<Self>) -> Status<(), u64> {
         match &self.phase {
             Phase::Recovering(status) | Phase::Stopping(status) => return status.clone(),
             Phase::Closed => return Status::done(self.name.clone(), (), 0),
             _ => self.drop_job(ctx),
         }
+        self.undo.get_or_insert(Undo::Disarm);
         let logic = Rc::clone(&self.logic);
         let found = Rc::new(RefCell::new(Phase::Unknown));
         let keep = Rc::clone(&found);
@@ -132,6 +164,7 @@ impl Detector {
             Phase::Closed => return Status::done(self.name.clone(), (), ()),
             _ => self.drop_job(ctx),
         }
+        self.undo = Some(Undo::Close);
         let logic = Rc::clone(&self.logic);
         let found = Rc::new(RefCell::new(Phase::Unknown));
         let keep = Rc::clone(&found);
@@ -168,6 +201,21 @@ impl Worker for Detector {
     fn job(&mut self) -> &mut Option<Job> {
         &mut self.job
     }
+    fn ended(&mut self, ctx: &mut Context<Self>) {
+        if let (Phase::Unknown, Some(undo)) = (&self.phase, self.undo) {
+            self.keep_trying(ctx, undo);
+        }
+    }
+}
+
+/// Disarms and, if asked to, closes; with the file that is open then.
+async fn undone(logic: &DetectorLogic, undo: Undo) -> Result<Option<OpenFile>, Fault> {
+    let file = logic.make_safe().await?;
+    if undo == Undo::Disarm || file.is_none() {
+        return Ok(file);
+    }
+    logic.close().await?;
+    Ok(None)
 }
 
 /// Opens the file that all later frames go to; one that is open already for the same run is gone
@@ -180,8 +228,9 @@ impl Handler<Open> for Detector {
     type Result = Result<Status<(), Arc<OpenFile>>, Refused>;
     fn handle(&mut self, Open(plan): Open, ctx: &mut Context<Self>) -> Self::Result {
         match &self.phase {
-            Phase::Closed => {}
+            Phase::Closed => self.undo = None,
             Phase::Open(file) if file.is_of(&plan) => {
+                self.undo = None;
                 return Ok(Status::done(self.name.clone(), (), Arc::clone(file)));
             }
             phase => return Err(self.refused("open", phase.name())),
@@ -215,7 +264,7 @@ impl Handler<ArmFrames> for Detector {
             return Err(self.refused("arm", self.phase.name()));
         };
         let file = Arc::clone(file);
-        self.phase = Phase::Arming;
+        (self.phase, self.undo) = (Phase::Arming, None);
         let logic = Rc::clone(&self.logic);
         let task = move |_| async move { logic.arm(&arm).await };
         Ok(self.begin(

@@ -78,6 +78,7 @@ impl Worker for Generator {
     fn job(&mut self) -> &mut Option<Job> {
         &mut self.job
     }
+    fn ended(&mut self, _: &mut Context<Self>) {}
 }
 
 /// Checks a specification; the fault of one that cannot be flown is rejected and names the place.

@@ -33,6 +33,9 @@ pub(crate) trait Worker: Actor<Context = Context<Self>> {
     fn name(&self) -> &Name;
     fn job(&mut self) -> &mut Option<Job>;
 
+    /// A job came to its end: what was asked to come to rest and did not is tried again from here.
+    fn ended(&mut self, ctx: &mut Context<Self>);
+
     /// Drops whatever is being worked on, for something more urgent.
     fn drop_job(&mut self, ctx: &mut Context<Self>) {
         if let Some(job) = self.job().take() {
@@ -69,7 +72,7 @@ pub(crate) trait Worker: Actor<Context = Context<Self>> {
         tracing::debug!(device = %self.name(), job = what, "begun");
         let span = tracing::info_span!("operation", device = %self.name(), what);
         let task = task.instrument(span).into_actor(self);
-        let handle = ctx.spawn(task.map(move |result, actor, _| {
+        let handle = ctx.spawn(task.map(move |result, actor, ctx| {
             *actor.job() = None;
             match &result {
                 Ok(_) => tracing::debug!(device = %actor.name(), job = what, "done"),
@@ -81,6 +84,7 @@ pub(crate) trait Worker: Actor<Context = Context<Self>> {
             }
             done(actor, &result);
             operation.settle(result.map(Outcome::Done).map_err(OperationError::Fault));
+            actor.ended(ctx);
         }));
         let give_up = Box::new(move || given_up.settle(Ok(Outcome::Aborted)));
         *self.job() = Some(Job { what, handle, give_up });

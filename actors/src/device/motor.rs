@@ -46,12 +46,14 @@ pub struct Motor {
     clock: Clock,
     phase: Phase,
     job: Option<Job>,
+    /// It was told to come to rest, and to nothing else since.
+    must_rest: bool,
 }
 
 impl Motor {
     /// A motor that may be moving; a motion of its own is stopped as soon as the actor starts.
     pub fn new(name: Name, logic: Rc<MotorLogic>, clock: Clock) -> Self {
-        Self { name, logic, clock, phase: Phase::Unknown, job: None }
+        Self { name, logic, clock, phase: Phase::Unknown, job: None, must_rest: true }
     }
 }
 
@@ -83,6 +85,30 @@ impl Worker for Motor {
     fn job(&mut self) -> &mut Option<Job> {
         &mut self.job
     }
+    fn ended(&mut self, ctx: &mut Context<Self>) {
+        if let (Phase::Unknown, true) = (&self.phase, self.must_rest) {
+            self.keep_trying(ctx);
+        }
+    }
+}
+
+impl Motor {
+    /// Whoever told it to come to rest may have lost patience, but it has to nevertheless. It stays
+    /// in an unknown state until then, so that it can be told again at any time.
+    fn keep_trying(&mut self, ctx: &mut Context<Self>) {
+        let (logic, clock) = (Rc::clone(&self.logic), self.clock.clone());
+        let task = move |_| async move {
+            loop {
+                clock.sleep(RETRY).await;
+                match logic.make_safe().await {
+                    Ok(()) => return Ok(()),
+                    Err(fault) => tracing::debug!(%fault, "not at rest yet"),
+                }
+            }
+        };
+        let done = |actor: &mut Self, _: &Result<(), Fault>| actor.phase = Phase::Idle;
+        self.begin(ctx, "coming to rest", (), (task, done));
+    }
 }
 
 /// Moves to a position in EGU; progress is the readback; done when it stands still there.
@@ -96,7 +122,7 @@ impl Handler<Move> for Motor {
         let Phase::Idle = self.phase else {
             return Err(self.refused("move", self.phase.name()));
         };
-        self.phase = Phase::Moving;
+        (self.phase, self.must_rest) = (Phase::Moving, false);
         let logic = Rc::clone(&self.logic);
         let task = move |work: Work<f64, ()>| async move {
             logic.move_to(position, |readback| work.progress(readback)).await
@@ -120,6 +146,7 @@ impl Handler<StopMotor> for Motor {
             Phase::Idle => return MessageResult(Status::done(self.name.clone(), (), ())),
             Phase::Moving | Phase::Unknown => self.drop_job(ctx),
         }
+        self.must_rest = true;
         let logic = Rc::clone(&self.logic);
         let task = move |_| async move { logic.stop().await };
         let status = self.begin(ctx, "stopping", (), (task, settled));

@@ -96,7 +96,7 @@ fn settings(on_crash: &'static str) -> Setup {
     Setup { edits, ..Setup::default() }
 }
 
-const RESUME: &str = "on_crash = \"resume\"\nmax_crashes_per_run = 3";
+const RESUME: &str = "on_crash = \"resume\", max_crashes_per_run = 3";
 const STOP: &str = "on_crash = \"stop\"";
 
 /// The run is complete in spite of the crash, and so is the next one.
@@ -137,6 +137,7 @@ fn a_crash_of_a_motor_that_a_controller_drives_disturbs_nothing() {
 /// The run ends complete, or has failed cleanly with a reason that has `reason`; the next one is
 /// complete. Tells whether it failed.
 async fn complete_or_failed(rig: &Rig, ended: Result<u64, String>, reason: &str) -> bool {
+    rig.process.coordinator.up().await.unwrap();
     let failed = match ended {
         Ok(frames) => {
             assert_eq!(frames, 40);
@@ -163,7 +164,7 @@ fn a_run_that_is_to_stop_at_a_crash_fails_cleanly_with_the_reason() {
                 eprintln!("{actor} crashes {moment:?}");
                 let ended = run_with_crash(rig, actor, moment).await;
                 let failed = complete_or_failed(rig, ended, actor).await;
-                let is_in_the_air = matches!(moment, Moment::After(60..2_500));
+                let is_in_the_air = matches!(moment, Moment::After(500..2_500));
                 let is_device = ["motion", "camera", "diode"].contains(&actor);
                 assert!(failed || !(is_in_the_air && is_device), "{actor} {moment:?}");
             });
@@ -178,7 +179,7 @@ fn a_crash_of_the_coordinator_stops_the_run_cleanly() {
             eprintln!("the coordinator crashes {moment:?}");
             let ended = run_with_crash(rig, "scan_coordinator", moment).await;
             let is_in_the_air = matches!(moment, Moment::After(_) | Moment::Paused);
-            assert_eq!(ended.is_err(), is_in_the_air || ended.is_err(), "{moment:?}");
+            assert!(ended.is_err() || !is_in_the_air, "{moment:?}");
             complete_or_failed(rig, ended, "the scan coordinator crashed").await;
         });
     }
@@ -187,7 +188,7 @@ fn a_crash_of_the_coordinator_stops_the_run_cleanly() {
 #[test]
 fn more_crashes_than_allowed_fail_the_run() {
     for actor in ["motion", "camera", "diode"] {
-        with_rig(settings("max_crashes_per_run = 2\nmax_restarts = 10"), async |rig| {
+        with_rig(settings("max_crashes_per_run = 2, max_restarts = 10"), async |rig| {
             let crashes = async {
                 for _ in 0..3 {
                     rig.reach(RunPhase::Running).await;

@@ -2,3 +2,4 @@
 mod crash;
 mod life;
 mod rig;
+mod steps;
