@@ -258,3 +258,18 @@ fn frames_that_are_not_published_can_be_taken_again() {
         }
     });
 }
+
+/// Three notes to the journal take a microsecond each; the first flush by itself would come later.
+#[test]
+fn the_last_frame_does_not_wait_for_the_next_flush() {
+    let still = r#"{"type": "Fly", "spec": {"type": "ConstantDuration", "constant_duration": 0.01,
+        "spec": {"type": "Static", "axis": "x", "value": 0, "num": 1}}}"#;
+    with_rig(Setup::default(), async |rig| {
+        rig.ready(still).await;
+        let kickoff = rig.process.clock.now();
+        assert_eq!(rig.kickoff().await.finished().await, Ok(Outcome::Done(1)));
+        assert_eq!(rig.process.clock.now() - kickoff, Duration::from_micros(10_003));
+        rig.unstage().await.unwrap();
+        rig.assert_complete(still, 1);
+    });
+}

@@ -12,7 +12,7 @@ use bluefly_protocol::{
     fault::{Fault, FaultClass},
     name::Name,
 };
-use std::{cell::Cell, ops::Range, path::PathBuf, sync::Arc, time::Duration};
+use std::{cell::Cell, ops::Range, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 /// Where a detector is to write the frames of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +105,8 @@ pub struct DetectorLogic {
     axes: Vec<Name>,
     /// Frames that are on disk once everything armed is.
     target: Cell<u64>,
+    /// Frames that were written once everything armed is, those before a rewind among them.
+    written: Cell<u64>,
 }
 
 /// How long a driver or writer may take to change its state.
@@ -113,7 +115,7 @@ const WITHIN: Duration = Duration::from_secs(10);
 impl DetectorLogic {
     /// `axes`: those whose positions the file writer has as attributes of each frame.
     pub const fn new(device: Name, record: DetectorRecord, axes: Vec<Name>) -> Self {
-        Self { device, record, axes, target: Cell::new(0) }
+        Self { device, record, axes, target: Cell::new(0), written: Cell::new(0) }
     }
 
     /// Stops acquiring, and tells of a file that is still open so that it can be adopted or closed.
@@ -183,6 +185,8 @@ impl DetectorLogic {
         task.done(driver.acquire_period_s.put(arm.frame_duration.as_secs_f64()).await)?;
         task.done(self.record.writer.position_offset.put(signed(arm.first_index)).await)?;
         self.target.set(arm.first_index + arm.frames);
+        let written = self.read_count(task, &self.record.writer.num_captured).await?;
+        self.written.set(written + arm.frames);
         task.done(driver.acquire.send(true).await)?;
         let settled =
             |state: &DetectorState| matches!(state, DetectorState::Waiting | DetectorState::Error);
@@ -204,6 +208,7 @@ impl DetectorLogic {
         let mut dropped = writer.dropped_arrays.observe(Backlog::Latest);
         let mut write_status = writer.write_status.observe(Backlog::Latest);
         let mut state = driver.state.observe(Backlog::Latest);
+        let mut flushing = pin!(self.flush_when_written(task));
         loop {
             tokio::select! { biased;
                 status = write_status.next() => {
@@ -216,6 +221,7 @@ impl DetectorLogic {
                         return Err(self.driver_fault(task).await?);
                     }
                 }
+                fault = &mut flushing => return Err(fault),
                 frames = frames.next() => {
                     let frames = task.done(frames)?.value.unsigned_abs();
                     progress(frames);
@@ -230,6 +236,20 @@ impl DetectorLogic {
                     }
                 }
             }
+        }
+    }
+
+    /// Brings the last frames to disk as soon as they are written: a run of few frames would else
+    /// last as long as the writer takes until its next flush. Resolves only if that fails.
+    async fn flush_when_written(&self, task: Task<'_>) -> Fault {
+        let flushed = async {
+            let mut written = self.record.writer.num_captured.observe(Backlog::Latest);
+            while task.done(written.next().await)?.value.unsigned_abs() < self.written.get() {}
+            self.flush(task).await
+        };
+        match flushed.await {
+            Ok(()) => std::future::pending().await,
+            Err(fault) => fault,
         }
     }
 
