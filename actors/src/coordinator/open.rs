@@ -41,12 +41,18 @@ pub(super) async fn open_run(
     });
     let files: BTreeMap<Name, Arc<OpenFile>> = try_join_all(opened).await?.into_iter().collect();
     let master = beamline.settings.directory.join(format!("{}.nxs", run.uid));
-    create_master(beamline, plan, &files, (&run.uid, master.clone())).await?;
-    run.master = Some(master);
-    bulletin.opened(&run);
     let declare = declare(beamline, plan, &files)?;
     let declare = || publisher.call("declare the stream", declare.clone(), OPEN_WITHIN);
-    beamline.persist(patience, &beamline.publisher.1, declare).await?;
+    // Two files, written by two threads.
+    let (created, declared) = futures_util::join!(
+        create_master(beamline, plan, &files, (&run.uid, master.clone())),
+        beamline.persist(patience, &beamline.publisher.1, declare),
+    );
+    if created.is_ok() {
+        run.master = Some(master);
+        bulletin.opened(&run);
+    }
+    created.and(declared)?;
     tracing::info!(uid = %run.uid, frames = plan.num_frames(), "run opened");
     Ok(run)
 }
