@@ -100,7 +100,7 @@ impl SinkFile for SimFile {
     fn flush(&self) -> LocalFuture<Result<(), String>> {
         let (client, states) = (self.client.clone(), self.stream.watch());
         Box::pin(async move {
-            client.flush().await.map_err(|error| error.to_string())?;
+            client.flush_if_dirty().await.map_err(|error| error.to_string())?;
             sink_state(&states.borrow()).error.map_or(Ok(()), Err)
         })
     }
