@@ -8,3 +8,4 @@ mod logging;
 pub mod process;
 pub mod sim_disk;
 mod survey;
+pub mod swarm;

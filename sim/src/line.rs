@@ -170,6 +170,13 @@ impl Line {
         self.trip.set(Some(Trip { requests_left: requests, outage }));
     }
 
+    /// Is up from now on, and drops no more.
+    pub(crate) fn calm(&self) {
+        self.trip.set(None);
+        self.next_put_delay.set(Duration::ZERO);
+        self.set(LineState::Up);
+    }
+
     /// Makes the next put take `delay` longer to arrive.
     pub(crate) fn delay_next_put(&self, delay: Duration) {
         self.next_put_delay.set(delay);

@@ -152,6 +152,16 @@ impl World {
         });
     }
 
+    /// Ends every fault that lasts, and forgets those that have not struck yet.
+    pub fn calm(&self) {
+        self.0.lines.values().for_each(|line| line.calm());
+        for detector in &self.0.detectors {
+            detector.lost_frames.borrow_mut().clear();
+            detector.fails_to_arm.set(false);
+            detector.writer.fails_to_write.set(false);
+        }
+    }
+
     /// Whether any axis moves or any controller is busy.
     pub fn is_anything_moving(&self) -> bool {
         self.0.motors.iter().any(|motor| motor.is_moving())

@@ -6,6 +6,7 @@ mod fly;
 mod points;
 mod progress;
 mod scan;
+mod simulate;
 
 pub(crate) use error::CliError;
 
@@ -50,6 +51,8 @@ enum Command {
     Points(points::Arguments),
     /// Fly one scan, without a server
     Scan(scan::Arguments),
+    /// Fly many randomised runs on a simulated beamline, to find one that breaks a promise
+    Simulate(simulate::Arguments),
 }
 
 /// Text for people, or JSON for programs.
@@ -86,6 +89,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), CliError> {
         Command::Demo(arguments) => demo::run(&arguments, &log),
         Command::Points(arguments) => points::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments, &log),
+        Command::Simulate(arguments) => simulate::run(&arguments),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whole runs on the simulated beamline: coordinator, devices, storage and documents together.
 mod crash;
 mod life;
+mod pause;
 mod rig;
 mod steps;
+mod swarm;
