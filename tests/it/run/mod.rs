@@ -1,5 +1,6 @@
 //! Whole runs on the simulated beamline: coordinator, devices, storage and documents together.
 mod crash;
+mod determinism;
 mod life;
 mod pause;
 mod rig;
