@@ -176,7 +176,7 @@ impl<'a> Crew<'a> {
     async fn request(&self, request: Request) -> Option<RunStatus> {
         let answer = match request {
             Request::Pause => self.ask(Pause).await,
-            Request::Resume => self.ask(Resume).await,
+            Request::Resume => self.ask(Resume::default()).await,
             Request::Abort => self.ask(Abort { reason: None }).await,
             Request::Stop => self.ask(Stop).await,
             Request::Unstage => self.ask(Unstage).await,

@@ -72,7 +72,7 @@ async fn crash_in(rig: &Rig, actor: &str, moment: Moment, step: Step) {
             rig.process.tree.crash(actor, "a test").unwrap();
             rig.sleep(Duration::from_millis(10)).await;
             // Refused if there is nothing to resume any more.
-            drop(rig.process.coordinator.ask(Resume, Duration::from_secs(1)).await);
+            drop(rig.process.coordinator.ask(Resume::default(), Duration::from_secs(1)).await);
         }
         _ => {}
     }

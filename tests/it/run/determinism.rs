@@ -88,7 +88,7 @@ async fn fly(rig: &Rig) {
     rig.sleep(Duration::from_millis(733)).await;
     rig.ask(Pause).await.unwrap();
     rig.reach(RunPhase::Paused).await;
-    rig.ask(Resume).await.unwrap();
+    rig.ask(Resume::default()).await.unwrap();
     rig.sleep(Duration::from_millis(900)).await;
     rig.process.tree.crash("camera", "a crash in every story").unwrap();
     assert_eq!(status.finished().await, Ok(Outcome::Done(40)));

@@ -52,7 +52,7 @@ async fn pause(rig: &Rig, status: &RunStatus, length: Duration) -> bool {
     rig.sleep(length).await;
     assert_still(rig, &when);
     assert_eq!(rig.progress(), before, "{when}: something went on while paused");
-    rig.ask(Resume).await.unwrap();
+    rig.ask(Resume::default()).await.unwrap();
     true
 }
 
@@ -154,7 +154,7 @@ fn a_pause_that_is_taken_back_at_once_or_before_it_is_reached() {
             for _ in 0..3 {
                 rig.ask(Pause).await.unwrap();
                 rig.sleep(us(wait)).await;
-                rig.ask(Resume).await.unwrap();
+                rig.ask(Resume::default()).await.unwrap();
                 rig.sleep(us(wait)).await;
             }
             land(rig, &status, GRID, GRID_FRAMES).await;
@@ -179,10 +179,10 @@ fn a_second_pause_and_a_second_resume_change_nothing() {
         rig.ask(Pause).await.unwrap();
         rig.sleep(ms(10)).await;
         assert_eq!(rig.progress().phase, RunPhase::Paused);
-        rig.ask(Resume).await.unwrap();
-        rig.ask(Resume).await.unwrap();
+        rig.ask(Resume::default()).await.unwrap();
+        rig.ask(Resume::default()).await.unwrap();
         rig.reach(RunPhase::Running).await;
-        rig.ask(Resume).await.unwrap();
+        rig.ask(Resume::default()).await.unwrap();
         land(rig, &status, GRID, GRID_FRAMES).await;
     });
 }
