@@ -257,7 +257,7 @@ impl Flight {
             FaultClass::Rejected | FaultClass::Failed => false,
         };
         if !goes_on {
-            return Err(fault);
+            return Err(self.naming_the_frame(fault).await);
         }
         tracing::warn!(%fault, complete = self.complete, "recovering");
         let recoveries = self.crashes + self.rewinds;
@@ -271,6 +271,23 @@ impl Flight {
             self.publish_ready().await?;
         }
         Ok(rested)
+    }
+
+    /// A fault that says which frame is lost: known only once everything else is on disk.
+    async fn naming_the_frame(&mut self, fault: Fault) -> Fault {
+        if fault.class != FaultClass::Lost {
+            return fault;
+        }
+        if let Err(fault) = self.rest_now().await {
+            tracing::warn!(%fault, "not at rest yet");
+        }
+        match self.on_disk.get(&fault.device) {
+            Some(frames) if *frames < self.base + self.plan.num_frames() => {
+                let frame = frames.saturating_sub(self.base);
+                Fault { reason: format!("{}: frame {frame} is missing", fault.reason), ..fault }
+            }
+            _ => fault,
+        }
     }
 
     /// Brings everything to rest and counts what is complete; waits for devices that are down, but

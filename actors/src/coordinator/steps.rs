@@ -199,7 +199,7 @@ impl Setting {
         let mut faults = rest.faults;
         faults.extend(beamline.stop_motors(UNDO_PATIENCE).await);
         faults.extend(beamline.close_files(UNDO_PATIENCE).await);
-        faults.extend(self.end_run(&session, &ending).await);
+        self.end_run(&session, &ending, &mut faults).await;
         for fault in &faults {
             tracing::warn!(%fault, "could not be undone");
         }
@@ -212,12 +212,14 @@ impl Setting {
         Conclusion { next: Phase::Idle, end }
     }
 
-    /// Finishes the master file and publishes the stop document; tells what failed.
-    async fn end_run(&self, session: &Session, ending: &Ending) -> Vec<Fault> {
-        let Some(run) = &session.run else { return Vec::new() };
-        let (beamline, mut faults) = (&self.beamline, Vec::new());
+    /// Finishes the master file and publishes the stop document; adds what failed to `faults`. A run
+    /// that could not be undone is no success.
+    async fn end_run(&self, session: &Session, ending: &Ending, faults: &mut Vec<Fault>) {
+        let Some(run) = &session.run else { return };
+        let beamline = &self.beamline;
         if let Some(master) = run.master.clone() {
-            let (exit_status, reason) = match ending {
+            let ending = honest(ending, faults);
+            let (exit_status, reason) = match &ending {
                 Ending::Success => ("success", ""),
                 Ending::Abort { reason } => ("abort", reason.as_str()),
                 Ending::Fail { reason } => ("fail", reason.as_str()),
@@ -237,11 +239,19 @@ impl Setting {
             }
         }
         let publisher = beamline.publisher();
+        let ending = honest(ending, faults);
         let end = || publisher.call("end the run", EndRun(ending.clone()), PUBLISH_WITHIN);
         let ended = beamline.persist(UNDO_PATIENCE, &beamline.publisher.1, end).await;
         faults.extend(ended.err());
         self.bulletin.closed();
-        faults
+    }
+}
+
+/// How a run ends, given what could not be undone.
+fn honest(ending: &Ending, faults: &[Fault]) -> Ending {
+    match (ending, faults.first()) {
+        (Ending::Success, Some(fault)) => Ending::Fail { reason: fault.to_string() },
+        _ => ending.clone(),
     }
 }
 

@@ -151,6 +151,8 @@ async fn complete_or_failed(rig: &Rig, ended: Result<u64, String>, reason: &str)
         }
     };
     rig.assert_safe();
+    // Whoever crashed at the very end is back by then.
+    rig.sleep(Duration::from_secs(1)).await;
     assert_eq!(rig.run(GRID).await, Ok(40));
     rig.assert_complete(GRID, 40);
     failed

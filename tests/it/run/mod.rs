@@ -1,6 +1,8 @@
 //! Whole runs on the simulated beamline: coordinator, devices, storage and documents together.
 mod crash;
 mod determinism;
+mod disk;
+mod frames;
 mod life;
 mod pause;
 mod rig;

@@ -78,7 +78,7 @@ pub(crate) struct Setup {
     pub(crate) schedule: Schedule,
     /// Lines that replace parts of [`BEAMLINE`]: what, by what.
     pub(crate) edits: Vec<(&'static str, &'static str)>,
-    pub(crate) disk: fn(&MemoryDisk) -> DiskChoice,
+    pub(crate) disk: Box<dyn Fn(&MemoryDisk) -> DiskChoice>,
 }
 
 impl Default for Setup {
@@ -87,7 +87,7 @@ impl Default for Setup {
             seed: 1,
             schedule: Schedule::Fifo,
             edits: Vec::new(),
-            disk: |memory| DiskChoice::Memory(memory.clone()),
+            disk: Box::new(|memory| DiskChoice::Memory(memory.clone())),
         }
     }
 }
