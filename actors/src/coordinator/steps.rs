@@ -215,9 +215,8 @@ impl Setting {
     /// Finishes the master file and publishes the stop document; adds what failed to `faults`. A run
     /// that could not be undone is no success.
     async fn end_run(&self, session: &Session, ending: &Ending, faults: &mut Vec<Fault>) {
-        let Some(run) = &session.run else { return };
         let beamline = &self.beamline;
-        if let Some(master) = run.master.clone() {
+        if let Some(master) = session.run.as_ref().and_then(|run| run.master.clone()) {
             let ending = honest(ending, faults);
             let (exit_status, reason) = match &ending {
                 Ending::Success => ("success", ""),
@@ -238,6 +237,7 @@ impl Setting {
                 ));
             }
         }
+        // Also if no run is known here: whoever began one may have died before it heard of it.
         let publisher = beamline.publisher();
         let ending = honest(ending, faults);
         let end = || publisher.call("end the run", EndRun(ending.clone()), PUBLISH_WITHIN);

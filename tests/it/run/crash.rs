@@ -32,8 +32,8 @@ enum Moment {
 }
 
 fn moments() -> Vec<Moment> {
-    let times = [1, 60, 500, 901, 1_777, 2_400, 2_900];
-    let polls = [0, 1, 2, 3, 5, 8, 13];
+    let times = [1, 60, 501, 1_777, 2_400, 2_900];
+    let polls = [0, 2, 5];
     let mut moments: Vec<Moment> = times.into_iter().map(Moment::After).collect();
     moments.push(Moment::Paused);
     for step in STEPS {
@@ -141,6 +141,13 @@ async fn complete_or_failed(rig: &Rig, ended: Result<u64, String>, reason: &str)
     let failed = match ended {
         Ok(frames) => {
             assert_eq!(frames, 40);
+            rig.assert_complete(GRID, 40);
+            false
+        }
+        // It crashed when all was done and documented, before it could tell.
+        Err(_)
+            if rig.documents().last().is_some_and(|(_, end)| end["exit_status"] == "success") =>
+        {
             rig.assert_complete(GRID, 40);
             false
         }

@@ -56,40 +56,35 @@ fn requests(device: &str) -> u64 {
     })
 }
 
-/// Every request to `device` of a whole run fails once, for `outage`. Tells how many runs failed.
-fn each_request_fails(device: &str, outage: Duration) -> (u64, u64) {
+/// Every so-manieth request to `device` of a whole run fails once, for `outage`.
+fn each_request_fails(device: &str, outage: Duration, every: usize) {
     let requests = requests(device);
-    let mut failed = 0;
-    for after in 0..requests {
+    for after in (0..requests).step_by(every) {
         with_rig(Setup::default(), async |rig| {
             let device = name(device);
             let fault = Fault::DropRequest { device, after, time: outage };
-            let ended = check(rig, at_once(fault), outage).await;
-            failed += u64::from(ended.is_err());
+            drop(check(rig, at_once(fault), outage).await);
         });
     }
-    (requests, failed)
 }
 
 #[test]
 fn each_request_fails_for_a_short_time() {
     for device in DEVICES {
-        let (requests, failed) = each_request_fails(device, ms(300));
-        eprintln!("{device}: {failed} of {requests}");
+        each_request_fails(device, ms(300), 3);
     }
 }
 
 #[test]
 fn each_request_fails_for_a_long_time() {
     for device in DEVICES {
-        let (requests, failed) = each_request_fails(device, Duration::from_mins(5));
-        eprintln!("{device}: {failed} of {requests}");
+        each_request_fails(device, Duration::from_secs(100), 23);
     }
 }
 
 #[test]
 fn faults_of_every_kind_at_many_times() {
-    for after in (0..3_200).step_by(200).map(ms) {
+    for after in (0..3_200).step_by(640).map(ms) {
         for device in DEVICES {
             let (device, time) = (name(device), ms(700));
             let faults = [
