@@ -185,7 +185,7 @@ impl Rig {
             Ok(Ok(Outcome::Done(frames))) => Ok(frames),
             Ok(Ok(Outcome::Aborted)) => Err("aborted".to_owned()),
             Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => panic!("no end within an hour; {:?}", self.progress()),
+            Err(late) => panic!("{late} within an hour; {:?}", self.progress()),
         }
     }
 
