@@ -26,4 +26,5 @@ pub mod name;
 pub mod plan;
 pub mod run;
 pub mod scan;
+pub mod tally;
 pub mod trajectory;

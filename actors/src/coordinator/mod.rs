@@ -10,6 +10,7 @@ mod flight;
 mod open;
 mod phase;
 pub mod publish;
+mod recover;
 mod request;
 mod safety;
 mod steps;

@@ -1,5 +1,6 @@
 //! Where the coordinator stands ([`Phase`], which carries its own data), and the [`Board`] on which
 //! whoever works shows it.
+use super::recover::Troubles;
 use crate::{
     status::{Ended, Intent, Operation, OperationPhase, Status, Work},
     watch,
@@ -22,6 +23,8 @@ pub(super) struct Session {
     pub(super) run: Option<OpenRun>,
     /// Frames complete in this run, over all its scans.
     pub(super) frames: u64,
+    /// What the run has put up with so far.
+    pub(super) troubles: Troubles,
 }
 
 /// A run whose start document is out.
@@ -68,7 +71,7 @@ impl Bulletin {
     pub(super) fn left_behind(&self) -> Session {
         let progress = self.progress.borrow();
         let frames = progress.frames_before + progress.frames_published;
-        Session { run: self.open.borrow().clone(), frames }
+        Session { run: self.open.borrow().clone(), frames, ..Session::default() }
     }
 }
 
@@ -149,6 +152,11 @@ impl Board {
 
     pub(super) fn operation(&self, phase: OperationPhase) {
         self.work.set_phase(phase);
+    }
+
+    /// What the holder of the run wants.
+    pub(super) fn intent(&self) -> Intent {
+        self.work.intent()
     }
 
     pub(super) async fn interrupted(&mut self) -> Intent {

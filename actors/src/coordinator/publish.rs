@@ -273,6 +273,20 @@ pub struct Rows {
     pub columns: BTreeMap<String, Vec<f64>>,
 }
 
+impl Rows {
+    /// Keeps the first `count` rows and returns the others.
+    pub(super) fn split_off(&mut self, count: usize) -> Self {
+        let count = count.min(self.times.len());
+        let tail = |column: &mut Vec<f64>| column.split_off(count);
+        let columns = self.columns.iter_mut().map(|(key, column)| (key.clone(), tail(column)));
+        Self {
+            first_row: self.first_row + count as u64,
+            columns: columns.collect(),
+            times: tail(&mut self.times),
+        }
+    }
+}
+
 impl Handler<Rows> for Publisher {
     type Result = MessageResult<Rows>;
     fn handle(&mut self, rows: Rows, ctx: &mut Context<Self>) -> Self::Result {

@@ -134,10 +134,17 @@ impl Setting {
         let mut flight = Flight::new(beamline, Arc::clone(&plan), board, &session);
         flight.retake = Rc::clone(&self.retake);
         let flown = flight.fly().await;
+        session.troubles = flight.troubles;
+        // What is wanted while the last documents go out is not forgotten.
+        let flown = match (flown, flight.board.intent()) {
+            (Ok(Flown::Completed), Intent::Stop) => Ok(Flown::Stopped),
+            (Ok(Flown::Completed), Intent::Abort) => Ok(Flown::Aborted),
+            (flown, _) => flown,
+        };
         if let Ok(Flown::Completed) = flown {
-            session.frames += flight.complete;
-            let end = Ok(Outcome::Done(flight.complete));
-            return Conclusion { next: Phase::Completed(session), end };
+            let frames = flight.tally.complete();
+            session.frames += frames;
+            return Conclusion { next: Phase::Completed(session), end: Ok(Outcome::Done(frames)) };
         }
         self.board.phase(RunPhase::Undoing);
         // Whatever cannot come to rest is met again, and told of, by the undo.
@@ -147,7 +154,7 @@ impl Setting {
         if let Err(fault) = flight.publish_all().await {
             tracing::warn!(%fault, "complete frames could not be published");
         }
-        session.frames += flight.published;
+        session.frames += flight.tally.published();
         match flown {
             Ok(Flown::Stopped) => {
                 let ending = self.told(Intent::Stop);

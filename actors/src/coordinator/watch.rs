@@ -1,6 +1,9 @@
 //! Following a flight while it runs: feeding the controller, counting frames, collecting, and
 //! noticing at once when a device fails or a frame does not come.
-use super::flight::{Cut, Flight};
+use super::{
+    collect::{Collection, Harvest},
+    flight::{Cut, Flight},
+};
 use crate::{
     clock::Instant,
     device::{controller::Append, generator::NextBatch},
@@ -69,8 +72,6 @@ impl Watch {
     }
 }
 
-pub(super) type Collection = LocalBoxFuture<'static, Result<u64, Fault>>;
-
 impl Flight {
     /// Follows the flight until every frame is complete and published.
     pub(super) async fn follow(&mut self, mut watch: Watch) -> Result<(), Cut> {
@@ -85,7 +86,8 @@ impl Flight {
                 break;
             }
             if self.collection.is_none()
-                && (clock.now() >= next_collection || self.complete >= self.published + EARLY_ROWS)
+                && (clock.now() >= next_collection
+                    || self.tally.complete() >= self.harvest.read + EARLY_ROWS)
             {
                 next_collection = clock.now() + self.beamline.settings.collect_period;
                 self.collection = self.collect();
@@ -95,9 +97,10 @@ impl Flight {
                 intent = board.interrupted() => return Err(Cut::Told(intent)),
                 () = watch.changed() => {}
                 fault = &mut feeding => return Err(Cut::Fault(fault)),
-                published = pending_or(&mut self.collection) => {
+                (harvest, collected) = pending_or(&mut self.collection) => {
                     self.collection = None;
-                    self.published(published?);
+                    self.harvested(harvest);
+                    collected?;
                 }
                 () = sleep_or_never(&clock, deadline) => return Err(self.late(&watch).into()),
                 () = clock.sleep_until(next_collection), if idle => {}
@@ -108,10 +111,13 @@ impl Flight {
 
     async fn finish(&mut self) -> Result<(), Cut> {
         if let Some(collection) = self.collection.take() {
-            self.published(collection.await?);
+            let (harvest, collected) = collection.await;
+            self.harvested(harvest);
+            collected?;
         }
-        if self.complete < self.plan.num_frames() {
-            let reason = format!("{} of {} frames", self.complete, self.plan.num_frames());
+        let (complete, total) = (self.tally.complete(), self.tally.total());
+        if complete < total {
+            let reason = format!("{complete} of {total} frames are complete");
             let controller = self.beamline.controller(self.plan.controller())?;
             return Err(controller.fault("fly the scan", FaultClass::Lost, reason).into());
         }
@@ -121,10 +127,10 @@ impl Flight {
     /// Takes in what motion and detectors have told.
     fn hear(&mut self, watch: &mut Watch) -> Result<(), Fault> {
         let beamline = Rc::clone(&self.beamline);
-        self.passed = self.passed.max(watch.motion.report().progress);
+        self.tally.pass(watch.motion.report().progress);
         match watch.motion.ended() {
             None => {}
-            Some(Ok(Outcome::Done(()))) => self.passed = self.plan.num_frames() - self.entered,
+            Some(Ok(Outcome::Done(()))) => self.tally.pass_all(),
             Some(end) => {
                 let controller = beamline.controller(self.plan.controller())?;
                 return Err(match end {
@@ -134,13 +140,11 @@ impl Flight {
             }
         }
         let now = beamline.clock.now();
-        let passed = self.base + self.entered + self.passed;
         for take in &mut watch.takes {
-            let frames = take.status.report().progress;
-            let known = self.on_disk.entry(take.name.clone()).or_default();
-            *known = (*known).max(frames);
+            self.tally.hear(&take.name, take.status.report().progress);
+            let (on_disk, passed) = (self.tally.on_disk_of(&take.name), self.tally.passed());
             match take.status.ended() {
-                None => take.hear(frames, passed, now + beamline.frame_timeout(&take.name)),
+                None => take.hear(on_disk, passed, now + beamline.frame_timeout(&take.name)),
                 Some(Ok(Outcome::Done(()))) => take.due = None,
                 Some(end) => {
                     let detector = beamline.detector(&take.name)?;
@@ -151,7 +155,7 @@ impl Flight {
                 }
             }
         }
-        self.count();
+        self.show();
         Ok(())
     }
 
@@ -159,15 +163,14 @@ impl Flight {
     fn late(&self, watch: &Watch) -> Fault {
         let late = watch.takes.iter().filter(|take| take.due.is_some());
         let take = late.min_by_key(|take| take.due.map(|(_, due)| due)).expect("one is overdue");
-        let frame = take.status.report().progress;
+        let frame = self.tally.on_disk_of(&take.name);
         let after = self.beamline.frame_timeout(&take.name);
-        let index = frame.saturating_sub(self.base);
         Fault {
             device: take.name.clone(),
             operation: "take frames".to_owned(),
             class: FaultClass::Lost,
             reason: format!(
-                "frame {index} is not on disk {after:?} after the motion went through it"
+                "frame {frame} is not on disk {after:?} after the motion went through it"
             ),
         }
     }
@@ -197,16 +200,6 @@ impl Flight {
             }
         })
     }
-
-    /// Starts to collect what may be published, if there is anything.
-    fn collect(&mut self) -> Option<Collection> {
-        let to = self.gate.open_to(self.beamline.clock.now(), self.complete);
-        let (beamline, plan) = (Rc::clone(&self.beamline), Arc::clone(&self.plan));
-        let frames = self.published..to;
-        (!frames.is_empty()).then(|| -> Collection {
-            Box::pin(super::collect::publish(beamline, plan, self.base, frames))
-        })
-    }
 }
 
 const HALTED: &str = "it was halted by another request";
@@ -222,7 +215,7 @@ impl Take {
     }
 }
 
-async fn pending_or(collection: &mut Option<Collection>) -> Result<u64, Fault> {
+async fn pending_or(collection: &mut Option<Collection>) -> (Harvest, Result<(), Fault>) {
     match collection {
         Some(collection) => collection.await,
         None => std::future::pending().await,

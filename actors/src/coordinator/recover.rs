@@ -1,0 +1,243 @@
+//! Coming to rest in the middle of a flight: to pause, and to get over trouble.
+use super::{
+    beamline::Beamline,
+    collect::{Collection, Field},
+    flight::Flight,
+    phase::Board,
+};
+use crate::status::{Intent, OperationPhase};
+use bluefly_protocol::{
+    beamline::OnCrash,
+    fault::{Fault, FaultClass},
+    name::Name,
+    run::RunPhase,
+};
+use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
+
+/// What a run has put up with, over all its scans.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Troubles {
+    /// Crashes and lost connections.
+    crashes: u32,
+    /// Rewinds because of lost frames.
+    rewinds: u32,
+}
+
+impl Troubles {
+    /// Counts a fault; whether the run may go on after it.
+    fn may_go_on(&mut self, fault: &Fault, beamline: &Beamline) -> bool {
+        let settings = &beamline.settings;
+        match fault.class {
+            FaultClass::Disconnected => {
+                self.crashes += 1;
+                settings.on_crash == OnCrash::Resume && self.crashes <= settings.max_crashes
+            }
+            FaultClass::Lost => {
+                self.rewinds += 1;
+                self.rewinds <= settings.max_rewinds
+            }
+            FaultClass::Rejected | FaultClass::Failed => false,
+        }
+    }
+}
+
+/// Everything is at rest, unless something more urgent is wanted.
+type Rested = Result<(), Intent>;
+
+impl Flight {
+    /// Brings everything to rest at a safe point and stays there until something else is wanted.
+    pub(super) async fn pause(&mut self) -> Result<Intent, Fault> {
+        self.board.phase(RunPhase::Pausing);
+        self.board.operation(OperationPhase::Pausing);
+        let rested = match self.rest_and_publish().await {
+            Ok(rested) => rested,
+            Err(fault) => self.recover(fault).await?,
+        };
+        let intent = match rested {
+            Ok(()) => self.stay(&mut self.board.clone()).await,
+            Err(intent) => intent,
+        };
+        if intent == Intent::Run {
+            self.board.operation(OperationPhase::Running);
+            self.go_back(self.retake.take());
+        }
+        Ok(intent)
+    }
+
+    async fn stay(&mut self, board: &mut Board) -> Intent {
+        board.phase(RunPhase::Paused);
+        board.operation(OperationPhase::Paused);
+        tracing::info!(complete = self.tally.complete(), "paused");
+        board.unpaused().await
+    }
+
+    fn go_back(&mut self, frames: u64) {
+        if frames > 0 {
+            self.tally.retake(frames);
+            self.harvest.forget_from(self.tally.complete(), self.tally.row(0));
+            tracing::info!(frames, complete = self.tally.complete(), "frames are taken again");
+            self.show();
+        }
+    }
+
+    /// After trouble: makes everything safe, waits for the device, and returns if the run may go on
+    /// from the last complete frame. Fails with the first trouble if it may not; further trouble on
+    /// the way counts as well.
+    pub(super) async fn recover(&mut self, first: Fault) -> Result<Rested, Fault> {
+        let mut fault = first.clone();
+        loop {
+            if !self.troubles.may_go_on(&fault, &self.beamline) {
+                return Err(self.naming_the_frame(first).await);
+            }
+            let complete = self.tally.complete();
+            tracing::warn!(%fault, complete, "recovering");
+            let Troubles { crashes, rewinds } = self.troubles;
+            self.board.update(|progress| {
+                progress.phase = RunPhase::Recovering;
+                progress.recoveries = crashes + rewinds;
+                progress.trouble = Some(fault.to_string());
+            });
+            match self.rest_and_publish().await {
+                Ok(rested) => return Ok(rested),
+                Err(next) => fault = next,
+            }
+        }
+    }
+
+    /// A fault that says which frame is lost: known only once everything else is on disk.
+    async fn naming_the_frame(&mut self, fault: Fault) -> Fault {
+        if fault.class != FaultClass::Lost {
+            return fault;
+        }
+        if let Err(fault) = self.rest_now().await {
+            tracing::warn!(%fault, "not at rest yet");
+        }
+        let frame = self.tally.on_disk_of(&fault.device);
+        if frame < self.tally.total() {
+            Fault { reason: format!("{}: frame {frame} is missing", fault.reason), ..fault }
+        } else {
+            fault
+        }
+    }
+
+    async fn rest_and_publish(&mut self) -> Result<Rested, Fault> {
+        let rested = self.rest().await?;
+        if rested.is_ok() {
+            self.publish_ready().await?;
+        }
+        Ok(rested)
+    }
+
+    /// Brings everything to rest and counts what is complete; waits for devices that are down, but
+    /// no longer than the holder of the run wants to.
+    async fn rest(&mut self) -> Result<Rested, Fault> {
+        // What is up comes to rest at once and in any case; only then is the rest waited for.
+        let Err(fault) = self.rest_now().await else {
+            self.tally.land();
+            return Ok(Ok(()));
+        };
+        if fault.class != FaultClass::Disconnected {
+            return Err(fault);
+        }
+        tracing::warn!(%fault, "waiting for it");
+        let (beamline, mut board) = (Rc::clone(&self.beamline), self.board.clone());
+        let waited = beamline.come_to_rest(beamline.settings.device_timeout);
+        let rest = tokio::select! { biased;
+            intent = board.ended() => return Ok(Err(intent)),
+            rest = waited => rest,
+        };
+        self.note(&rest.on_disk).await;
+        rest.faults.into_iter().next().map_or(Ok(()), Err)?;
+        self.tally.land();
+        Ok(Ok(()))
+    }
+
+    /// Brings to rest whatever is up, and counts what is complete. Fails with the first device that
+    /// is not at rest.
+    pub(super) async fn rest_now(&mut self) -> Result<(), Fault> {
+        let rest = self.beamline.come_to_rest(Duration::ZERO).await;
+        self.note(&rest.on_disk).await;
+        if let Some(collection) = self.collection.take() {
+            let (harvest, collected) = collection.await;
+            self.harvested(harvest);
+            if let Err(fault) = collected {
+                // Goes on from where it is known to have come.
+                tracing::warn!(%fault, "collection interrupted");
+            }
+        }
+        rest.faults.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Takes note of what is on disk after everything came to rest.
+    async fn note(&mut self, on_disk: &BTreeMap<Name, u64>) {
+        if self.tally.is_flying() {
+            // What was heard while it ran is a lower bound, and all there is if the controller died.
+            if let Ok(frames) = self.beamline.frames_done(self.plan.controller()).await {
+                self.tally.pass(frames);
+            }
+        }
+        for (name, rows) in on_disk {
+            self.tally.hear(name, *rows);
+        }
+        self.show();
+    }
+
+    /// Shows what is complete to everybody.
+    pub(super) fn show(&self) {
+        let (complete, published) = (self.tally.complete(), self.tally.published());
+        self.board.update(|progress| {
+            progress.frames_done = complete;
+            progress.frames_published = published;
+            for (name, frames) in self.tally.on_disk() {
+                if progress.detectors.get(name) != Some(&frames) {
+                    progress.detectors.insert(name.clone(), frames);
+                }
+            }
+        });
+    }
+
+    /// How many frames may be published now.
+    fn open(&mut self) -> u64 {
+        self.gate.open_to(self.beamline.clock.now().since_start(), self.tally.complete())
+    }
+
+    /// Publishes what may be published now.
+    async fn publish_ready(&mut self) -> Result<(), Fault> {
+        let open = self.open();
+        self.publish_to(open).await
+    }
+
+    /// Publishes every complete frame: nothing will be taken again.
+    pub(super) async fn publish_all(&mut self) -> Result<(), Fault> {
+        self.publish_to(self.tally.complete()).await
+    }
+
+    async fn publish_to(&mut self, open: u64) -> Result<(), Fault> {
+        let harvest = std::mem::take(&mut self.harvest);
+        let (harvest, collected) = harvest.collect(self.field(), self.tally.complete(), open).await;
+        self.harvested(harvest);
+        collected
+    }
+
+    /// Starts to collect in the background, if there is anything to read or to publish.
+    pub(super) fn collect(&mut self) -> Option<Collection> {
+        let (open, complete) = (self.open(), self.tally.complete());
+        if self.harvest.read >= complete && self.harvest.published >= open {
+            return None;
+        }
+        let harvest = std::mem::take(&mut self.harvest);
+        Some(Box::pin(harvest.collect(self.field(), complete, open)))
+    }
+
+    /// Takes back what collected.
+    pub(super) fn harvested(&mut self, harvest: super::collect::Harvest) {
+        self.harvest = harvest;
+        self.tally.publish(self.harvest.published);
+        self.show();
+    }
+
+    fn field(&self) -> Field {
+        let (beamline, plan) = (Rc::clone(&self.beamline), Arc::clone(&self.plan));
+        Field { beamline, plan, first_row: self.tally.row(0) }
+    }
+}
