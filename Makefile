@@ -47,5 +47,6 @@ deny:
 	  echo "deny: cargo-deny is not installed (cargo install cargo-deny): left to the tests"; \
 	fi
 
+# The figures of docs/performance.md.
 bench:
-	cargo bench --workspace --locked
+	cargo bench --locked --bench supervision --bench storage --bench points --bench run
