@@ -49,7 +49,7 @@ impl Meter {
 
     /// One line: wall and CPU time of all threads, peak of memory; gives the wall time.
     pub(crate) fn print(&self, name: &str) -> Duration {
-        let (wall, cpu) = (self.clock.now() - self.since, cpu_time() - self.cpu);
+        let (wall, cpu) = (self.clock.now() - self.since, cpu_time().saturating_sub(self.cpu));
         println!(
             "{name:<44} wall {:>8.3} s  CPU {:>8.3} s  peak memory {:>6.1} MiB",
             wall.as_secs_f64(),
