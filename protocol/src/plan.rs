@@ -58,7 +58,7 @@ impl DetectorTiming {
     }
 
     /// How long it exposes in a scan whose shortest frame is `frame`.
-    fn exposure_within(self, frame: Duration) -> Duration {
+    pub fn exposure_within(self, frame: Duration) -> Duration {
         self.exposure.unwrap_or(frame.saturating_sub(self.dead_time))
     }
 }

@@ -76,7 +76,12 @@ impl<'a> Crew<'a> {
             // One that was lost with a coordinator has resolved: it says so.
             drop(status.finished().await);
         }
-        let remains = Remains { directory, disk: &self.disk, stack: &self.stack };
+        let remains = Remains {
+            directory,
+            disk: &self.disk,
+            stack: &self.stack,
+            capabilities: &self.process.beamline.capabilities,
+        };
         if self.scenario.faults.is_empty() {
             self.check_safe("the first run")?;
             self.check_first(kickoff.as_ref(), remains.check()?.first())?;
@@ -128,8 +133,14 @@ impl<'a> Crew<'a> {
 
     /// Whether a step is done. If not, the scenario must have a reason for it.
     fn goes_on(&self, what: &str, step: &Step) -> Result<bool, String> {
+        let scenario = self.scenario;
         let is_done = matches!(step, Step::Ended(Ok(Outcome::Done(_))));
-        hold!(is_done || !self.is_calm(), "{what}: {step:?}");
+        let is_excused = match step {
+            Step::Ended(Ok(_)) | Step::Refused(_) => !self.is_calm(),
+            Step::Ended(Err(_)) => scenario.has_crashes() || !scenario.faults.is_empty(),
+            Step::Unanswered => scenario.has_crashes(),
+        };
+        hold!(is_done || is_excused, "{what}: {step:?}");
         Ok(is_done)
     }
 
