@@ -127,9 +127,9 @@ impl Remains<'_> {
 
     /// How much of a frame is over in the middle of its exposure: where a file has the axes.
     fn middle(&self, detector: &str) -> f64 {
-        let durations = self.stack.frames(0..1);
+        let first = self.stack.frames(0..1);
         let timing = self.capabilities.detectors.iter().find(|(name, _)| name.as_str() == detector);
-        match (durations.duration_s(), timing) {
+        match (first.duration_s(), timing) {
             (Some([duration_s]), Some((_, timing))) => {
                 let exposure = timing.exposure_within(Duration::from_secs_f64(*duration_s));
                 exposure.as_secs_f64() / 2.0 / duration_s
