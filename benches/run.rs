@@ -250,7 +250,7 @@ async fn pause_once(bench: &Bench, clock: &Clock, (spec, after_ms): (&str, u32))
     let paused = clock.now();
     clock.sleep(Duration::from_millis(50)).await;
     let resumed = clock.now();
-    bench.ask(Resume).await;
+    bench.ask(Resume::default()).await;
     assert_eq!(status.finished().await, Ok(Outcome::Done(PAUSED_FRAMES.into())));
     bench.unstage(PAUSED_FRAMES.into()).await;
     let starts = frame_starts(&bench.documents(), clock);

@@ -256,6 +256,7 @@ fn capabilities(spec: &BeamlineSpec) -> Capabilities {
                 controller: controller.name.clone(),
                 limits: motor.limits,
                 units: motor.units.clone(),
+                precision: motor.precision,
             };
             capabilities.axes.insert(motor.name.clone(), axis);
         }

@@ -138,7 +138,11 @@ impl<P: Clone, T: Clone> Operation<P, T> {
     /// Tells the working task what is wanted. `Abort` and `Stop` are never taken back.
     pub fn want(&self, intent: Intent) {
         self.intent.send_if_modified(|now| {
-            let changes = *now != intent && *now < Intent::Stop.max(intent);
+            let changes = match (*now, intent) {
+                (Intent::Run | Intent::Pause, wanted) => *now != wanted,
+                (Intent::Stop, wanted) => wanted == Intent::Abort,
+                (Intent::Abort, _) => false,
+            };
             if changes {
                 *now = intent;
             }

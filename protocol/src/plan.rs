@@ -21,6 +21,8 @@ pub struct AxisCapability {
     pub controller: Name,
     pub limits: AxisLimits,
     pub units: String,
+    /// Digits after the point that mean something.
+    pub precision: u32,
 }
 
 /// What a trajectory controller takes.

@@ -58,8 +58,7 @@ pub(super) enum Flown {
     /// Every frame is taken.
     Completed,
     /// It was told to end early.
-    Stopped,
-    Aborted,
+    Told,
 }
 
 /// A scan in the air.
@@ -119,8 +118,7 @@ impl Flight {
             };
             match intent {
                 Intent::Run | Intent::Pause => {}
-                Intent::Stop => return Ok(Flown::Stopped),
-                Intent::Abort => return Ok(Flown::Aborted),
+                Intent::Stop | Intent::Abort => return Ok(Flown::Told),
             }
         }
     }

@@ -46,6 +46,8 @@ pub struct ScanCoordinator {
     reason: Rc<RefCell<Option<String>>>,
     /// Frames to take again, for the flight that is resumed next.
     retake: Rc<Cell<u64>>,
+    /// Steps begun by this incarnation.
+    steps: u64,
 }
 
 impl ScanCoordinator {
@@ -59,6 +61,7 @@ impl ScanCoordinator {
             phase: Phase::Idle,
             reason: Rc::default(),
             retake: Rc::default(),
+            steps: 0,
         }
     }
 
@@ -76,12 +79,16 @@ impl ScanCoordinator {
         let operation = Rc::new(RunOperation::new(self.name.clone(), progress));
         let status = operation.status();
         self.reason = Rc::default();
+        self.retake.set(0);
+        self.steps += 1;
         let setting = Setting {
             beamline: Rc::clone(&self.beamline),
             bulletin: self.bulletin.clone(),
             board: Board::new(&operation, self.bulletin.progress.clone()),
             reason: Rc::clone(&self.reason),
             retake: Rc::clone(&self.retake),
+            // Incarnations count from different numbers: no two steps of a process are one.
+            kickoff: (self.lifeline.incarnation() << 32) + self.steps,
         };
         self.phase = Phase::Busy(Busy { operation: Rc::clone(&operation), step });
         let board = setting.board.clone();
@@ -134,7 +141,7 @@ impl ScanCoordinator {
         reason: Option<String>,
     ) -> RunStatus {
         if let Phase::Busy(busy) = &self.phase {
-            if busy.step != Step::Unstage && busy.operation.intent() < Intent::Stop {
+            if busy.step != Step::Unstage && busy.operation.intent() < intent {
                 self.reason.replace(reason);
             }
             busy.operation.want(intent);
@@ -161,7 +168,9 @@ impl Actor for ScanCoordinator {
         }
         self.bulletin.progress.send_modify(|progress| progress.phase = RunPhase::Undoing);
         let session = self.bulletin.left_behind();
-        let ending = Outcome::Fail { reason: "the scan coordinator crashed".to_owned() };
+        let before = self.bulletin.progress.borrow().trouble.clone();
+        let before = before.map_or(String::new(), |trouble| format!(", after {trouble}"));
+        let ending = Outcome::Fail { reason: format!("the scan coordinator crashed{before}") };
         self.begin(ctx, Step::Unstage, |setting| setting.unstage(session, ending));
     }
 }

@@ -28,9 +28,13 @@ pub(super) async fn open_run(
     beamline: &Beamline,
     bulletin: &Bulletin,
     plan: &Arc<ScanPlan>,
+    kickoff: u64,
 ) -> Result<OpenRun, Fault> {
     let publisher = beamline.publisher();
-    let begin = || publisher.call("begin a run", BeginRun(run_info(beamline, plan)), OPEN_WITHIN);
+    let begin = || {
+        let info = run_info(beamline, plan);
+        publisher.call("begin a run", BeginRun { info, kickoff }, OPEN_WITHIN)
+    };
     let patience = beamline.settings.crash_patience();
     let uid: String = beamline.persist(patience, &beamline.publisher.1, begin).await?;
     let mut run = OpenRun { uid, axes: plan.axes().to_vec(), master: None };
@@ -114,9 +118,10 @@ fn declare(
     let mut descriptor = DescriptorInfo { stream: STREAM.to_owned(), ..DescriptorInfo::default() };
     let mut resources = Vec::new();
     for axis in plan.axes() {
-        let units = &beamline.capabilities.axes[axis].units;
+        let capability = &beamline.capabilities.axes[axis];
         let mut setpoint = DataKey::number(axis.as_str(), &format!("scan://{axis}"));
-        setpoint.units = Some(units.clone());
+        setpoint.units = Some(capability.units.clone());
+        setpoint.precision = Some(capability.precision);
         descriptor.data_keys.insert(axis.to_string(), setpoint);
         let hints = ObjectHints { fields: vec![axis.to_string()], ..ObjectHints::default() };
         descriptor.hints.insert(axis.to_string(), hints);
@@ -200,9 +205,12 @@ async fn create_master(
         setpoints: Box::new(setpoints),
         detectors: detectors.collect(),
     };
-    beamline.storage.create_master(master).await.map_err(|error| {
-        beamline.publisher().fault("create the master file", FaultClass::Failed, error)
-    })
+    let fault = |reason: String| {
+        beamline.publisher().fault("create the master file", FaultClass::Failed, reason)
+    };
+    let created = beamline.clock.timeout(OPEN_WITHIN, beamline.storage.create_master(master)).await;
+    let created = created.map_err(|_| fault(format!("it takes longer than {OPEN_WITHIN:?}")))?;
+    created.map_err(|error| fault(error.to_string()))
 }
 
 /// One hexadecimal digit, in upper case.

@@ -41,6 +41,8 @@ struct Run {
     resources: Vec<ResourceInfo>,
     is_declared: bool,
     scans: u64,
+    /// The kickoff that began the run.
+    kickoff: u64,
     uids: Rc<RefCell<Stream>>,
 }
 
@@ -54,6 +56,7 @@ impl Ledger {
             rows: 0,
             resources: Vec::new(),
             is_declared: false,
+            kickoff: 0,
             scans: 0,
             uids,
         };
@@ -171,16 +174,19 @@ impl Actor for Publisher {
     type Context = Context<Self>;
 }
 
-/// Publishes the start document; the status tells the identifier of the run. A run that is open
-/// still is one of which an earlier caller never heard: it is gone on with.
+/// Publishes the start document; the status tells the identifier of the run.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "Status<(), String>")]
-pub struct BeginRun(pub RunInfo);
+pub struct BeginRun {
+    pub info: RunInfo,
+    /// Tells a request that is made again, which begins nothing new, from another run.
+    pub kickoff: u64,
+}
 
 impl Handler<BeginRun> for Publisher {
     type Result = MessageResult<BeginRun>;
-    fn handle(&mut self, BeginRun(info): BeginRun, ctx: &mut Context<Self>) -> Self::Result {
-        let composed = self.ledger.run.borrow_mut().begin(info, self.now_s());
+    fn handle(&mut self, begin: BeginRun, ctx: &mut Context<Self>) -> Self::Result {
+        let composed = self.ledger.run.borrow_mut().begin(begin, self.now_s());
         MessageResult(self.write(ctx, "begin a run", composed))
     }
 }
@@ -188,12 +194,16 @@ impl Handler<BeginRun> for Publisher {
 impl Run {
     fn begin(
         &mut self,
-        mut info: RunInfo,
+        BeginRun { mut info, kickoff }: BeginRun,
         now_s: f64,
     ) -> Result<(Vec<Document>, String), ComposeError> {
-        if let Some(composer) = &self.composer {
+        if let Some(composer) = self.composer.as_ref().filter(|_| self.kickoff == kickoff) {
             return Ok((Vec::new(), composer.run_uid().to_owned()));
         }
+        // A run that nobody ended: whoever flew it could not reach us any more.
+        let reason = "it was never ended".to_owned();
+        let mut documents = self.end(document::Outcome::Fail { reason }, now_s);
+        self.kickoff = kickoff;
         self.scans += 1;
         info.scan_id = self.scans;
         info.time_s = now_s;
@@ -203,7 +213,8 @@ impl Run {
         let uid = composer.run_uid().to_owned();
         self.composer = Some(composer);
         (self.rows, self.is_declared) = (0, false);
-        Ok((vec![start], uid))
+        documents.push(start);
+        Ok((documents, uid))
     }
 
     fn declare(&mut self, declare: Declare, now_s: f64) -> Result<Vec<Document>, ComposeError> {

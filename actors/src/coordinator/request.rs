@@ -6,7 +6,7 @@ use super::{
 use crate::status::Intent;
 use actix::prelude::*;
 use bluefly_protocol::{document::Outcome, fault::Refused, run::RunPhase, scan::Spec};
-use std::mem;
+use std::{mem, sync::Arc};
 
 type Answer = Result<RunStatus, Refused>;
 
@@ -73,9 +73,13 @@ impl Handler<Stage> for ScanCoordinator {
 impl Handler<Prepare> for ScanCoordinator {
     type Result = Answer;
     fn handle(&mut self, Prepare(spec): Prepare, ctx: &mut Context<Self>) -> Answer {
+        let before = match &self.phase {
+            Phase::Ready(_, plan) => Some(Arc::clone(plan)),
+            Phase::Idle | Phase::Busy(_) | Phase::Staged(_) | Phase::Completed(_) => None,
+        };
         match self.take_session() {
             Some(session) => {
-                Ok(self.begin(ctx, Step::Prepare, |setting| setting.prepare(session, spec)))
+                Ok(self.begin(ctx, Step::Prepare, |setting| setting.prepare(session, before, spec)))
             }
             None => Err(self.refused("prepare")),
         }
@@ -131,7 +135,8 @@ impl Handler<Resume> for ScanCoordinator {
                     let request = format!("take {retake} frames again");
                     return Err(Refused { device: self.name.clone(), request, phase });
                 }
-                self.retake.set(retake);
+                // A request that is made again, or taken back by a pause, forgets no wish.
+                self.retake.set(self.retake.get().max(retake));
                 busy.operation.want(Intent::Run);
                 Ok(busy.operation.status())
             }

@@ -43,6 +43,8 @@ pub(super) struct Setting {
     pub(super) reason: Rc<RefCell<Option<String>>>,
     /// Frames to take again when the flight is resumed.
     pub(super) retake: Rc<Cell<u64>>,
+    /// Tells the steps of this process apart.
+    pub(super) kickoff: u64,
 }
 
 impl Setting {
@@ -69,8 +71,14 @@ impl Setting {
         }
     }
 
-    /// Checks a specification; where it cannot be flown the session stays as it was.
-    pub(super) async fn prepare(mut self, session: Session, spec: Spec) -> Conclusion {
+    /// Checks a specification; where it cannot be flown the session stays as it was, with `before`,
+    /// the plan that was ready.
+    pub(super) async fn prepare(
+        mut self,
+        session: Session,
+        before: Option<Arc<ScanPlan>>,
+        spec: Spec,
+    ) -> Conclusion {
         self.board.phase(RunPhase::Preparing);
         let planning = self.clone();
         let planned = self.board.unless_told(planning.plan(&session, spec)).await;
@@ -88,7 +96,7 @@ impl Setting {
                 });
                 Conclusion { next: Phase::Ready(session, plan), end: Ok(Outcome::Done(0)) }
             }
-            Ok(Err(fault)) => failed(settled(session), fault),
+            Ok(Err(fault)) => failed(settled(session, before), fault),
             Err(intent) => {
                 let ending = self.told(intent);
                 self.unstage(session, ending).await
@@ -123,7 +131,7 @@ impl Setting {
         self.board.phase(RunPhase::Starting);
         let (board, beamline) = (self.board.clone(), Rc::clone(&self.beamline));
         if session.run.is_none() {
-            match open_run(&beamline, &self.bulletin, &plan).await {
+            match open_run(&beamline, &self.bulletin, &plan, self.kickoff).await {
                 Ok(run) => session.run = Some(run),
                 Err(fault) => {
                     let session = self.bulletin.left_behind();
@@ -136,12 +144,9 @@ impl Setting {
         let flown = flight.fly().await;
         session.troubles = flight.troubles;
         // What is wanted while the last documents go out is not forgotten.
-        let flown = match (flown, flight.board.intent()) {
-            (Ok(Flown::Completed), Intent::Stop) => Ok(Flown::Stopped),
-            (Ok(Flown::Completed), Intent::Abort) => Ok(Flown::Aborted),
-            (flown, _) => flown,
-        };
-        if let Ok(Flown::Completed) = flown {
+        if let Ok(Flown::Completed) = flown
+            && self.board.intent() < Intent::Stop
+        {
             let frames = flight.tally.complete();
             session.frames += frames;
             return Conclusion { next: Phase::Completed(session), end: Ok(Outcome::Done(frames)) };
@@ -156,12 +161,9 @@ impl Setting {
         }
         session.frames += flight.tally.published();
         match flown {
-            Ok(Flown::Stopped) => {
-                let ending = self.told(Intent::Stop);
-                self.unstage(session, ending).await
-            }
-            Ok(Flown::Aborted | Flown::Completed) => {
-                let ending = self.told(Intent::Abort);
+            // An abort that came after a stop, while everything came to rest, counts more.
+            Ok(_) => {
+                let ending = self.told(self.board.intent());
                 self.unstage(session, ending).await
             }
             Err(fault) => self.fail(session, fault).await,
@@ -181,6 +183,12 @@ impl Setting {
 
     async fn fail(self, session: Session, fault: Fault) -> Conclusion {
         tracing::warn!(%fault, "the run failed");
+        // Whatever is rejected after the plan was accepted is no mistake of the caller.
+        let class = match fault.class {
+            FaultClass::Rejected => FaultClass::Failed,
+            class @ (FaultClass::Disconnected | FaultClass::Failed | FaultClass::Lost) => class,
+        };
+        let fault = Fault { class, ..fault };
         let text = fault.to_string();
         self.board.update(|progress| progress.trouble = Some(text.clone()));
         let undone = self.unstage(session, Ending::Fail { reason: text }).await;
@@ -211,7 +219,7 @@ impl Setting {
             tracing::warn!(%fault, "could not be undone");
         }
         let frames = session.frames;
-        let end = match (faults.into_iter().next(), ending) {
+        let end = match (all(faults), ending) {
             (Some(fault), _) => Err(fault.into()),
             (None, Ending::Abort { .. }) => Ok(Outcome::Aborted),
             (None, Ending::Success | Ending::Fail { .. }) => Ok(Outcome::Done(frames)),
@@ -236,21 +244,25 @@ impl Setting {
                 reason: reason.to_owned(),
                 num_frames: session.frames,
             };
-            if let Err(error) = beamline.storage.finish_master(master, end).await {
-                faults.push(beamline.publisher().fault(
-                    "finish the master file",
-                    FaultClass::Failed,
-                    error,
-                ));
-            }
+            let finish = beamline.storage.finish_master(master, end);
+            let finished = match beamline.clock.timeout(PUBLISH_WITHIN, finish).await {
+                Ok(finished) => finished.map_err(|error| error.to_string()),
+                Err(_) => Err(format!("it takes longer than {PUBLISH_WITHIN:?}")),
+            };
+            faults.extend(finished.err().map(|reason| {
+                let publisher = beamline.publisher();
+                publisher.fault("finish the master file", FaultClass::Failed, reason)
+            }));
         }
         // Also if no run is known here: whoever began one may have died before it heard of it.
         let publisher = beamline.publisher();
         let ending = honest(ending, faults);
         let end = || publisher.call("end the run", EndRun(ending.clone()), PUBLISH_WITHIN);
         let ended = beamline.persist(UNDO_PATIENCE, &beamline.publisher.1, end).await;
-        faults.extend(ended.err());
-        self.bulletin.closed();
+        match ended {
+            Ok(()) => self.bulletin.closed(),
+            Err(fault) => faults.push(fault),
+        }
     }
 }
 
@@ -262,9 +274,21 @@ fn honest(ending: &Ending, faults: &[Fault]) -> Ending {
     }
 }
 
+/// The first fault, with the others in its text.
+fn all(faults: Vec<Fault>) -> Option<Fault> {
+    let mut faults = faults.into_iter();
+    let first = faults.next()?;
+    let reason = faults.fold(first.reason, |reason, fault| format!("{reason}; {fault}"));
+    Some(Fault { reason, ..first })
+}
+
 /// Where a session stands that is not being worked on.
-pub(super) fn settled(session: Session) -> Phase {
-    if session.run.is_some() { Phase::Completed(session) } else { Phase::Staged(session) }
+fn settled(session: Session, plan: Option<Arc<ScanPlan>>) -> Phase {
+    match plan {
+        Some(plan) => Phase::Ready(session, plan),
+        None if session.run.is_some() => Phase::Completed(session),
+        None => Phase::Staged(session),
+    }
 }
 
 fn failed(next: Phase, fault: Fault) -> Conclusion {

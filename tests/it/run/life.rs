@@ -215,7 +215,7 @@ fn a_spec_that_cannot_be_flown_is_rejected_and_the_session_stays() {
         .await;
         check(
             &line("x", 4.0, 0.001),
-            "$.spec.constant_duration: frame 0: duration 0.001 s is shorter than 0.001001 s, \
+            "$.spec.constant_duration: frame 0: duration 0.001 s is shorter than 0.006 s, \
              exposure and dead time",
         )
         .await;

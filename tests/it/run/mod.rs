@@ -5,6 +5,7 @@ mod disk;
 mod frames;
 mod life;
 mod pause;
+mod requests;
 mod rig;
 mod steps;
 mod swarm;

@@ -52,12 +52,14 @@ provider = "sim://camera"
 shape = [4, 6]
 dtype = "uint16"
 dead_time = "1 ms"
+exposure = "5 ms"
 [device.diode]
 type = "detector"
 provider = "sim://diode"
 shape = [1, 2]
 dtype = "uint16"
 dead_time = "500 us"
+exposure = "5 ms"
 [device.generator]
 type = "generator"
 provider = "sim://generator"
@@ -278,6 +280,15 @@ impl Rig {
         }
     }
 
+    /// The values of one key in the documents of the latest run.
+    fn published(&self, key: &str) -> Vec<f64> {
+        let documents = self.documents();
+        let start = documents.iter().rposition(|(name, _)| name == "start").unwrap();
+        let pages = documents[start..].iter().filter(|(name, _)| name == "event_page");
+        let values = pages.flat_map(|(_, page)| page["data"][key].as_array().unwrap().clone());
+        values.map(|value| value.as_f64().unwrap()).collect()
+    }
+
     /// How much of a frame is over in the middle of its exposure: where a file has the axes.
     fn middle(&self, detector: &str, stack: &Stack) -> f64 {
         let timing = &self.process.beamline.capabilities.detectors[&name(detector)];
@@ -302,6 +313,8 @@ impl Rig {
         for index in 0..frames as usize {
             assert_eq!(usize::from(pixels[index * row]), index % 65_536, "{}", path.display());
         }
+        let (ColumnData::F64(totals), _) = column("/StatsTotal") else { panic!("totals are f64") };
+        assert_eq!(&self.published(&format!("{detector}_total")), &totals[..frames as usize]);
         let expected = stack.frames(0..frames);
         for (axis, name) in stack.axes().iter().enumerate() {
             let (ColumnData::F64(positions), _) = column(&format!("/{name}")) else {

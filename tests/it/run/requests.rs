@@ -1,0 +1,119 @@
+//! Requests that come at an awkward moment are not forgotten.
+use super::rig::{GRID, Setup, spec, with_rig};
+use bluefly_actors::{
+    coordinator::{Abort, Pause, Prepare, Resume, Stop, publish::EndRun},
+    status::Outcome,
+};
+use bluefly_protocol::{document, run::RunPhase};
+use std::time::Duration;
+
+const LINE: &str = r#"{"type": "Fly", "spec": {"type": "ConstantDuration", "constant_duration": 0.1,
+    "spec": {"type": "Linspace", "axis": "x", "start": 0, "stop": 4, "num": 5}}}"#;
+
+fn dump() -> Abort {
+    Abort { reason: Some("beam dump".to_owned()) }
+}
+
+/// How long a line takes from kickoff to the last document.
+fn flight_time() -> Duration {
+    with_rig(Setup::default(), async |rig| {
+        rig.ready(LINE).await;
+        let kickoff = rig.process.clock.now();
+        rig.kickoff().await.finished().await.unwrap();
+        rig.process.clock.now() - kickoff
+    })
+}
+
+#[test]
+fn an_abort_while_the_last_documents_go_out_is_not_forgotten() {
+    let end = flight_time();
+    for early in 0..12 {
+        with_rig(Setup::default(), async |rig| {
+            rig.ready(LINE).await;
+            let status = rig.kickoff().await;
+            rig.sleep(end.saturating_sub(Duration::from_micros(early))).await;
+            let running = rig.progress().phase != RunPhase::Completed;
+            let aborted = rig.ask(dump()).await.unwrap().finished().await;
+            assert_eq!(aborted, Ok(Outcome::Aborted), "{early} us before the end");
+            if running {
+                assert_eq!(status.finished().await, Ok(Outcome::Aborted), "{early} us");
+            }
+            assert_eq!(rig.progress().phase, RunPhase::Idle);
+            assert_eq!(rig.stop_document()["exit_status"], "abort", "{early} us before the end");
+            rig.assert_safe();
+        });
+    }
+}
+
+#[test]
+fn an_abort_after_a_stop_has_its_reason_in_the_documents() {
+    with_rig(Setup::default(), async |rig| {
+        rig.ready(GRID).await;
+        let status = rig.kickoff().await;
+        rig.sleep(Duration::from_millis(700)).await;
+        rig.ask(Stop).await.unwrap();
+        rig.ask(dump()).await.unwrap();
+        status.finished().await.unwrap();
+        let stop = rig.stop_document();
+        assert_eq!((&stop["exit_status"], &stop["reason"]), (&"abort".into(), &"beam dump".into()));
+    });
+}
+
+#[test]
+fn frames_are_taken_again_though_the_request_is_made_twice() {
+    let edits = vec![(r#"collect_period = "1 s""#, r#"collect_period = "1 s", lag = "20 frames""#)];
+    with_rig(Setup { edits, ..Setup::default() }, async |rig| {
+        rig.ready(GRID).await;
+        let status = rig.kickoff().await;
+        rig.sleep(Duration::from_secs(2)).await;
+        rig.ask(Pause).await.unwrap();
+        rig.reach(RunPhase::Paused).await;
+        let done = rig.progress().frames_done as usize;
+        rig.ask(Resume { retake: 7 }).await.unwrap();
+        rig.ask(Resume::default()).await.unwrap();
+        assert_eq!(status.finished().await, Ok(Outcome::Done(40)));
+        rig.unstage().await.unwrap();
+        rig.assert_complete(GRID, 40);
+        let writes = rig.process.world.frames_written(&super::rig::name("camera"));
+        assert_eq!(writes[done - 7..done], [2; 7]);
+    });
+}
+
+#[test]
+fn a_rejected_specification_leaves_the_plan_that_was_ready() {
+    with_rig(Setup::default(), async |rig| {
+        rig.ready(LINE).await;
+        let unknown = spec(&LINE.replace("\"x\"", "\"q\""));
+        rig.step(Prepare(unknown)).await.unwrap_err();
+        assert_eq!(rig.progress().phase, RunPhase::Ready);
+        assert_eq!(rig.kickoff().await.finished().await, Ok(Outcome::Done(5)));
+        rig.unstage().await.unwrap();
+        rig.assert_complete(LINE, 5);
+    });
+}
+
+#[test]
+fn a_run_that_was_never_ended_is_not_gone_on_with() {
+    with_rig(Setup::default(), async |rig| {
+        rig.ready(LINE).await;
+        rig.kickoff().await.finished().await.unwrap();
+        // The publisher is gone when the run is ended, and stays so for longer than anybody waits.
+        let publisher = &rig.process.beamline.publisher.1;
+        rig.process.tree.remove("publisher").await.unwrap();
+        assert!(!publisher.is_up());
+        let error = rig.unstage().await.unwrap_err().to_string();
+        assert!(error.contains("publisher: cannot end the run"), "{error}");
+    });
+    // What the next kickoff finds in the ledger is ended first.
+    with_rig(Setup::default(), async |rig| {
+        rig.ready(LINE).await;
+        rig.kickoff().await.finished().await.unwrap();
+        rig.unstage().await.unwrap();
+        let end = EndRun(document::Outcome::Success);
+        let within = Duration::from_secs(1);
+        let again = rig.process.beamline.publisher.1.ask(end, within).await.unwrap();
+        assert_eq!(again.finished().await, Ok(Outcome::Done(())));
+        let stops = rig.documents().iter().filter(|(name, _)| name == "stop").count();
+        assert_eq!(stops, 1, "an end that is told twice is published once");
+    });
+}
