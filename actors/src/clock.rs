@@ -71,7 +71,7 @@ pub struct Clock(Arc<Inner>);
 const STRETCH: u32 = 1_000;
 /// The grain of a simulated clock, and the price of one answer from a foreign thread.
 const TICK: Duration = Duration::from_micros(1);
-/// Thirty years: beyond any scan, within what every platform can represent.
+/// Thirty years of beamline time: beyond any scan.
 const FAR_FUTURE: Duration = Duration::from_hours(24 * 365 * 30);
 /// 2026-01-01T00:00:00Z, at which every simulation starts.
 const SIMULATION_UNIX_START_S: f64 = 1_767_225_600.0;
@@ -118,13 +118,17 @@ impl Clock {
         self.sleep_until(self.now() + duration).await;
     }
 
-    /// Resolves at `deadline`, at once if it has passed.
+    /// Resolves at `deadline`, at once if it has passed; never, if it is more than thirty years after
+    /// the clock was made.
     pub async fn sleep_until(&self, deadline: Instant) {
         // A timer that is due already would still wait for the next grain.
         if self.0.pace == Pace::Real && self.now() >= deadline {
             return;
         }
-        tokio::time::sleep_until(self.tokio_instant(deadline)).await;
+        match self.tokio_instant(deadline) {
+            Some(deadline) => tokio::time::sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// The output of `future`, or [`Elapsed`] if it takes longer than `within`.
@@ -133,8 +137,10 @@ impl Clock {
         within: Duration,
         future: F,
     ) -> Result<F::Output, Elapsed> {
-        let deadline = self.tokio_instant(self.now() + within);
-        tokio::time::timeout_at(deadline, future).await.map_err(|_| Elapsed)
+        match self.tokio_instant(self.now() + within) {
+            Some(deadline) => tokio::time::timeout_at(deadline, future).await.map_err(|_| Elapsed),
+            None => Ok(future.await),
+        }
     }
 
     /// Runs `work` on a thread of the blocking pool and resolves with its result.
@@ -159,11 +165,69 @@ impl Clock {
         result.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     }
 
-    fn tokio_instant(&self, instant: Instant) -> tokio::time::Instant {
+    /// When `instant` is on the clock beneath; `None` if it never comes. The limit is one of beamline
+    /// time: the stretched time beneath is as far beyond it as it has to be.
+    fn tokio_instant(&self, instant: Instant) -> Option<tokio::time::Instant> {
+        if instant.0 > FAR_FUTURE {
+            return None;
+        }
         let since_start = match self.0.pace {
             Pace::Real => instant.0,
             Pace::Simulated => instant.0.saturating_mul(STRETCH),
         };
-        self.0.started + since_start.min(FAR_FUTURE)
+        self.0.started.checked_add(since_start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::simulated_system;
+
+    const DAY: Duration = Duration::from_hours(24);
+    const US: Duration = Duration::from_micros(1);
+
+    /// A sleep of `duration`, begun `at` this time, ends at its microsecond.
+    fn check(at: Duration, duration: Duration) {
+        simulated_system().block_on(async {
+            let clock = Clock::simulated();
+            clock.sleep(at).await;
+            assert_eq!(clock.now(), Instant(at));
+            clock.sleep(duration).await;
+            assert_eq!(clock.now(), Instant(at + duration));
+        });
+    }
+
+    /// The limit of thirty years was once one of stretched time, and passed after 10.95 days.
+    #[test]
+    fn simulated_time_did_not_end_after_eleven_days() {
+        check(Duration::ZERO, 29 * DAY);
+        check(11 * DAY, US);
+        check(29 * DAY + US, 31 * DAY);
+        check(Duration::ZERO, FAR_FUTURE);
+    }
+
+    #[test]
+    fn a_timeout_after_eleven_days_was_over_at_once() {
+        simulated_system().block_on(async {
+            let clock = Clock::simulated();
+            clock.sleep(20 * DAY).await;
+            assert_eq!(clock.timeout(2 * US, clock.sleep(US)).await, Ok(()));
+            assert_eq!(clock.timeout(US, clock.sleep(2 * US)).await, Err(Elapsed));
+            assert_eq!(clock.now(), Instant(20 * DAY + 2 * US));
+        });
+    }
+
+    #[test]
+    fn a_sleep_beyond_the_far_future_returned_at_once() {
+        simulated_system().block_on(async {
+            let clock = Clock::simulated();
+            clock.sleep(FAR_FUTURE - DAY).await;
+            let beyond = clock.now() + 2 * DAY;
+            assert_eq!(clock.timeout(DAY, clock.sleep_until(beyond)).await, Err(Elapsed));
+            assert_eq!(clock.now(), Instant(FAR_FUTURE));
+            let endless = clock.timeout(Duration::MAX, async { 1 });
+            assert_eq!(endless.await, Ok(1));
+        });
     }
 }
