@@ -45,11 +45,12 @@ const DEVICE_TIMEOUT: Duration = Duration::from_mins(1);
 /// One device of a kind: its name and what knows its hardware.
 type Logics<L> = Vec<(Name, Rc<L>)>;
 
-/// Everything that has signals, connected.
+/// Everything that has signals, connected. Cheap to clone; all clones are the same hardware.
+#[derive(Clone)]
 pub(crate) struct Devices {
-    motors: Logics<MotorLogic>,
-    controllers: Logics<TrajectoryLogic>,
-    detectors: Logics<DetectorLogic>,
+    pub(crate) motors: Logics<MotorLogic>,
+    pub(crate) controllers: Logics<TrajectoryLogic>,
+    pub(crate) detectors: Logics<DetectorLogic>,
     generators: Logics<GeneratorLogic>,
 }
 

@@ -6,6 +6,7 @@ pub mod beamline_file;
 pub mod cli;
 mod logging;
 pub mod process;
+mod safety;
 pub mod sim_disk;
 mod survey;
 pub mod swarm;

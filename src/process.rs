@@ -4,16 +4,18 @@ use crate::{
     sim_disk::SimDisk,
 };
 use bluefly_actors::{
-    clock::Clock,
-    coordinator::{Beamline, Bulletin, ScanCoordinator, publish::Ledger},
+    clock::{Clock, Elapsed},
+    coordinator::{Abort, Beamline, Bulletin, ScanCoordinator, publish::Ledger},
     logic::detector::Dtype,
     random::Seed,
     signal::SignalError,
+    status::OperationError,
     storage::{Disk, MemoryDisk, StorageClient, StorageConfig},
-    supervise::{Env, Exit, Ref, Schedule, Tree},
+    supervise::{AskError, Env, Exit, Ref, Schedule, Tree},
 };
 use bluefly_protocol::{
     beamline::{self, BeamlineSpec},
+    fault::Refused,
     name::Name,
 };
 use bluefly_sim::{
@@ -72,6 +74,21 @@ pub enum StartError {
     NotUp(&'static str),
 }
 
+/// Why a run could not be ended in order.
+#[derive(Debug, thiserror::Error)]
+pub enum AbortError {
+    #[error("every restart was used up: {0:?}")]
+    TreeEnded(Exit),
+    #[error("the end of the run {0}")]
+    Elapsed(#[from] Elapsed),
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    Operation(#[from] OperationError),
+}
+
 /// A beamline in operation.
 pub struct Process {
     pub clock: Clock,
@@ -84,6 +101,8 @@ pub struct Process {
     pub world: World,
     /// Where the documents are.
     pub documents: PathBuf,
+    /// The hardware as the actors see it, for when they are gone.
+    devices: Devices,
 }
 
 impl Process {
@@ -101,22 +120,81 @@ impl Process {
         let documents = directory.join(DOCUMENTS);
         let ledger = Ledger::new(documents.clone(), seed.stream("documents", 0));
         let bulletin = Bulletin::default();
-        let assembly =
-            Assembly { spec, devices, storage: storage.clone(), bulletin: bulletin.clone() };
+        let assembly = Assembly {
+            spec,
+            devices: devices.clone(),
+            storage: storage.clone(),
+            bulletin: bulletin.clone(),
+        };
         let (supervisor, coordinator, beamline) = assembly.supervisor(&clock, directory, ledger)?;
         let tree = supervisor.spawn("root", &env);
         coordinator.up().await.map_err(|_| StartError::NotUp(COORDINATOR))?;
-        Ok(Self { clock, tree, coordinator, bulletin, storage, beamline, world, documents })
+        Ok(Self {
+            clock,
+            tree,
+            coordinator,
+            bulletin,
+            storage,
+            beamline,
+            world,
+            documents,
+            devices,
+        })
     }
 
-    /// Stops every actor in order, closes every file and joins the storage thread.
+    /// Ends the run that is under way, if there is one, for `reason`; resolves once everything is at
+    /// rest and the documents have their end.
+    ///
+    /// A coordinator that is being restarted is waited for: its next incarnation ends what the last
+    /// one left. Fails after a minute, and at once if there will be no coordinator any more.
+    pub async fn abort(&self, reason: &str) -> Result<(), AbortError> {
+        let aborted = async {
+            loop {
+                match self.ask_to_abort(reason).await {
+                    Err(
+                        AbortError::Ask(AskError::Down(_) | AskError::Lost(_))
+                        | AbortError::Operation(OperationError::Lost { .. }),
+                    ) => {}
+                    ended => return ended,
+                }
+            }
+        };
+        tokio::select! { biased;
+            exit = self.tree.join() => Err(AbortError::TreeEnded(exit)),
+            aborted = self.clock.timeout(ABORT_WITHIN, aborted) => aborted?,
+        }
+    }
+
+    async fn ask_to_abort(&self, reason: &str) -> Result<(), AbortError> {
+        let abort = Abort { reason: Some(reason.to_owned()) };
+        self.coordinator.up().await?;
+        let status = self.coordinator.ask(abort, ANSWER_WITHIN).await??;
+        status.finished().await?;
+        Ok(())
+    }
+
+    /// Ends the run that is under way, in order; then everything as [`halt`](Self::halt) does.
     pub async fn shutdown(self) -> Exit {
+        if let Err(error) = self.abort("the process was shut down").await {
+            tracing::error!(%error, "the run was not ended in order");
+        }
+        self.halt().await
+    }
+
+    /// Stops every actor in order, makes the hardware safe whatever they left, closes every file and
+    /// joins the storage thread. A run that is under way is cut off: its documents have no end.
+    pub async fn halt(self) -> Exit {
         let exit = self.tree.shutdown().await;
+        self.devices.make_safe(&self.clock).await;
         self.storage.shutdown().await;
         exit
     }
 }
 
+/// How long the coordinator may take to answer a request.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long the end of a run may take.
+const ABORT_WITHIN: Duration = Duration::from_mins(1);
 /// Name of the file of documents.
 pub(crate) const DOCUMENTS: &str = "documents.jsonl";
 /// Frames of which a simulated detector remembers the statistics.

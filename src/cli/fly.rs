@@ -1,5 +1,5 @@
 //! Flying one specification from beginning to end, on a beamline that is put up for it.
-use super::{CliError, progress::Display};
+use super::{CliError, progress::Display, signals::Signals};
 use crate::{
     logging::Logging,
     process::{DOCUMENTS, Options, Process, StartError},
@@ -7,7 +7,7 @@ use crate::{
 use actix::{Context, Handler, Message, dev::ToEnvelope};
 use bluefly_actors::{
     clock::Clock,
-    coordinator::{Abort, Kickoff, Prepare, RunStatus, ScanCoordinator, Stage, Unstage},
+    coordinator::{Kickoff, Prepare, RunStatus, ScanCoordinator, Stage, Unstage},
     random::Seed,
     status::{OperationError, Outcome},
     supervise::Watchdog,
@@ -19,8 +19,8 @@ use bluefly_protocol::{
     scan::Spec,
 };
 use bluefly_sim::trace::TraceLayer;
-use std::{fs, path::PathBuf, time::Duration};
-use tokio::signal::unix::{SignalKind, signal};
+use futures_util::join;
+use std::{fs, path::PathBuf, pin::pin, time::Duration};
 
 /// Whether time passes or jumps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +52,6 @@ pub(super) struct Landed {
 
 /// How long the coordinator may take to answer a request.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// How long the undo after a failure may take.
-const UNDO_WITHIN: Duration = Duration::from_mins(1);
 /// A poll of an actor that takes longer is named in the log.
 const BLOCKED: Duration = Duration::from_millis(50);
 
@@ -97,7 +95,7 @@ async fn fly_here(job: Job, log: &Logging) -> Result<Landed, CliError> {
     let watchdog = watchdog.map_err(|error| CliError::failed("watchdog", error.to_string()))?;
     let landed = run(&process, &job, seed).await;
     drop(watchdog);
-    process.shutdown().await;
+    process.halt().await;
     if let (Some(path), Some(trace)) = (&job.trace, trace) {
         fs::write(path, trace.text())
             .map_err(|error| CliError::failed(path.display().to_string(), error.to_string()))?;
@@ -115,27 +113,14 @@ fn not_started(error: &StartError) -> CliError {
     }
 }
 
+/// Flies, and undoes what a run that failed or was interrupted has begun, as far as the actors can.
 async fn run(process: &Process, job: &Job, seed: u64) -> Result<Landed, CliError> {
     let mut display = Display::new();
-    let steps = steps(process, job);
-    let interrupted = interrupted(job.pace);
-    tokio::pin!(steps, interrupted);
+    let mut signals = Signals::new(job.pace);
     let frames = tokio::select! { biased;
-        frames = &mut steps => frames,
+        frames = flown(process, job, &mut signals) => frames,
         () = display.follow(process.bulletin.progress()) => unreachable!("it never ends"),
-        exit = process.tree.join() => {
-            let why = serde_json::to_string(&exit).unwrap_or_default();
-            Err(CliError::failed("supervision", format!("every restart was used up: {why}")))
-        }
-        () = &mut interrupted => {
-            let reason = Some("interrupted by a signal".to_owned());
-            request(process, Abort { reason }).await?;
-            steps.await
-        }
     };
-    if frames.is_err() {
-        undo(process).await;
-    }
     display.show(&process.bulletin.progress().borrow());
     let frames = frames?;
     let progress = process.bulletin.progress().borrow().clone();
@@ -145,18 +130,59 @@ async fn run(process: &Process, job: &Job, seed: u64) -> Result<Landed, CliError
     Ok(Landed { frames, documents: process.documents.clone(), master, seed })
 }
 
+async fn flown(process: &Process, job: &Job, signals: &mut Signals) -> Result<u64, CliError> {
+    let mut steps = pin!(steps(process, job));
+    tokio::select! { biased;
+        frames = &mut steps => match frames {
+            Ok(frames) => Ok(frames),
+            Err(error) => {
+                patiently(undo(process), signals).await?;
+                Err(error)
+            }
+        },
+        exit = process.tree.join() => {
+            let why = serde_json::to_string(&exit).unwrap_or_default();
+            Err(CliError::failed("supervision", format!("every restart was used up: {why}")))
+        }
+        () = signals.reach(1) => patiently(interrupted(process, steps), signals).await,
+    }
+}
+
+/// What `work` comes to, unless somebody asks a second time for the process to end.
+async fn patiently<T>(
+    work: impl Future<Output = Result<T, CliError>>,
+    signals: &mut Signals,
+) -> Result<T, CliError> {
+    tokio::select! { biased;
+        done = work => done,
+        () = signals.reach(2) => {
+            Err(CliError::failed("scan", "a second signal: the end of the run was not waited for"))
+        }
+    }
+}
+
+/// Aborts the run, and tells what came of it: a run that had reached its end is whole.
+async fn interrupted(
+    process: &Process,
+    steps: impl Future<Output = Result<u64, CliError>>,
+) -> Result<u64, CliError> {
+    const REASON: &str = "interrupted by a signal";
+    match join!(steps, process.abort(REASON)) {
+        (Ok(frames), _) => Ok(frames),
+        (Err(_), Ok(())) => Err(CliError::aborted("scan", REASON)),
+        (Err(_), Err(error)) => {
+            Err(CliError::failed("scan", format!("{REASON}, and not ended in order: {error}")))
+        }
+    }
+}
+
 /// Undoes what a run that failed may have left, also if the coordinator died of it: its next
 /// incarnation makes everything safe and ends the documents, and that is worth waiting for.
-async fn undo(process: &Process) {
-    let undone = async {
-        process.coordinator.up().await.map_err(|error| error.to_string())?;
-        let status = request(process, Abort::default()).await.map_err(|error| error.to_string())?;
-        status.finished().await.map_err(|error| error.to_string())
-    };
-    let undone = process.clock.timeout(UNDO_WITHIN, undone).await;
-    if let Err(error) = undone.unwrap_or_else(|elapsed| Err(elapsed.to_string())) {
-        tracing::error!(error, "not everything is undone");
+async fn undo(process: &Process) -> Result<(), CliError> {
+    if let Err(error) = process.abort("the scan failed").await {
+        tracing::error!(%error, "not everything is undone");
     }
+    Ok(())
 }
 
 async fn steps(process: &Process, job: &Job) -> Result<u64, CliError> {
@@ -193,25 +219,4 @@ where
     let answer = process.coordinator.ask(message, ANSWER_WITHIN).await;
     let answer = answer.map_err(|error| CliError::failed("scan", error.to_string()))?;
     answer.map_err(|refused| CliError::failed("scan", refused.to_string()))
-}
-
-/// Resolves when the process is asked to end, by Ctrl-C or SIGTERM; never on the simulated clock,
-/// which hears of nothing outside.
-async fn interrupted(pace: Pace) {
-    if pace == Pace::Fast {
-        return std::future::pending().await;
-    }
-    let interrupt = signal(SignalKind::interrupt());
-    match interrupt.and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?))) {
-        Ok((mut interrupt, mut terminate)) => {
-            tokio::select! { biased;
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        }
-        Err(error) => {
-            tracing::warn!(%error, "Ctrl-C will end the process at once");
-            std::future::pending::<()>().await;
-        }
-    }
 }

@@ -6,6 +6,7 @@ mod fly;
 mod points;
 mod progress;
 mod scan;
+mod signals;
 mod simulate;
 
 pub(crate) use error::CliError;

@@ -7,5 +7,6 @@ mod life;
 mod pause;
 mod requests;
 mod rig;
+mod shutdown;
 mod steps;
 mod swarm;

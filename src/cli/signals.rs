@@ -1,0 +1,72 @@
+//! [`Signals`]: Ctrl-C and SIGTERM, counted.
+use super::fly::Pace;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The signals that ask the process to end, from the moment this was made. There are none on the
+/// simulated clock, which hears of nothing outside: there they end the process as they always do.
+pub(super) struct Signals {
+    /// Interrupt and terminate.
+    streams: Option<(Signal, Signal)>,
+    count: u32,
+}
+
+impl Signals {
+    pub(super) fn new(pace: Pace) -> Self {
+        let streams = match pace {
+            Pace::Fast => None,
+            Pace::Real => streams(),
+        };
+        Self { streams, count: 0 }
+    }
+
+    /// Resolves once `count` of them have come since this was made.
+    pub(super) async fn reach(&mut self, count: u32) {
+        while self.count < count {
+            let Some((interrupt, terminate)) = &mut self.streams else {
+                return std::future::pending().await;
+            };
+            tokio::select! { biased;
+                Some(()) = interrupt.recv() => {}
+                Some(()) = terminate.recv() => {}
+                else => return std::future::pending().await,
+            }
+            self.count += 1;
+        }
+    }
+}
+
+fn streams() -> Option<(Signal, Signal)> {
+    let interrupt = signal(SignalKind::interrupt());
+    match interrupt.and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?))) {
+        Ok(streams) => Some(streams),
+        Err(error) => {
+            tracing::warn!(%error, "Ctrl-C will end the process at once");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bluefly_actors::system::real_system;
+    use std::process::{Command, id};
+
+    fn send(signal: &str) {
+        let sent = Command::new("kill").args([signal, &id().to_string()]).status();
+        assert!(sent.expect("there is a kill").success());
+    }
+
+    #[test]
+    fn a_second_signal_was_ignored() {
+        real_system().block_on(async {
+            let mut signals = Signals::new(Pace::Real);
+            send("-TERM");
+            signals.reach(1).await;
+            signals.reach(1).await;
+            send("-INT");
+            signals.reach(2).await;
+            assert_eq!(signals.count, 2);
+        });
+    }
+}
