@@ -113,7 +113,9 @@ fn not_started(error: &StartError) -> CliError {
     }
 }
 
-/// Flies, and undoes what a run that failed or was interrupted has begun, as far as the actors can.
+/// Flies, and undoes what a run that failed or was interrupted has begun. That is worth waiting for,
+/// also if the coordinator died of it: its next incarnation makes everything safe and ends the
+/// documents.
 async fn run(process: &Process, job: &Job, seed: u64) -> Result<Landed, CliError> {
     let mut display = Display::new();
     let mut signals = Signals::new(job.pace);
@@ -136,7 +138,10 @@ async fn flown(process: &Process, job: &Job, signals: &mut Signals) -> Result<u6
         frames = &mut steps => match frames {
             Ok(frames) => Ok(frames),
             Err(error) => {
-                patiently(undo(process), signals).await?;
+                let undone = signals.patiently(process.abort("the scan failed")).await;
+                if let Some(Err(error)) = undone {
+                    tracing::error!(%error, "not everything is undone");
+                }
                 Err(error)
             }
         },
@@ -144,19 +149,12 @@ async fn flown(process: &Process, job: &Job, signals: &mut Signals) -> Result<u6
             let why = serde_json::to_string(&exit).unwrap_or_default();
             Err(CliError::failed("supervision", format!("every restart was used up: {why}")))
         }
-        () = signals.reach(1) => patiently(interrupted(process, steps), signals).await,
-    }
-}
-
-/// What `work` comes to, unless somebody asks a second time for the process to end.
-async fn patiently<T>(
-    work: impl Future<Output = Result<T, CliError>>,
-    signals: &mut Signals,
-) -> Result<T, CliError> {
-    tokio::select! { biased;
-        done = work => done,
-        () = signals.reach(2) => {
-            Err(CliError::failed("scan", "a second signal: the end of the run was not waited for"))
+        () = signals.reach(1) => {
+            let ended = signals.patiently(interrupted(process, steps)).await;
+            ended.unwrap_or_else(|| {
+                let message = "a second signal: the end of the run was not waited for";
+                Err(CliError::failed("scan", message))
+            })
         }
     }
 }
@@ -174,15 +172,6 @@ async fn interrupted(
             Err(CliError::failed("scan", format!("{REASON}, and not ended in order: {error}")))
         }
     }
-}
-
-/// Undoes what a run that failed may have left, also if the coordinator died of it: its next
-/// incarnation makes everything safe and ends the documents, and that is worth waiting for.
-async fn undo(process: &Process) -> Result<(), CliError> {
-    if let Err(error) = process.abort("the scan failed").await {
-        tracing::error!(%error, "not everything is undone");
-    }
-    Ok(())
 }
 
 async fn steps(process: &Process, job: &Job) -> Result<u64, CliError> {

@@ -19,6 +19,14 @@ impl Signals {
         Self { streams, count: 0 }
     }
 
+    /// What `work` comes to; `None` as soon as a second signal has come.
+    pub(super) async fn patiently<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! { biased;
+            done = work => Some(done),
+            () = self.reach(2) => None,
+        }
+    }
+
     /// Resolves once `count` of them have come since this was made.
     pub(super) async fn reach(&mut self, count: u32) {
         while self.count < count {
@@ -66,7 +74,8 @@ mod tests {
             signals.reach(1).await;
             send("-INT");
             signals.reach(2).await;
-            assert_eq!(signals.count, 2);
+            assert_eq!(signals.patiently(async { 1 }).await, Some(1));
+            assert_eq!(signals.patiently(std::future::pending::<()>()).await, None);
         });
     }
 }

@@ -7,26 +7,26 @@ use std::{
     process::{Command, Stdio},
 };
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// How a command ended: exit status, standard output, standard error.
-struct Ended {
-    status: i32,
-    out: String,
-    err: String,
+pub(crate) struct Ended {
+    pub(crate) status: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-fn bluefly(arguments: &[&str]) -> Command {
+pub(crate) fn bluefly(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bluefly"));
     command.args(arguments).current_dir(ROOT).env_remove("BLUEFLY_LOG");
     command
 }
 
-fn ended(command: &mut Command) -> Ended {
+pub(crate) fn ended(command: &mut Command) -> Ended {
     ended_with_input(command, "")
 }
 
-fn ended_with_input(command: &mut Command, input: &str) -> Ended {
+pub(crate) fn ended_with_input(command: &mut Command, input: &str) -> Ended {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();

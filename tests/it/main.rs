@@ -3,6 +3,7 @@
 mod beam;
 mod cli;
 mod dependencies;
+mod flown;
 mod logic;
 mod run;
 mod scan_golden;
