@@ -4,8 +4,9 @@
     check_scan.py DIR [--expect success|abort|fail] [--num-events N]
 
 Documents: every line against the schemas of event-model, and the order of the stream.
-Files: every dataset that a stream_resource names, with h5py: as many rows as the stop document
-says, none missing (no NaN in float columns, unique ids unique). The NeXus master: every link leads
+Files: every dataset that a stream_resource names, with h5py: at least as many committed rows as the
+documents announce, and exactly as many after a scan that came to its end; none missing (no NaN in
+float columns), none twice (unique ids, which every file must have). The NeXus master: every link leads
 somewhere. Exit status 0 if all is right, 1 with one line per finding otherwise.
 """
 
@@ -22,6 +23,9 @@ import numpy as np
 from event_model import DocumentNames, schema_validators
 
 ROWS_AT_ONCE = 1024
+# How many rows of a file are whole, and which of its datasets numbers the frames.
+COMMITTED = "/entry/bluefly/committed"
+UNIQUE_ID = "-NDArrayUniqueId"
 
 
 class Findings(list):
@@ -142,7 +146,16 @@ class Run:
                 for key, v in d["data_keys"].items() if v.get("external") == "STREAM:"}
         return [uid for uid, resource in self.resources.items() if resource["data_key"] in keys]
 
+    def is_whole(self):
+        """Whether the scan came to its end by itself: a run that was stopped is a success as well."""
+        if not self.start or not self.stop or self.stop["exit_status"] != "success":
+            return False
+        return self.stop.get("num_events", {}).get("primary") == self.start.get("num_points")
+
     def check_files(self):
+        numbered = {r["uri"] for r in self.resources.values() if r["data_key"].endswith(UNIQUE_ID)}
+        for uri in sorted({r["uri"] for r in self.resources.values()} - numbered):
+            self.findings.append(f"{uri}: no data key *{UNIQUE_ID}: nothing numbers its frames")
         for uid, resource in self.resources.items():
             path = Path(unquote(urlparse(resource["uri"]).path))
             key, dataset = resource["data_key"], resource["parameters"]["dataset"]
@@ -158,9 +171,12 @@ class Run:
         where = f"{Path(dataset.file.filename).name}: {dataset.name}"
         if not self.findings.check(dataset.ndim, f"{where}: no rows"):
             return
-        have = len(dataset)
+        have, committed = len(dataset), int(dataset.file[COMMITTED][0])
         self.findings.check(have >= rows, f"{where}: {have} rows, documents say {rows}")
-        if self.stop and self.stop["exit_status"] == "success":
+        # Frames of which no document tells may be there when a run was ended before its time.
+        right = rows <= committed <= have
+        self.findings.check(right, f"{where}: {have} rows, {committed} committed, documents say {rows}")
+        if self.is_whole():
             self.findings.check(have == rows, f"{where}: {have} rows, stop says {rows}")
         row = [length for length in dataset.shape[1:]]
         said = [length for length in (shape or [])]
@@ -174,7 +190,7 @@ class Run:
                     first = start + int(missing.argmax())
                     self.findings.append(f"{where}: frame {first} is missing (NaN)")
                     break
-        if key.endswith(("unique_id", "uid")):
+        if key.endswith(UNIQUE_ID):
             unique = len(np.unique(dataset[:rows])) == rows
             self.findings.check(unique, f"{where}: a frame is there twice")
 

@@ -15,6 +15,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from check_scan import check_directory  # noqa: E402
 
 NUM_FRAMES = 6
+UNIQUE_ID = "camera-NDArrayUniqueId"
+UNIQUE_ID_DATASET = "/entry/instrument/NDAttributes/NDArrayUniqueId"
 
 
 def documents(directory):
@@ -22,8 +24,8 @@ def documents(directory):
     keys = {
         "camera": {"source": uri, "dtype": "array", "dtype_numpy": "<u2", "shape": [2, 3],
                    "external": "STREAM:"},
-        "camera_unique_id": {"source": uri, "dtype": "number", "dtype_numpy": "<u8", "shape": [],
-                             "external": "STREAM:"},
+        UNIQUE_ID: {"source": uri, "dtype": "number", "dtype_numpy": "<f8", "shape": [],
+                    "external": "STREAM:"},
         "x": {"source": "sim://x", "dtype": "number", "dtype_numpy": "<f8", "shape": []},
     }
     def resource(key, dataset):
@@ -42,40 +44,44 @@ def documents(directory):
             "seq_num": [i + 1 for i in rows], "time": [1.0 + i for i in rows], "filled": {},
             "data": {"x": [0.5 * i for i in rows]}, "timestamps": {"x": [1.0 + i for i in rows]}}]
     found = [
-        ["start", {"uid": "run", "time": 1.0}],
+        ["start", {"uid": "run", "time": 1.0, "num_points": NUM_FRAMES}],
         ["descriptor", {"uid": "primary", "run_start": "run", "time": 1.0, "name": "primary",
                         "data_keys": keys}],
-        resource("camera", "/entry/data/data"), resource("camera_unique_id", "/entry/data/uid")]
+        resource("camera", "/entry/data/data"), resource(UNIQUE_ID, UNIQUE_ID_DATASET)]
     for start, stop in [(0, 4), (4, NUM_FRAMES)]:
-        found += [datum("camera", start, stop), datum("camera_unique_id", start, stop),
+        found += [datum("camera", start, stop), datum(UNIQUE_ID, start, stop),
                   page(start, stop)]
     found.append(["stop", {"uid": "stop", "run_start": "run", "time": 9.0,
                            "exit_status": "success", "num_events": {"primary": NUM_FRAMES}}])
     return found
 
 
-def write(directory, found, unique_ids, images):
+def write(directory, found, unique_ids, images, committed):
     lines = [json.dumps({"name": name, "doc": doc}) for name, doc in found]
     (directory / "documents.jsonl").write_text("\n".join(lines) + "\n")
     with h5py.File(directory / "camera.h5", "w") as file:
         file["/entry/data/data"] = images
-        file["/entry/data/uid"] = np.array(unique_ids, dtype="u8")
+        file[UNIQUE_ID_DATASET] = np.array(unique_ids, dtype="f8")
+        file["/entry/bluefly/committed"] = np.array([committed], "u8")
     with h5py.File(directory / "run.nxs", "w") as file:
         file.create_group("entry").attrs["NX_class"] = "NXentry"
         file["/entry/camera"] = h5py.ExternalLink("camera.h5", "/entry/data")
 
 
 class CheckScan(unittest.TestCase):
-    def findings(self, change=lambda found: None, unique_ids=range(NUM_FRAMES), images=None,
-                 disturb=lambda directory: None):
+    def findings(self, change=lambda found: None, unique_ids=None, images=None,
+                 disturb=lambda directory: None, expect="success", rows=NUM_FRAMES,
+                 committed=None):
         with tempfile.TemporaryDirectory() as name:
             directory = Path(name)
             found = copy.deepcopy(documents(directory))
             change(found)
-            images = np.zeros((NUM_FRAMES, 2, 3), "u2") if images is None else images
-            write(directory, found, list(unique_ids), images)
+            images = np.zeros((rows, 2, 3), "u2") if images is None else images
+            unique_ids = range(rows) if unique_ids is None else unique_ids
+            committed = rows if committed is None else committed
+            write(directory, found, list(unique_ids), images, committed)
             disturb(directory)
-            return check_directory(directory, "success", NUM_FRAMES)[0]
+            return check_directory(directory, expect, NUM_FRAMES)[0]
 
     def found(self, text, **fault):
         findings = self.findings(**fault)
@@ -108,11 +114,30 @@ class CheckScan(unittest.TestCase):
         self.found("is there twice", unique_ids=[0, 1, 2, 3, 4, 4])
         self.found("5 rows, documents say 6", images=np.zeros((NUM_FRAMES - 1, 2, 3), "u2"))
         self.found("7 rows, stop says 6", images=np.zeros((NUM_FRAMES + 1, 2, 3), "u2"))
+        self.found("5 committed, documents say 6", committed=5)
         self.found("rows of shape", images=np.zeros((NUM_FRAMES, 2, 2), "u2"))
         missing = np.zeros((NUM_FRAMES, 2, 3))
         missing[4, 1, 1] = np.nan
         self.found("frame 4 is missing", images=missing)
         self.found("cannot be read", disturb=lambda directory: (directory / "camera.h5").unlink())
+
+    def test_a_file_whose_frames_nothing_numbers_is_found(self):
+        def rename(found):
+            found[1][1]["data_keys"]["camera_uid"] = found[1][1]["data_keys"].pop(UNIQUE_ID)
+            found[3][1]["data_key"] = "camera_uid"
+        self.found("nothing numbers its frames", change=rename)
+
+    def test_a_run_that_was_ended_before_its_time_may_have_more_rows_than_announced(self):
+        def ended(exit_status, num_points):
+            def change(found):
+                found[0][1]["num_points"] = num_points
+                found[-1][1].update(exit_status=exit_status, reason="somebody came")
+            return change
+        for exit_status in ("success", "abort", "fail"):
+            change = ended(exit_status, 2 * NUM_FRAMES)
+            found = self.findings(change=change, rows=NUM_FRAMES + 2, expect=exit_status)
+            self.assertEqual(found, [], exit_status)
+        self.found("stop says 6", change=ended("success", NUM_FRAMES), rows=NUM_FRAMES + 2)
 
     def test_faults_in_the_master_are_found(self):
         self.found("no NeXus master", disturb=lambda directory: (directory / "run.nxs").unlink())
