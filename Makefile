@@ -2,10 +2,15 @@
 # One development profile serves clippy, tests and checks, so that nothing is built twice.
 
 PYTHON := .venv/bin/python
-BLUEFLY := target/debug/bluefly
-SCANS := target/scans
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BLUEFLY := $(TARGET)/debug/bluefly
+SCANS := $(TARGET)/scans
+# Checks the documents as their readers understand them; not part of this repository.
+VALIDATE := ../shared/tools/validate_docs.py
 
 .PHONY: demo test setup fmt lint doc unit check-scan deny bench
+# The parts of `test` follow one another: all of them build, and some need what another one made.
+.NOTPARALLEL:
 
 demo: setup
 	cargo run --quiet --release -- demo
@@ -37,6 +42,13 @@ check-scan: setup
 	$(PYTHON) tests/python/check_scan.py $(SCANS)/demo --num-events 1600
 	$(PYTHON) tests/python/check_live.py $(BLUEFLY) etc/demo.json etc/sim.toml $(SCANS)/live
 	$(PYTHON) tests/python/check_scan.py $(SCANS)/live --num-events 1600
+	timeout 15 $(BLUEFLY) demo --out $(SCANS)/real
+	$(PYTHON) tests/python/check_scan.py $(SCANS)/real --num-events 1600
+	@if [ -f $(VALIDATE) ]; then \
+	  $(PYTHON) $(VALIDATE) --strict $(SCANS)/*/documents.jsonl; \
+	else \
+	  echo "check-scan: $(VALIDATE) is not there: documents were checked against their schemas only"; \
+	fi
 
 # Licences, sources and duplicates are tested by tests/it/dependencies.rs from the same deny.toml;
 # cargo-deny looks deeper where it is installed. It does not fetch advisories: that needs a network.
