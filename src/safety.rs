@@ -54,7 +54,7 @@ async fn persist<F>(clock: &Clock, device: &Name, make_safe: impl Fn() -> F)
 where
     F: Future<Output = Result<(), Fault>>,
 {
-    let made_safe = async {
+    let attempts = async {
         while let Err(fault) = make_safe().await {
             if fault.class != FaultClass::Disconnected {
                 return Err(fault);
@@ -64,7 +64,7 @@ where
         }
         Ok(())
     };
-    match clock.timeout(WITHIN, made_safe).await {
+    match clock.timeout(WITHIN, attempts).await {
         Ok(Ok(())) => {}
         Ok(Err(fault)) => tracing::error!(%device, %fault, "it may not be safe"),
         Err(elapsed) => tracing::error!(%device, %elapsed, "it may not be safe"),

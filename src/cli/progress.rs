@@ -49,7 +49,9 @@ impl Display {
             return;
         }
         let tenth = progress.frames_done * LINES / progress.frames_total.max(1);
-        if new_phase && is_news(progress.phase) || tenth > self.tenth {
+        // Without a plan there is nothing to tell.
+        let is_news = new_phase && progress.frames_total > 0 && is_news(progress.phase);
+        if is_news || tenth > self.tenth {
             let detectors: Vec<String> = progress
                 .detectors
                 .iter()
