@@ -113,6 +113,6 @@ fn details(device: &DeviceSpec) -> String {
             let dead_time = detector.dead_time;
             format!("{rows} x {columns} {dtype}, dead time {dead_time:?}, trigger {trigger}")
         }
-        DeviceSpec::Generator(generator) => format!("{} frames at a time", generator.chunk_frames),
+        DeviceSpec::Generator(_) => "works out the frames of a scan".to_owned(),
     }
 }

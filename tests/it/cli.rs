@@ -75,7 +75,7 @@ fn devices_are_listed_as_a_table() {
 beamline example: 4 devices
 NAME       TYPE                   PROVIDER         DETAILS
 camera     detector               sim://camera     48 x 64 uint16, dead time 1ms, trigger edge
-generator  generator              sim://generator  1000 frames at a time
+generator  generator              sim://generator  works out the frames of a scan
 motion     trajectory_controller  sim://motion     axes x
 x          motor                  sim://x          -20 to 20 mm, 10 mm/s, 50 mm/s^2
 ";

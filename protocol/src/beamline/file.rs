@@ -141,8 +141,6 @@ pub struct DetectorTable {
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct GeneratorTable {
     pub provider: String,
-    #[serde(default = "thousand")]
-    pub chunk_frames: usize,
 }
 
 /// `[sim]`.

@@ -188,27 +188,18 @@ impl Dtype {
     }
 }
 
-/// What makes a detector take a frame.
+/// What makes a detector take a frame: this version knows one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
     /// A rising edge starts an exposure of a length set beforehand.
     Edge,
-    /// It exposes while a level is high.
-    Level,
-    /// Its own timer, once armed.
-    Internal,
 }
 
 impl Trigger {
-    /// Every trigger that a file may name.
-    pub const ALL: [Self; 3] = [Self::Edge, Self::Level, Self::Internal];
-
     /// The trigger as written.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Edge => "edge",
-            Self::Level => "level",
-            Self::Internal => "internal",
         }
     }
 }
@@ -237,13 +228,11 @@ impl DetectorSpec {
     }
 }
 
-/// Works out the frames of a scan in chunks.
+/// Works out the frames of a scan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GeneratorSpec {
     pub name: Name,
     pub provider: Address,
-    /// Frames worked out at a time.
-    pub chunk_frames: usize,
 }
 
 /// What a simulation of the beamline does, and does wrong.
