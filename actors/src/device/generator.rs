@@ -135,7 +135,7 @@ impl Handler<Enter> for Generator {
         let pieces: Pieces = Box::new(plan.pieces(frame));
         let mut trajectory = plan.planner().plan(pieces);
         let start = trajectory.start();
-        let batch = trajectory.next_batch(batch_size(&plan));
+        let batch = trajectory.next_batch(batch_size(plan.max_segments()));
         let sent = frames(&batch);
         self.tell(ctx, plan.num_frames() - frame, 0);
         self.phase = Phase::Giving(Box::new(Giving { plan, trajectory, sent }));
@@ -154,7 +154,7 @@ impl Handler<NextBatch> for Generator {
         let Phase::Giving(giving) = &mut self.phase else {
             return Err(self.refused("give the next batch", self.phase.name()));
         };
-        let batch = giving.trajectory.next_batch(batch_size(&giving.plan));
+        let batch = giving.trajectory.next_batch(batch_size(giving.plan.max_segments()));
         giving.sent += frames(&batch);
         let (total, sent) = (giving.plan.num_frames(), giving.sent);
         self.tell(ctx, total, sent.max(1));
@@ -162,9 +162,13 @@ impl Handler<NextBatch> for Generator {
     }
 }
 
-/// Half a buffer: one half can be filled while the other is followed.
-fn batch_size(plan: &ScanPlan) -> usize {
-    (plan.max_segments() / 2).max(1)
+/// Segments that are worked out while nothing else runs: some milliseconds of work.
+const MAX_BATCH: usize = 2_000;
+
+/// Half a buffer: one half can be filled while the other is followed. No more than a handler may
+/// take on, however large the buffer is.
+fn batch_size(max_segments: usize) -> usize {
+    (max_segments / 2).clamp(1, MAX_BATCH)
 }
 
 fn frames(batch: &Batch) -> u64 {
@@ -174,4 +178,16 @@ fn frames(batch: &Batch) -> u64 {
 impl Handler<Ping> for Generator {
     type Result = ();
     fn handle(&mut self, _: Ping, _: &mut Context<Self>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_was_half_of_the_largest_buffer() {
+        for (max_segments, expected) in [(1, 1), (4, 2), (1_000, 500), (1_000_000, 2_000)] {
+            assert_eq!(batch_size(max_segments), expected);
+        }
+    }
 }
