@@ -28,8 +28,8 @@ pub(crate) struct Arguments {
     /// Simulate every device, whatever its provider
     #[arg(long)]
     sim: bool,
-    /// Simulate time as well: as fast as it can be computed
-    #[arg(long)]
+    /// With --sim: simulate time as well, as fast as it can be computed. Ctrl-C ends the process
+    #[arg(long, requires = "sim")]
     fast: bool,
     /// Seed of all random numbers: one seed, one trace
     #[arg(long, value_name = "N")]
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, log: &Logging) -> Result<(), CliError> {
     let (spec, _) = points::read(&arguments.spec)?;
     let beamline = beamline_file::read(&arguments.beamline)?;
-    if !arguments.sim && !arguments.fast {
+    if !arguments.sim {
         only_simulated(&beamline, arguments)?;
     }
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(&beamline.data.directory));

@@ -239,6 +239,12 @@ fn bad_usage_is_refused_in_one_line() {
         2,
         &format!("command line: unexpected argument '--fast' found{see}"),
     );
+    // It would simulate a beamline that exists.
+    check(
+        &["scan", "etc/demo.json", "--beamline", "etc/sim.toml", "--fast"],
+        2,
+        &format!("command line: the following required arguments were not provided: --sim{see}"),
+    );
     check(
         &["--log", "a=b=c", "check", "etc/sim.toml"],
         2,
@@ -453,6 +459,7 @@ fn a_seed_is_refused_where_runs_are_already() {
         "etc/demo.json",
         "--beamline",
         "etc/sim.toml",
+        "--sim",
         "--fast",
         "--seed",
         "1",

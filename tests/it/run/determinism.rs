@@ -150,7 +150,7 @@ fn scan(directory: &Path, seed: &str) -> Story {
     let trace = directory.join("trace");
     let Output { status, stderr, .. } = Command::new(env!("CARGO_BIN_EXE_bluefly"))
         .args(["scan", spec_file.to_str().unwrap(), "--beamline", beamline.to_str().unwrap()])
-        .args(["--fast", "--seed", seed, "--out", out.to_str().unwrap()])
+        .args(["--sim", "--fast", "--seed", seed, "--out", out.to_str().unwrap()])
         .args(["--trace", trace.to_str().unwrap()])
         .output()
         .unwrap();
