@@ -23,8 +23,8 @@ impl Lifeline {
         &self.id
     }
 
-    /// 1 for the first, one more at each restart. Connections to hardware carry it, so that an
-    /// incarnation which was given up is refused.
+    /// 1 for the first, one more at each restart. It is there for connections to hardware that must
+    /// refuse an incarnation which was given up; simulated ones have no need to.
     pub fn incarnation(&self) -> u64 {
         self.incarnation
     }
