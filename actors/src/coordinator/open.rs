@@ -65,14 +65,12 @@ fn run_info(beamline: &Beamline, plan: &ScanPlan) -> RunInfo {
     let stack = plan.stack();
     let axes: Vec<Value> = plan.axes().iter().map(|axis| json!(axis)).collect();
     let detectors: Vec<Value> = beamline.detectors.keys().map(|name| json!(name)).collect();
-    let fields = |axes: &[Name]| axes.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let dimensions = if plan.axes().is_empty() {
-        vec![(vec!["time".to_owned()], STREAM.to_owned())]
-    } else if plan.axes().len() == stack.shape().len() {
-        plan.axes().iter().map(|axis| (vec![axis.to_string()], STREAM.to_owned())).collect()
-    } else {
-        vec![(fields(plan.axes()), STREAM.to_owned())]
-    };
+    let dimensions = stack.axes_by_dimension().into_iter().map(|axes| {
+        // What only repeats goes on in time.
+        let axes = if axes.is_empty() { vec!["time"] } else { axes };
+        (axes.into_iter().map(str::to_owned).collect(), STREAM.to_owned())
+    });
+    let dimensions = dimensions.collect();
     let metadata = [
         ("plan_name", json!("fly")),
         ("plan_type", json!("bluefly")),

@@ -30,6 +30,12 @@ impl Stack {
         self.layers.dimensions().map(|dimension| dimension.len).collect()
     }
 
+    /// Names of the axes of each dimension, slowest first; none of a dimension that only repeats.
+    pub fn axes_by_dimension(&self) -> Vec<Vec<&str>> {
+        let names = |axes: &[usize]| axes.iter().map(|&axis| self.axes[axis].as_str()).collect();
+        self.layers.dimensions().map(|dimension| names(&dimension.axes)).collect()
+    }
+
     /// For each dimension, slowest first, whether every other pass runs backwards.
     pub fn snaked(&self) -> Vec<bool> {
         self.layers.dimensions().map(|dimension| dimension.snaked).collect()

@@ -59,6 +59,22 @@ fn a_pause_stops_motion_and_the_same_status_goes_on() {
 }
 
 #[test]
+fn dimensions_are_named_by_the_axes_that_move_in_them() {
+    let zip = r#"{"type": "Product", "outer": 2, "inner": {"type": "Zip",
+        "left": {"type": "Linspace", "axis": "x", "start": 0, "stop": 1, "num": 3},
+        "right": {"type": "Linspace", "axis": "y", "start": 0, "stop": 1, "num": 3}}}"#;
+    with_rig(Setup::default(), async |rig| {
+        rig.ready(zip).await;
+        assert_eq!(rig.kickoff().await.finished().await, Ok(Outcome::Done(6)));
+        rig.unstage().await.unwrap();
+        let (_, start) = &rig.documents()[0];
+        let expected = serde_json::json!([[["time"], "primary"], [["x", "y"], "primary"]]);
+        assert_eq!(start["hints"]["dimensions"], expected);
+        assert_eq!(start["shape"], serde_json::json!([2, 3]));
+    });
+}
+
+#[test]
 fn two_scans_in_one_run_go_into_the_same_files() {
     with_rig(Setup::default(), async |rig| {
         rig.ready(LINE).await;
