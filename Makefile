@@ -13,7 +13,7 @@ VALIDATE := ../shared/tools/validate_docs.py
 .NOTPARALLEL:
 
 demo: setup
-	cargo run --quiet --release -- demo
+	cargo run --release -- demo
 
 test: setup fmt lint doc deny unit check-scan
 

@@ -25,6 +25,10 @@ impl FrameSink for SimDisk {
         let client = self.0.clone();
         Box::pin(async move {
             let dtype = plan.dtype;
+            if let Some(directory) = plan.path.parent() {
+                let place = directory.display();
+                std::fs::create_dir_all(directory).map_err(|error| format!("{place}: {error}"))?;
+            }
             let stream =
                 client.create(stream_plan(plan)).await.map_err(|error| error.to_string())?;
             Ok(Rc::new(SimFile { client, stream, dtype }) as Rc<dyn SinkFile>)

@@ -61,7 +61,9 @@ impl DetectorTiming {
 
     /// How long it exposes in a scan whose shortest frame is `frame`.
     pub fn exposure_within(self, frame: Duration) -> Duration {
-        self.exposure.unwrap_or(frame.saturating_sub(self.dead_time))
+        // The controller's time is in whole microseconds: some frames are that much shorter.
+        let shortest = Duration::from_micros(frame.as_micros() as u64);
+        self.exposure.unwrap_or(shortest.saturating_sub(self.dead_time))
     }
 }
 

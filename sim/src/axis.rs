@@ -62,6 +62,9 @@ pub(crate) struct Axis {
     phases: RefCell<VecDeque<Phase>>,
 }
 
+/// Phases that are remembered however old they are: an hour of segments of 4 s.
+const MIN_PHASES: usize = 1_000;
+
 impl Axis {
     pub(crate) fn new(position: f64, max_velocity: f64, max_acceleration: f64) -> Self {
         let state = State::at_rest(position);
@@ -95,7 +98,8 @@ impl Axis {
     /// Adds a phase after all others.
     pub(crate) fn push(&self, phase: Phase) {
         let mut phases = self.phases.borrow_mut();
-        while phases.len() > 1 && phases[1].start + MEMORY < phase.start {
+        // Long frames are of few phases, short ones are over soon.
+        while phases.len() > MIN_PHASES && phases[1].start + MEMORY < phase.start {
             phases.pop_front();
         }
         phases.push_back(phase);

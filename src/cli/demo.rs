@@ -35,11 +35,17 @@ pub(crate) fn run(arguments: &Arguments, log: &Logging) -> Result<(), CliError> 
     let landed = fly::fly(job, log)?;
     let (master, documents) = (landed.master.display(), landed.documents.display());
     say(&format!(
-        "\n{frames} frames are in files beside\n  {master}\nand announced in\n  {documents}\n\n\
-         Look at them:\n  \
-         .venv/bin/python -c 'import h5py, sys; h5py.File(sys.argv[1])[\"entry\"].visititems(print)' \\\n    \
-         {master}\n\
-         While a scan runs, open a stream file (.h5) with h5py.File(path, swmr=True).\n",
+        "
+{frames} frames are in files beside
+  {master}
+and announced in
+  {documents}
+
+Look at them (docs/data.md tells more):
+  .venv/bin/python -c 'import h5py, sys; f = h5py.File(sys.argv[1]); \
+print(f[\"entry/camera/data\"], f[\"entry/scan/x_set\"][:5])' {master}
+While a scan runs, open a stream file (.h5) with h5py.File(path, swmr=True).
+",
         frames = landed.frames,
     ))
 }

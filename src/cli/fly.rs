@@ -61,7 +61,10 @@ pub(super) fn fly(job: Job, log: &Logging) -> Result<Landed, CliError> {
         Pace::Real => real_system(),
         Pace::Fast => simulated_system(),
     };
-    system.block_on(fly_here(job, log))
+    let landed = system.block_on(fly_here(job, log));
+    // To drop it would wait for threads that a file system may hold for ever.
+    std::mem::forget(system);
+    landed
 }
 
 async fn fly_here(job: Job, log: &Logging) -> Result<Landed, CliError> {
@@ -167,7 +170,10 @@ async fn interrupted(
     const REASON: &str = "interrupted by a signal";
     match join!(steps, process.abort(REASON)) {
         (Ok(frames), _) => Ok(frames),
-        (Err(_), Ok(())) => Err(CliError::aborted("scan", REASON)),
+        (Err(_), Ok(())) => {
+            let place = process.beamline.settings.directory.display();
+            Err(CliError::aborted("scan", format!("{REASON}; what was taken is in {place}")))
+        }
         (Err(_), Err(error)) => {
             Err(CliError::failed("scan", format!("{REASON}, and not ended in order: {error}")))
         }

@@ -1,12 +1,19 @@
-//! [`Signals`]: Ctrl-C and SIGTERM, counted.
+//! [`Signals`]: Ctrl-C, SIGTERM and SIGHUP, counted.
 use super::fly::Pace;
+use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Interrupt, terminate, and hang-up unless it is ignored.
+struct Streams {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Option<Signal>,
+}
 
 /// The signals that ask the process to end, from the moment this was made. There are none on the
 /// simulated clock, which hears of nothing outside: there they end the process as they always do.
 pub(super) struct Signals {
-    /// Interrupt and terminate.
-    streams: Option<(Signal, Signal)>,
+    streams: Option<Streams>,
     count: u32,
 }
 
@@ -30,12 +37,19 @@ impl Signals {
     /// Resolves once `count` of them have come since this was made.
     pub(super) async fn reach(&mut self, count: u32) {
         while self.count < count {
-            let Some((interrupt, terminate)) = &mut self.streams else {
+            let Some(streams) = &mut self.streams else {
                 return std::future::pending().await;
             };
+            let hung_up = async {
+                match &mut streams.hangup {
+                    Some(hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! { biased;
-                Some(()) = interrupt.recv() => {}
-                Some(()) = terminate.recv() => {}
+                Some(()) = streams.interrupt.recv() => {}
+                Some(()) = streams.terminate.recv() => {}
+                Some(()) = hung_up => {}
                 else => return std::future::pending().await,
             }
             self.count += 1;
@@ -43,15 +57,27 @@ impl Signals {
     }
 }
 
-fn streams() -> Option<(Signal, Signal)> {
-    let interrupt = signal(SignalKind::interrupt());
-    match interrupt.and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?))) {
+fn streams() -> Option<Streams> {
+    let listen = || -> io::Result<Streams> {
+        let hangup = (!is_hangup_ignored()).then(|| signal(SignalKind::hangup())).transpose()?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Streams { interrupt, terminate: signal(SignalKind::terminate())?, hangup })
+    };
+    match listen() {
         Ok(streams) => Some(streams),
         Err(error) => {
             tracing::warn!(%error, "Ctrl-C will end the process at once");
             None
         }
     }
+}
+
+/// Whether the process was started to outlive its terminal (`nohup`): to listen would undo that.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ fn pick<'a, T>(random: &mut Stream, among: &'a [T]) -> &'a T {
 
 fn beamline(random: &mut Stream) -> BeamlineSpec {
     let lag = pick(random, &["eager", "7 frames", "400 ms"]);
-    let max_segments = pick(random, &["1000", "60"]);
+    let max_segments = pick(random, &["1000", "100"]);
     let text = BEAMLINE
         .replace("\"eager\"", &format!("{lag:?}"))
         .replace("max_segments = 1000", &format!("max_segments = {max_segments}"));

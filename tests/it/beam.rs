@@ -125,6 +125,7 @@ pub(crate) const fn arm(first_index: u64, frames: u64) -> Arm {
 fn segment(duration_ms: u64, frames: u64, x: [f64; 2], y: [f64; 2]) -> Segment {
     Segment {
         duration_us: duration_ms * 1_000,
+        frame_goes_on: false,
         frames,
         positions: [x[0], y[0]].into(),
         velocities: [x[1], y[1]].into(),

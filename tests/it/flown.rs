@@ -78,7 +78,10 @@ fn is_aborted_by(signal: &str) {
     let told: Vec<String> = lines.collect();
     assert_eq!(child.wait().unwrap().code(), Some(3), "{told:?}");
     assert!(told.iter().any(|line| line.starts_with("undoing: ")), "{told:?}");
-    assert_eq!(told.last().unwrap(), "error: scan: interrupted by a signal");
+    let place = std::path::absolute(dir.path()).unwrap();
+    let place = place.display();
+    let error = format!("error: scan: interrupted by a signal; what was taken is in {place}");
+    assert_eq!(told.last().unwrap(), &error);
     let documents = fs::read_to_string(dir.path().join("documents.jsonl")).unwrap();
     let last: Value = serde_json::from_str(documents.lines().last().unwrap()).unwrap();
     assert_eq!(last["name"], "stop");

@@ -409,6 +409,7 @@ fn fly_rows(detectors: usize, rows: u64, expected: u64) {
 fn rows_of_a_hundred(rows: u64) -> Batch {
     let segment = |seconds: u64, frames, x: f64, velocity: f64| Segment {
         duration_us: seconds * 1_000_000,
+        frame_goes_on: false,
         frames,
         positions: [x, 0.0].into(),
         velocities: [velocity, 0.0].into(),

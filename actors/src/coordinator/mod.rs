@@ -7,6 +7,7 @@ mod beamline;
 mod call;
 mod collect;
 mod flight;
+mod journal;
 mod open;
 mod phase;
 pub mod publish;

@@ -1,5 +1,6 @@
 //! [`Publisher`]: composes the documents of a run and writes them, each exactly once, also if it
 //! crashes or the coordinator does.
+use super::journal::Journal;
 use crate::{
     random::Stream,
     status::{Operation, Outcome, Status},
@@ -11,15 +12,7 @@ use bluefly_protocol::{
     fault::{Fault, FaultClass},
     name::Name,
 };
-use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    fs::File,
-    io::{self, Write},
-    path::PathBuf,
-    rc::Rc,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{cell::RefCell, collections::BTreeMap, path::PathBuf, rc::Rc, sync::Arc};
 
 /// The stream that has the rows of a fly scan.
 pub(super) const STREAM: &str = "primary";
@@ -60,54 +53,8 @@ impl Ledger {
             scans: 0,
             uids,
         };
-        Self {
-            run: Rc::new(RefCell::new(run)),
-            journal: Arc::new(Journal { path, ..Journal::default() }),
-        }
+        Self { run: Rc::new(RefCell::new(run)), journal: Arc::new(Journal::new(path)) }
     }
-}
-
-/// Lines on their way to a file. The main thread only ever touches `waiting`.
-#[derive(Debug, Default)]
-struct Journal {
-    path: PathBuf,
-    waiting: Mutex<Vec<String>>,
-    file: Mutex<Option<File>>,
-}
-
-impl Journal {
-    fn push(&self, lines: Vec<String>) {
-        lock(&self.waiting).extend(lines);
-    }
-
-    /// Writes what is waiting. A failed write leaves no part of a line behind, and is made up for
-    /// by the next one.
-    fn write(&self) -> io::Result<()> {
-        let mut file = lock(&self.file);
-        let lines = std::mem::take(&mut *lock(&self.waiting));
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let written = self.append(&mut file, &lines);
-        if written.is_err() {
-            lock(&self.waiting).splice(0..0, lines);
-        }
-        written
-    }
-
-    fn append(&self, file: &mut Option<File>, lines: &[String]) -> io::Result<()> {
-        if file.is_none() {
-            *file = Some(File::options().create(true).append(true).open(&self.path)?);
-        }
-        let file = file.as_mut().expect("just opened");
-        let length = file.metadata()?.len();
-        let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
-        file.write_all(text.as_bytes()).or_else(|error| file.set_len(length).and(Err(error)))
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The actor that announces runs.
@@ -151,7 +98,7 @@ impl Publisher {
         let written = async move {
             let write = Arc::clone(&journal);
             let written = clock.foreign(move || write.write()).await;
-            written.map_err(|error| format!("{}: {error}", journal.path.display()))
+            written.map_err(|error| format!("{}: {error}", journal.path().display()))
         };
         ctx.spawn(written.into_actor(self).map(move |written, actor, _| {
             let end = written.map(|()| Outcome::Done(value));

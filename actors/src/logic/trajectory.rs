@@ -41,6 +41,8 @@ pub struct TrajectoryRecord {
     pub durations_us: SignalRW<Arc<[f64]>>,
     /// `:ProfileUserArray`: triggers sent during each segment.
     pub frames: SignalRW<Arc<[f64]>>,
+    /// `ProfileGoesOn`: 1 where the last frame goes on in the next segment.
+    pub goes_on: SignalRW<Arc<[f64]>>,
     /// `:ProfilePointsToBuild`: how many segments the waveforms hold.
     pub num_segments: SignalRW<i64>,
     /// `:ProfileLast`: whether nothing follows what is built or appended next.
@@ -113,6 +115,7 @@ impl TrajectoryRecord {
             axes: records,
             durations_us: connector.rw(&field("ProfileTimeArray")).await?,
             frames: connector.rw(&field("ProfileUserArray")).await?,
+            goes_on: connector.rw(&field("ProfileGoesOn")).await?,
             num_segments: connector.rw(&field("ProfilePointsToBuild")).await?,
             is_last: connector.rw(&field("ProfileLast")).await?,
             build: Step::connect(connector, &field("ProfileBuild")).await?,
@@ -333,6 +336,8 @@ impl TrajectoryLogic {
         let durations_us = column(&|segment| segment.duration_us as f64);
         task.done(record.durations_us.send(durations_us).await)?;
         task.done(record.frames.send(column(&|segment| segment.frames as f64)).await)?;
+        let goes_on = column(&|segment| f64::from(u8::from(segment.frame_goes_on)));
+        task.done(record.goes_on.send(goes_on).await)?;
         let num_segments = signed(batch.segments.len() as u64);
         task.done(record.num_segments.send(num_segments).await)?;
         task.done(record.is_last.send(batch.last).await)

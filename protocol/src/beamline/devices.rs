@@ -98,7 +98,7 @@ fn controller(
     Ok(TrajectoryControllerSpec {
         provider: provider(key, &table.provider)?,
         axes,
-        max_segments: count(&format!("{key}.max_segments"), table.max_segments, 4..=1_000_000)?,
+        max_segments: count(&format!("{key}.max_segments"), table.max_segments, 100..=1_000_000)?,
         max_segment_duration: duration(&duration_key, &table.max_segment_duration, longest)?,
         name,
     })

@@ -228,7 +228,7 @@ fn numbers_that_mean_nothing_are_refused() {
         "device.camera.shape[0]: 0 is out of range: must be 1 to 65536",
     );
     refused("device.x.precision", json!(16), "16 is out of range: must be 0 to 15");
-    refused("device.motion.max_segments", json!(3), "3 is out of range: must be 4 to 1000000");
+    refused("device.motion.max_segments", json!(3), "3 is out of range: must be 100 to 1000000");
     refused(
         "supervision.max_restart_delay",
         json!("1 ms"),

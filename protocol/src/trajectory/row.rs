@@ -124,6 +124,7 @@ impl RowLeg {
         Segment {
             duration_us: self.ticks_until(index + 1) - self.ticks_until(index),
             frames,
+            frame_goes_on: !(index + 1).is_multiple_of(self.segments_per_frame),
             positions: self.positions(index + 1),
             velocities: self.row.velocities.clone(),
         }

@@ -19,6 +19,9 @@ pub struct Segment {
     pub duration_us: u64,
     /// Triggers sent during it: evenly spaced, the first at its start. Zero outside data taking.
     pub frames: u64,
+    /// Whether the last frame begun goes on in the next segment: one that lasts longer than a
+    /// segment may. Such a frame is over with the first segment that does not say so.
+    pub frame_goes_on: bool,
     /// Position of each axis at the end, EGU.
     pub positions: Box<[f64]>,
     /// Velocity of each axis at the end, EGU/s.

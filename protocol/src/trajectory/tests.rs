@@ -48,7 +48,13 @@ fn lasting(duration_s: f64, piece: Piece) -> Piece {
 }
 
 fn segment(duration_us: u64, frames: u64, positions: &[f64], velocities: &[f64]) -> Segment {
-    Segment { duration_us, frames, positions: positions.into(), velocities: velocities.into() }
+    Segment {
+        duration_us,
+        frames,
+        frame_goes_on: false,
+        positions: positions.into(),
+        velocities: velocities.into(),
+    }
 }
 
 /// Flies the pieces and compares every segment.
@@ -245,8 +251,8 @@ fn a_frame_that_is_too_long_for_a_segment_is_announced_once() {
 fn a_segment_has_at_least_one_tick() {
     let planner = Planner::new(&[], Duration::ZERO).with_max_segment(Duration::ZERO);
     let mut trajectory = planner.plan([lasting(3e-6, piece(0, 1, &[], &[]))]);
-    let ticks = [segment(1, 1, &[], &[]), segment(1, 0, &[], &[]), segment(1, 0, &[], &[])];
-    assert_eq!(trajectory.next_batch(9).segments, ticks);
+    let open = |frames| Segment { frame_goes_on: true, ..segment(1, frames, &[], &[]) };
+    assert_eq!(trajectory.next_batch(9).segments, [open(1), open(0), segment(1, 0, &[], &[])]);
 }
 
 #[test]

@@ -193,6 +193,7 @@ impl Turn {
         Segment {
             duration_us: tick - before,
             frames: 0,
+            frame_goes_on: false,
             positions: positions.into(),
             velocities: velocities.into(),
         }

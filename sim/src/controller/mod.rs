@@ -52,6 +52,15 @@ enum Activity {
     Moving,
 }
 
+/// What the present segment does with frames.
+#[derive(Clone, Copy, Debug, Default)]
+struct Present {
+    /// The last frame it begins, or that was open before, goes on in the next.
+    frame_goes_on: bool,
+    /// A frame that began earlier was open when it began.
+    has_open_frame: bool,
+}
+
 pub(crate) struct Controller {
     pub name: Name,
     pub line: Rc<Line>,
@@ -63,8 +72,10 @@ pub(crate) struct Controller {
     /// Which activity is the latest.
     epoch: Cell<u64>,
     train: Cell<Option<Train>>,
-    /// Frames of the trains before the present one.
+    /// Frames that were over before the present segment.
     frames_before: Cell<u64>,
+    /// What the present segment does with frames.
+    present: Cell<Present>,
     /// Demands that wait for `DeferMoves` to fall.
     demands: RefCell<Vec<Option<f64>>>,
 }
@@ -87,6 +98,7 @@ impl Controller {
             epoch: Cell::new(0),
             train: Cell::new(None),
             frames_before: Cell::new(0),
+            present: Cell::default(),
             demands: RefCell::new(vec![None; pvs.axes.len()]),
             pvs,
         });
@@ -161,11 +173,25 @@ impl Controller {
 
     /// Frames whose time is over since execution began.
     pub(crate) fn frames_done(&self) -> u64 {
-        let present = self.train.get().map_or(0, |train| {
-            let done = train.frames_done(self.now());
-            done.min(train.count)
-        });
-        self.frames_before.get() + present
+        self.frames_before.get() + self.frames_over(self.now())
+    }
+
+    /// Frames of the present segment that are over at `now`.
+    fn frames_over(&self, now: Instant) -> u64 {
+        let done = self.train.get().map_or(0, |train| train.frames_done(now).min(train.count));
+        let Present { frame_goes_on, .. } = self.present.get();
+        // The last one is not over before the segment in which it ends.
+        let sent = self.train.get().map_or(0, |train| train.frames);
+        if frame_goes_on { done.min(sent.saturating_sub(1)) } else { done }
+    }
+
+    /// The present segment has ended: counts what is over with it.
+    fn pass_segment(&self) {
+        let sent = self.train.take().map_or(0, |train| train.frames);
+        let Present { frame_goes_on, has_open_frame } = self.present.get();
+        let over = (sent + u64::from(has_open_frame)).saturating_sub(u64::from(frame_goes_on));
+        self.frames_before.set(self.frames_before.get() + over);
+        self.present.set(Present { frame_goes_on: false, has_open_frame: frame_goes_on });
     }
 
     fn set_activity(&self, activity: Activity) -> u64 {
@@ -199,6 +225,7 @@ impl Controller {
             }
             *table = Table { is_built: true, ..Table::default() };
             self.frames_before.set(0);
+            self.present.set(Present::default());
             self.train.set(None);
         } else if !table.is_built {
             return Err("nothing was built that could be appended to".to_owned());
@@ -291,9 +318,9 @@ impl Controller {
         for (axis, phase) in self.pvs.axes.iter().zip(phases) {
             axis.motor.axis.push(phase);
         }
-        if let Some(done) = self.train.take() {
-            self.frames_before.set(self.frames_before.get() + done.frames);
-        }
+        self.pass_segment();
+        let present = Present { frame_goes_on: segment.frame_goes_on, ..self.present.get() };
+        self.present.set(present);
         if segment.frames > 0 {
             let train = Train::new(start, duration, segment.frames);
             self.train.set(Some(train));
@@ -359,17 +386,15 @@ impl Controller {
 
     /// Takes back the triggers that were to come.
     fn freeze_train(&self, now: Instant) {
-        if let Some(train) = self.train.take() {
-            let done = train.frames_done(now);
-            self.frames_before.set(self.frames_before.get() + done);
+        self.frames_before.set(self.frames_before.get() + self.frames_over(now));
+        self.present.set(Present::default());
+        if self.train.take().is_some() {
             self.detectors.iter().for_each(|detector| detector.cut(now));
         }
     }
 
     fn finish(self: &Rc<Self>, outcome: Result<(), String>) {
-        if let Some(done) = self.train.take() {
-            self.frames_before.set(self.frames_before.get() + done.frames);
-        }
+        self.pass_segment();
         *self.table.borrow_mut() = Table::default();
         self.end(Some(outcome));
     }

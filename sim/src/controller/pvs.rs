@@ -12,6 +12,7 @@ pub(super) struct Pvs {
     pub(super) axes: Vec<AxisPvs>,
     pub(super) durations_us: Rc<Pv>,
     pub(super) frames: Rc<Pv>,
+    pub(super) goes_on: Rc<Pv>,
     pub(super) num_segments: Rc<Pv>,
     pub(super) is_last: Rc<Pv>,
     pub(super) build: StepPvs,
@@ -93,7 +94,8 @@ impl Pvs {
         Self {
             axes,
             durations_us: Pv::setting(line, field("ProfileTimeArray"), empty.clone()),
-            frames: Pv::setting(line, field("ProfileUserArray"), empty),
+            frames: Pv::setting(line, field("ProfileUserArray"), empty.clone()),
+            goes_on: Pv::setting(line, field("ProfileGoesOn"), empty),
             num_segments: Pv::setting(line, field("ProfilePointsToBuild"), 0_i64),
             is_last: Pv::setting(line, field("ProfileLast"), false),
             build: StepPvs::new(line, &field("ProfileBuild")),
@@ -113,6 +115,7 @@ impl Pvs {
         let mut pvs = vec![
             self.durations_us.clone(),
             self.frames.clone(),
+            self.goes_on.clone(),
             self.num_segments.clone(),
             self.is_last.clone(),
             self.abort.clone(),
@@ -143,7 +146,7 @@ impl Pvs {
             (length == count).then_some(values).ok_or_else(short)
         };
         let durations_us = column(&self.durations_us)?;
-        let frames = column(&self.frames)?;
+        let (frames, goes_on) = (column(&self.frames)?, column(&self.goes_on)?);
         let mut axes = Vec::with_capacity(self.axes.len());
         for axis in &self.axes {
             axes.push((column(&axis.positions)?, column(&axis.velocities)?));
@@ -151,6 +154,7 @@ impl Pvs {
         let segment = |i: usize| Segment {
             duration_us: durations_us[i] as u64,
             frames: frames[i] as u64,
+            frame_goes_on: goes_on[i] != 0.0,
             positions: axes.iter().map(|(positions, _)| positions[i]).collect(),
             velocities: axes.iter().map(|(_, velocities)| velocities[i]).collect(),
         };

@@ -2,6 +2,7 @@
 mod crash;
 mod determinism;
 mod disk;
+mod durations;
 mod frames;
 mod life;
 mod pause;

@@ -117,3 +117,68 @@ fn a_run_that_was_never_ended_is_not_gone_on_with() {
         assert_eq!(stops, 1, "an end that is told twice is published once");
     });
 }
+
+#[test]
+fn a_line_that_a_killed_process_left_unfinished_stays_on_a_line_of_its_own() {
+    with_rig(Setup::default(), async |rig| {
+        let path = &rig.process.documents;
+        std::fs::write(path, "{\"name\":\"start\",\"doc\":{\"uid\":\"x\"").unwrap();
+        rig.ready(LINE).await;
+        rig.kickoff().await.finished().await.unwrap();
+        rig.unstage().await.unwrap();
+        let text = std::fs::read_to_string(path).unwrap();
+        let (left, ours) = text.split_once('\n').unwrap();
+        assert_eq!(left, "{\"name\":\"start\",\"doc\":{\"uid\":\"x\"");
+        assert!(ours.starts_with("{\"name\":\"start\",\"doc\":{\"uid\":"), "{ours}");
+        assert!(ours.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+    });
+}
+
+/// What somebody else does to the documents in mid-run ends the run, with the reason.
+fn check_documents(harm: impl Fn(&std::path::Path), expected: &str) {
+    with_rig(Setup::default(), async |rig| {
+        rig.ready(GRID).await;
+        let status = rig.kickoff().await;
+        rig.sleep(Duration::from_millis(700)).await;
+        harm(&rig.process.documents);
+        let error = status.finished().await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+        rig.assert_safe();
+    });
+}
+
+#[test]
+fn documents_that_went_away_were_not_missed() {
+    let reason = "it was removed, replaced or changed by somebody else";
+    check_documents(|path| std::fs::remove_file(path).unwrap(), reason);
+    check_documents(|path| std::fs::write(path, "").unwrap(), reason);
+}
+
+#[test]
+fn documents_that_are_no_file_or_written_by_another_process_are_refused_at_kickoff() {
+    let check = |harm: &dyn Fn(&std::path::Path) -> Option<std::fs::File>, expected: &str| {
+        with_rig(Setup::default(), async |rig| {
+            let held = harm(&rig.process.documents);
+            rig.ready(LINE).await;
+            let error = rig.kickoff().await.finished().await.unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+            rig.assert_safe();
+            drop(held);
+        });
+    };
+    check(
+        &|path| {
+            std::fs::create_dir(path).unwrap();
+            None
+        },
+        "it is there, and is no regular file",
+    );
+    check(
+        &|path| {
+            let file = std::fs::File::create(path).unwrap();
+            file.lock().unwrap();
+            Some(file)
+        },
+        "another process writes it",
+    );
+}

@@ -1,0 +1,123 @@
+//! [`Journal`]: the file of documents, one JSON line each, written once and in order.
+use std::{
+    fs::{self, File, Metadata, TryLockError},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// Lines on their way to a file. The main thread only ever touches `waiting`.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    waiting: Mutex<Vec<String>>,
+    file: Mutex<Option<OpenFile>>,
+}
+
+/// The file, which this process alone writes, and how long it must be.
+#[derive(Debug)]
+struct OpenFile {
+    file: File,
+    length: u64,
+}
+
+impl Journal {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, waiting: Mutex::default(), file: Mutex::default() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn push(&self, lines: Vec<String>) {
+        lock(&self.waiting).extend(lines);
+    }
+
+    /// Writes what is waiting. A failed write leaves no part of a line behind, and is made up for
+    /// by the next one.
+    pub(super) fn write(&self) -> io::Result<()> {
+        let mut file = lock(&self.file);
+        let lines = std::mem::take(&mut *lock(&self.waiting));
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let written = self.append(&mut file, &lines);
+        if written.is_err() {
+            lock(&self.waiting).splice(0..0, lines);
+        }
+        written
+    }
+
+    fn append(&self, open: &mut Option<OpenFile>, lines: &[String]) -> io::Result<()> {
+        if open.is_none() {
+            *open = Some(OpenFile::open(&self.path)?);
+        }
+        let open = open.as_mut().expect("just opened");
+        open.check(&self.path)?;
+        let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+        open.append(text.as_bytes())
+    }
+}
+
+impl OpenFile {
+    fn open(path: &Path) -> io::Result<Self> {
+        // To open a pipe would wait for a reader.
+        if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            return Err(io::Error::other("it is there, and is no regular file"));
+        }
+        let mut file = File::options().create(true).read(true).append(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::other("another process writes it"));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let length = file.metadata()?.len();
+        let is_whole = length == 0 || {
+            let mut last = [0];
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+            last == *b"\n"
+        };
+        let mut open = Self { file, length };
+        if !is_whole {
+            // A process that was killed left part of a line: ours begin on a line of their own.
+            open.append(b"\n")?;
+        }
+        Ok(open)
+    }
+
+    /// Fails if somebody else removed, replaced or cut the file.
+    fn check(&self, path: &Path) -> io::Result<()> {
+        let same = |there: &Metadata, here: &Metadata| {
+            (there.dev(), there.ino()) == (here.dev(), here.ino()) && here.len() == self.length
+        };
+        let here = self.file.metadata()?;
+        if fs::metadata(path).is_ok_and(|there| same(&there, &here)) {
+            return Ok(());
+        }
+        Err(io::Error::other("it was removed, replaced or changed by somebody else"))
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self.file.write_all(bytes) {
+            Ok(()) => {
+                self.length += bytes.len() as u64;
+                Ok(())
+            }
+            Err(error) => {
+                if let Err(cut) = self.file.set_len(self.length) {
+                    tracing::warn!(%cut, "part of a line is left");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
