@@ -244,7 +244,7 @@ fn actor_name(name: &str) -> Name {
     name.parse().expect("a literal in snake case")
 }
 
-fn capabilities(spec: &BeamlineSpec) -> Capabilities {
+pub(crate) fn capabilities(spec: &BeamlineSpec) -> Capabilities {
     let mut capabilities = Capabilities::default();
     for controller in spec.trajectory_controllers() {
         let limits = ControllerCapability {

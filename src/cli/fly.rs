@@ -1,6 +1,7 @@
 //! Flying one specification from beginning to end, on a beamline that is put up for it.
 use super::{CliError, progress::Display, signals::Signals};
 use crate::{
+    assembly::capabilities,
     logging::Logging,
     process::{DOCUMENTS, Options, Process, StartError},
 };
@@ -16,6 +17,7 @@ use bluefly_actors::{
 use bluefly_protocol::{
     beamline::BeamlineSpec,
     fault::{FaultClass, Refused},
+    plan::ScanPlan,
     scan::Spec,
 };
 use bluefly_sim::trace::TraceLayer;
@@ -88,6 +90,11 @@ async fn fly_here(job: Job, log: &Logging) -> Result<Landed, CliError> {
         let reason = format!("{place} has runs already, and a seed gives the same names again");
         return Err(CliError::usage("--seed", format!("{reason}: choose another --out")));
     }
+    can_be_flown(&job)?;
+    if let Some(path) = &job.trace {
+        let made = fs::File::create(path);
+        made.map_err(|error| CliError::usage("--trace", format!("{}: {error}", path.display())))?;
+    }
     let options = Options::new(clock, Seed(seed), out);
     let process =
         Process::simulated(&job.beamline, options).await.map_err(|error| not_started(&error))?;
@@ -104,6 +111,12 @@ async fn fly_here(job: Job, log: &Logging) -> Result<Landed, CliError> {
             .map_err(|error| CliError::failed(path.display().to_string(), error.to_string()))?;
     }
     landed
+}
+
+/// Refuses what cannot be flown before anything is made.
+fn can_be_flown(job: &Job) -> Result<(), CliError> {
+    let planned = ScanPlan::new(job.spec.clone(), &capabilities(&job.beamline));
+    planned.map(drop).map_err(|error| CliError::input(job.spec_name.clone(), error.to_string()))
 }
 
 fn not_started(error: &StartError) -> CliError {

@@ -1,11 +1,12 @@
 //! `bluefly scan`: one run without a server.
 use super::{
-    CliError,
+    CliError, Format,
     fly::{self, Job, Pace},
     points,
 };
 use crate::{beamline_file, logging::Logging};
 use bluefly_protocol::beamline::{BeamlineSpec, Scheme};
+use serde_json::json;
 use std::{
     io::{self, Write as _},
     path::PathBuf,
@@ -34,6 +35,9 @@ pub(crate) struct Arguments {
     /// Seed of all random numbers: one seed, one trace
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// How the summary and errors are printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
     /// With --fast: write what happened, line by line in simulated time, to a file
     #[arg(long, value_name = "FILE", requires = "fast")]
     trace: Option<PathBuf>,
@@ -57,6 +61,16 @@ pub(crate) fn run(arguments: &Arguments, log: &Logging) -> Result<(), CliError> 
         trace: arguments.trace.clone(),
     };
     let landed = fly::fly(job, log)?;
+    if arguments.format == Format::Json {
+        let summary = json!({
+            "frames": landed.frames,
+            "documents": landed.documents,
+            "master": landed.master,
+            "seed": landed.seed,
+        });
+        let written = writeln!(io::stdout(), "{summary}");
+        return written.map_err(|error| CliError::output(&error));
+    }
     let text = format!(
         "{} frames\ndocuments {}\nmaster    {}\nseed      {}\n",
         landed.frames,

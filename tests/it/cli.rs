@@ -470,3 +470,31 @@ fn a_seed_is_refused_where_runs_are_already() {
     let reason = format!("{out} has runs already, and a seed gives the same names again");
     check(&arguments, 2, &format!("--seed: {reason}: choose another --out"));
 }
+
+#[test]
+fn what_a_scan_left_is_told_as_json() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().to_str().unwrap();
+    let arguments =
+        ["scan", "etc/demo.json", "--beamline", "etc/sim.toml", "--sim", "--fast", "--out", out];
+    let ended = ended(bluefly(&arguments).args(["--seed", "1", "--format", "json"]));
+    assert_eq!(ended.status, 0, "{}", ended.err);
+    let told: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!((&told["frames"], &told["seed"]), (&1600.into(), &1.into()));
+    for file in ["documents", "master"] {
+        assert!(Path::new(told[file].as_str().unwrap()).is_file(), "{told}");
+    }
+}
+
+#[test]
+fn a_trace_that_cannot_be_written_is_refused_before_the_scan() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let out = out.to_str().unwrap();
+    let arguments =
+        ["scan", "etc/demo.json", "--beamline", "etc/sim.toml", "--sim", "--fast", "--out", out];
+    let ended = ended(bluefly(&arguments).args(["--trace", "/nowhere/trace"]));
+    let error = "error: --trace: /nowhere/trace: No such file or directory (os error 2)\n";
+    assert_eq!((ended.status, ended.err.as_str()), (2, error));
+    assert!(!Path::new(out).exists());
+}

@@ -107,9 +107,15 @@ impl Flight {
             let intent = match self.attempt().await {
                 Ok(()) => return Ok(Flown::Completed),
                 Err(Cut::Told(intent)) => intent,
-                Err(Cut::Fault(fault)) => match self.recover(fault).await? {
-                    Ok(()) => continue,
-                    Err(intent) => intent,
+                Err(Cut::Fault(fault)) => match self.recover(fault).await {
+                    Ok(Ok(())) => continue,
+                    Ok(Err(intent)) => intent,
+                    // Whoever wants it to end gets that, whatever else went wrong meanwhile.
+                    Err(fault) if self.board.intent() >= Intent::Stop => {
+                        tracing::warn!(%fault, "trouble while the run was to end");
+                        return Ok(Flown::Told);
+                    }
+                    Err(fault) => return Err(fault),
                 },
             };
             let intent = match intent {
