@@ -172,7 +172,7 @@ fn victims() -> Victims {
 }
 
 fn spec(random: &mut Stream) -> Value {
-    let duration = [0.02, 0.035, 0.05][random.below(3) as usize];
+    let duration = [0.02, 0.035, 0.05, 4.2][random.below(4) as usize];
     let timed = |spec: Value| json!({"type": "ConstantDuration", "constant_duration": duration, "spec": spec});
     let fly = |spec: Value| json!({"type": "Fly", "spec": spec});
     match random.below(4) {
