@@ -1,7 +1,12 @@
 //! What others wrote and we build upon: where it comes from, under which licence, how often. The
 //! lists are those of deny.toml.
 use serde_json::Value;
-use std::{collections::BTreeMap, fs, path::Path, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::Command,
+};
 
 #[test]
 fn every_dependency_is_allowed() {
@@ -16,7 +21,7 @@ fn every_dependency_is_allowed() {
 fn each_rule_can_be_broken() {
     let rules = Rules {
         licences: vec!["MIT".into(), "ISC".into()],
-        registries: vec!["registry+https://r".into()],
+        registries: Some(vec!["registry+https://r".into()]),
         twice: vec!["syn".into()],
     };
     let package = |name: &str, licence: &str, source: &str| Package {
@@ -64,7 +69,8 @@ struct Package {
 
 struct Rules {
     licences: Vec<String>,
-    registries: Vec<String>,
+    /// None: any one registry, but no other kind of source.
+    registries: Option<Vec<String>>,
     /// What may be there in two versions.
     twice: Vec<String>,
 }
@@ -76,17 +82,22 @@ impl Rules {
             let list = deny[table][key].as_array().unwrap().iter();
             list.map(|text| text.as_str().unwrap().to_owned()).collect()
         };
-        let registries = list("sources", "allow-registry");
+        // What the file does not list is cargo's own registry, which cargo-deny allows by itself.
+        let registries =
+            deny["sources"].get("allow-registry").map(|_| list("sources", "allow-registry"));
         let name = |skipped: String| skipped.split('@').next().unwrap_or_default().to_owned();
         Self {
             licences: list("licenses", "allow"),
-            registries: registries.iter().map(|url| format!("registry+{url}")).collect(),
+            registries: registries
+                .map(|urls| urls.iter().map(|url| format!("registry+{url}")).collect()),
             twice: list("bans", "skip").into_iter().map(name).collect(),
         }
     }
 
     fn broken_by(&self, packages: &[Package]) -> Vec<String> {
         let mut broken = vec![];
+        let sources: BTreeSet<&String> =
+            packages.iter().filter_map(|p| p.source.as_ref()).collect();
         let mut versions: BTreeMap<&str, usize> = BTreeMap::new();
         for Package { name, licence, source } in packages {
             let Some(source) = source else { continue };
@@ -94,7 +105,11 @@ impl Rules {
             if !permits(licence, &self.licences) {
                 broken.push(format!("{name}: licence {licence:?} is not allowed"));
             }
-            if !self.registries.contains(source) {
+            let is_allowed = match &self.registries {
+                Some(registries) => registries.contains(source),
+                None => source.starts_with("registry+") && sources.len() == 1,
+            };
+            if !is_allowed {
                 broken.push(format!("{name}: {source:?} is no allowed source"));
             }
         }
