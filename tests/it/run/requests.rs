@@ -1,10 +1,16 @@
 //! Requests that come at an awkward moment are not forgotten.
 use super::rig::{GRID, Setup, spec, with_rig};
 use bluefly_actors::{
-    coordinator::{Abort, Pause, Prepare, Resume, Stop, publish::EndRun},
+    coordinator::{
+        Abort, Pause, Prepare, Resume, Stop,
+        publish::{BeginRun, EndRun},
+    },
     status::Outcome,
 };
-use bluefly_protocol::{document, run::RunPhase};
+use bluefly_protocol::{
+    document::{self, RunInfo},
+    run::RunPhase,
+};
 use std::time::Duration;
 
 const LINE: &str = r#"{"type": "Fly", "spec": {"type": "ConstantDuration", "constant_duration": 0.1,
@@ -93,28 +99,44 @@ fn a_rejected_specification_leaves_the_plan_that_was_ready() {
 }
 
 #[test]
-fn a_run_that_was_never_ended_is_not_gone_on_with() {
+fn a_run_that_cannot_be_ended_is_told() {
     with_rig(Setup::default(), async |rig| {
         rig.ready(LINE).await;
         rig.kickoff().await.finished().await.unwrap();
         // The publisher is gone when the run is ended, and stays so for longer than anybody waits.
-        let publisher = &rig.process.beamline.publisher.1;
         rig.process.tree.remove("publisher").await.unwrap();
-        assert!(!publisher.is_up());
+        assert!(!rig.process.beamline.publisher.1.is_up());
         let error = rig.unstage().await.unwrap_err().to_string();
         assert!(error.contains("publisher: cannot end the run"), "{error}");
     });
-    // What the next kickoff finds in the ledger is ended first.
+}
+
+#[test]
+fn a_run_that_was_never_ended_is_not_gone_on_with() {
     with_rig(Setup::default(), async |rig| {
-        rig.ready(LINE).await;
-        rig.kickoff().await.finished().await.unwrap();
-        rig.unstage().await.unwrap();
-        let end = EndRun(document::Outcome::Success);
+        let publisher = &rig.process.beamline.publisher.1;
         let within = Duration::from_secs(1);
-        let again = rig.process.beamline.publisher.1.ask(end, within).await.unwrap();
-        assert_eq!(again.finished().await, Ok(Outcome::Done(())));
-        let stops = rig.documents().iter().filter(|(name, _)| name == "stop").count();
-        assert_eq!(stops, 1, "an end that is told twice is published once");
+        let begin = async |kickoff| {
+            let begin = BeginRun { info: RunInfo::default(), kickoff };
+            publisher.ask(begin, within).await.unwrap().finished().await.unwrap()
+        };
+        let first = begin(1).await;
+        assert_eq!(begin(1).await, first, "a request that is made again begins nothing");
+        assert_ne!(begin(2).await, first, "another kickoff is another run");
+        for _ in 0..2 {
+            let end = EndRun(document::Outcome::Success);
+            publisher.ask(end, within).await.unwrap().finished().await.unwrap();
+        }
+        let documents = rig.documents();
+        let names: Vec<&str> = documents.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["start", "stop", "start", "stop"],
+            "an end told twice is published once"
+        );
+        let stop = &documents[1].1;
+        let told = (&stop["exit_status"], &stop["reason"]);
+        assert_eq!(told, (&"fail".into(), &"it was never ended".into()));
     });
 }
 
