@@ -1,5 +1,5 @@
 //! Rows and frames to disk: from the producer through the queue to a closed file, with flushes.
-#![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 use bluefly_actors::{
     clock::Clock,
     storage::{

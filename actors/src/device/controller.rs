@@ -2,6 +2,7 @@
 use super::{
     RETRY,
     job::{Job, Worker},
+    until_safe,
 };
 use crate::{
     clock::Clock,
@@ -76,10 +77,7 @@ impl Controller {
     fn recover(&mut self, ctx: &mut Context<Self>) {
         let (logic, clock, name) = (Rc::clone(&self.logic), self.clock.clone(), self.name.clone());
         let task = move |_| async move {
-            while let Err(fault) = logic.make_safe().await {
-                tracing::warn!(device = %name, %fault, "not safe yet");
-                clock.sleep(RETRY).await;
-            }
+            until_safe(&clock, &name, || logic.make_safe()).await;
             Ok(())
         };
         let status = self.begin(
@@ -119,15 +117,11 @@ impl Controller {
     /// Whoever told it to come to rest may have lost patience, but it has to nevertheless. It stays
     /// in an unknown state until then, so that it can be told again at any time.
     fn keep_trying(&mut self, ctx: &mut Context<Self>) {
-        let (logic, clock) = (Rc::clone(&self.logic), self.clock.clone());
+        let (logic, clock, name) = (Rc::clone(&self.logic), self.clock.clone(), self.name.clone());
         let task = move |_| async move {
-            loop {
-                clock.sleep(RETRY).await;
-                match logic.make_safe().await {
-                    Ok(()) => return Ok(()),
-                    Err(fault) => tracing::debug!(%fault, "not at rest yet"),
-                }
-            }
+            clock.sleep(RETRY).await;
+            until_safe(&clock, &name, || logic.make_safe()).await;
+            Ok(())
         };
         let done = |actor: &mut Self, _: &Result<(), Fault>| actor.phase = Phase::Idle;
         self.begin(ctx, "coming to rest", (), (task, done));

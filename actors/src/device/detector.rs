@@ -2,6 +2,7 @@
 use super::{
     RETRY,
     job::{Job, Worker},
+    until_safe,
 };
 use crate::{
     clock::Clock,
@@ -85,17 +86,10 @@ impl Detector {
         let found = Rc::new(RefCell::new(Phase::Unknown));
         let adopt = Rc::clone(&found);
         let task = move |_| async move {
-            loop {
-                match logic.make_safe().await {
-                    Ok(file) => {
-                        let frames = file.as_ref().map_or(0, |file| file.frames_on_disk);
-                        *found.borrow_mut() = Phase::found(file);
-                        return Ok(frames);
-                    }
-                    Err(fault) => tracing::warn!(device = %name, %fault, "not safe yet"),
-                }
-                clock.sleep(RETRY).await;
-            }
+            let file = until_safe(&clock, &name, || logic.make_safe()).await;
+            let frames = file.as_ref().map_or(0, |file| file.frames_on_disk);
+            *found.borrow_mut() = Phase::found(file);
+            Ok(frames)
         };
         let status = self.begin(
             ctx,
