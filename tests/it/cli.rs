@@ -287,7 +287,7 @@ fn every_command_has_help_with_an_example() {
 #[test]
 fn points_are_those_of_scanspec() {
     let mut compared = 0;
-    let mut files: Vec<_> = fs::read_dir(Path::new(ROOT).join("tests/golden/scanspec"))
+    let mut files: Vec<_> = fs::read_dir(Path::new(ROOT).join("protocol/tests/golden/scanspec"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();

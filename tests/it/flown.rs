@@ -42,7 +42,7 @@ const LARGE: u64 = 10_000;
 
 #[test]
 fn every_golden_specification_is_flown_whole_or_refused_by_its_node() {
-    let directory = Path::new(ROOT).join("tests/golden/scanspec");
+    let directory = Path::new(ROOT).join("protocol/tests/golden/scanspec");
     let mut files: Vec<_> =
         fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::{collections::BTreeSet, path::PathBuf};
 
 /// Files from which we differ on purpose, and why. None does at present: the differences listed in
-/// `docs/scanning.md` show in other specifications, which `scan_rules.rs` tests.
+/// `docs/scanning.md` show in other specifications, which `rules.rs` tests.
 const DIFFERENCES: &[(&str, &str)] = &[];
 
 pub(crate) fn files() -> Vec<(String, String)> {

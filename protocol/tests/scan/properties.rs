@@ -1,5 +1,5 @@
 //! What holds for every specification: random ones, and all of the golden files.
-use bluefly_protocol::scan::{Frames, Spec, Stack};
+use bluefly_protocol::scan::{Curved, Frames, Path, Spec, Stack};
 use serde_json::{Value, json};
 
 /// Random numbers which the seed alone determines (a linear congruential generator).
@@ -106,7 +106,7 @@ fn each(check: impl Fn(&Stack, &mut Dice)) {
         }
     }
     assert!(checked > 700, "only {checked} specifications were not refused");
-    for (name, text) in crate::scan_golden::files() {
+    for (name, text) in crate::golden::files() {
         let golden: Value = serde_json::from_str(&text).expect("JSON");
         if golden["frames"].is_null() {
             continue;
@@ -164,6 +164,19 @@ fn neighbours_without_a_gap_share_their_bound() {
     });
 }
 
+fn assert_curve(frames: &Frames, (first, last): (usize, usize), axis: usize, curve: &Curved) {
+    let points = curve.by_axis(frames.axes().len()).nth(axis).expect("an axis");
+    let mut expected = vec![frames.lower()[axis][first]];
+    for frame in first..=last {
+        expected.extend([frames.midpoints()[axis][frame], frames.upper()[axis][frame]]);
+    }
+    assert_eq!(points, expected);
+    if let Some(next) = &curve.next_midpoint {
+        assert_eq!(next[axis], frames.midpoints()[axis][last + 1]);
+        assert!(!frames.gap()[last + 1]);
+    }
+}
+
 fn assert_piece(frames: &Frames, piece: &bluefly_protocol::scan::Piece, entered: bool) {
     let first = piece.first_frame as usize;
     let last = first + piece.frames as usize - 1;
@@ -176,6 +189,14 @@ fn assert_piece(frames: &Frames, piece: &bluefly_protocol::scan::Piece, entered:
         let (start, end) = (piece.start[axis], piece.end[axis]);
         assert_eq!(start, frames.lower()[axis][first]);
         assert_eq!(end, frames.upper()[axis][last]);
+        let curve = match &piece.path {
+            Path::Straight => None,
+            Path::Curved(curve) => Some(curve),
+        };
+        if let Some(curve) = curve {
+            assert_curve(frames, (first, last), axis, curve);
+            continue;
+        }
         for frame in first..=last {
             let way = |passed: f64| start + (end - start) * passed / piece.frames as f64;
             let passed = (frame - first) as f64;

@@ -1,0 +1,4 @@
+//! Scan specifications: what upstream computed, rules of the single types, and what holds for all.
+mod golden;
+mod properties;
+mod rules;
