@@ -1,7 +1,7 @@
 //! [`ScanPlan`]: a scan specification checked against a beamline, ready to be flown.
 use crate::{
     name::Name,
-    scan::{Piece, Spec, SpecError, Stack},
+    scan::{Path, Piece, Spec, SpecError, Stack},
     trajectory::{AxisLimits, PlanError, Planner, Prediction},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -149,9 +149,10 @@ impl ScanPlan {
             max_velocities: limits.iter().map(|(_, limits)| limits.max_velocity).collect(),
         };
         let mut shortest_s = f64::INFINITY;
-        let pieces = stack.pieces(0).map(|piece| usual.fill(piece)).inspect(|piece| {
-            shortest_s = piece.frame_duration_s.map_or(shortest_s, |s| s.min(shortest_s));
-        });
+        let pieces =
+            stack.pieces(0).flat_map(apart).map(|piece| usual.fill(piece)).inspect(|piece| {
+                shortest_s = piece.frame_duration_s.map_or(shortest_s, |s| s.min(shortest_s));
+            });
         let prediction = planner
             .check(pieces)
             .map_err(|error| Unflyable::Limit { path: place(&spec, &error), error })?;
@@ -228,8 +229,35 @@ impl ScanPlan {
     /// The pieces from `frame` on, each with its duration.
     pub fn pieces(&self, frame: u64) -> impl Iterator<Item = Piece> + use<> {
         let usual = self.usual.clone();
-        Arc::clone(&self.stack).into_pieces(frame).map(move |piece| usual.fill(piece))
+        Arc::clone(&self.stack)
+            .into_pieces(frame)
+            .flat_map(apart)
+            .map(move |piece| usual.fill(piece))
     }
+}
+
+/// Each frame of a curve as a straight piece: the planner knows no others.
+fn apart(piece: Piece) -> impl Iterator<Item = Piece> {
+    let frames = match &piece.path {
+        Path::Straight => 1,
+        Path::Curved(_) => piece.frames,
+    };
+    (0..frames).map(move |frame| {
+        let Path::Curved(curve) = &piece.path else { return piece.clone() };
+        let bound = |bound: u64| {
+            curve.by_axis(piece.start.len()).map(|points| points[2 * bound as usize]).collect()
+        };
+        Piece {
+            first_frame: piece.first_frame + frame,
+            frames: 1,
+            gap: piece.gap && frame == 0,
+            delay_before_s: if frame == 0 { piece.delay_before_s } else { 0.0 },
+            start: bound(frame),
+            end: bound(frame + 1),
+            path: Path::Straight,
+            ..piece
+        }
+    })
 }
 
 fn resolve_axes(

@@ -71,6 +71,13 @@ impl Frame {
     pub(super) fn moves(self) -> bool {
         self.lower != self.upper
     }
+
+    /// Whether the midpoint is off the middle of the bounds by more than a rounding.
+    pub(super) fn bends(self) -> bool {
+        let place = self.lower.abs().max(self.upper.abs()).max(self.midpoint.abs());
+        let rounding = 1e-6 * (self.upper - self.lower).abs() + 8.0 * f64::EPSILON * place;
+        (self.midpoint - f64::midpoint(self.lower, self.upper)).abs() > rounding
+    }
 }
 
 /// Which way a dimension is gone through.

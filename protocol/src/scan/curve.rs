@@ -78,6 +78,14 @@ impl Curve {
         }
     }
 
+    /// Whether no gap is between any two frames of the dimension.
+    pub(super) fn unbroken(self) -> bool {
+        match self.motion {
+            Motion::Fly => true,
+            Motion::Step => self.still(),
+        }
+    }
+
     /// Whether there is a gap between frame `index - 1` and frame `index`.
     pub(super) fn gap(self, index: u64) -> bool {
         match self.motion {

@@ -323,39 +323,47 @@ impl Dimension {
         }
     }
 
-    /// Indices of the frames around `index` that are one piece by construction.
+    /// Indices of the frames around `index` that are one row by construction: straight, without a
+    /// gap, all frames taking equally long.
     pub(super) fn straight(&self, index: u64) -> Range<u64> {
-        let alone = index..index + 1;
+        self.around(index, Curve::straight, Layers::straight)
+    }
+
+    /// Indices of the frames around `index` that are one curve by construction: without a gap, all
+    /// frames taking equally long.
+    pub(super) fn unbroken(&self, index: u64) -> Range<u64> {
+        self.around(index, Curve::unbroken, Layers::unbroken)
+    }
+
+    /// Indices around `index` that are one by construction, given what is one of a whole curve and
+    /// of nested dimensions.
+    fn around(
+        &self,
+        index: u64,
+        whole: fn(Curve) -> bool,
+        within: fn(&Layers, u64) -> Range<u64>,
+    ) -> Range<u64> {
+        let either = |one: bool| if one { 0..self.len } else { index..index + 1 };
         match &self.source {
-            Source::Repeat { gap: false } => 0..self.len,
-            Source::Repeat { gap: true } => alone,
-            Source::Curves(curves) => {
-                if curves.iter().all(|(_, curve)| curve.straight()) {
-                    0..self.len
-                } else {
-                    alone
-                }
-            }
+            Source::Repeat { gap } => either(!gap),
+            Source::Curves(curves) => either(curves.iter().all(|(_, curve)| whole(*curve))),
             Source::Constant { frames, gap } => {
-                if *gap || frames.iter().any(|(_, frame)| frame.moves()) {
-                    alone
-                } else {
-                    0..self.len
-                }
+                either(!gap && frames.iter().all(|(_, frame)| !frame.moves()))
             }
             Source::Zip(left, right) => {
-                let (left, right) = (left.straight(index), right.straight(index));
+                let left = left.around(index, whole, within);
+                let right = right.around(index, whole, within);
                 left.start.max(right.start)..left.end.min(right.end)
             }
             Source::Concat { left, right, .. } => match index.checked_sub(left.len) {
-                None => left.straight(index),
+                None => left.around(index, whole, within),
                 Some(index) => {
-                    let straight = right.straight(index);
-                    straight.start + left.len..straight.end + left.len
+                    let range = right.around(index, whole, within);
+                    range.start + left.len..range.end + left.len
                 }
             },
-            Source::Squash(layers) => layers.straight(index),
-            Source::Mask(mask) => mask.straight(index),
+            Source::Squash(layers) => within(layers, index),
+            Source::Mask(mask) => mask.around(index, within),
         }
     }
 }

@@ -204,9 +204,20 @@ impl Layers {
         }
     }
 
-    /// The frames around `frame` that are one piece by construction: the motion is straight, no gap
+    /// The frames around `frame` that are one row by construction: the motion is straight, no gap
     /// is between them and all take equally long.
     pub(super) fn straight(&self, frame: u64) -> Range<u64> {
+        self.around(frame, Dimension::straight)
+    }
+
+    /// The frames around `frame` that are one curve by construction: no gap is between them and all
+    /// take equally long, but velocities may change.
+    pub(super) fn unbroken(&self, frame: u64) -> Range<u64> {
+        self.around(frame, Dimension::unbroken)
+    }
+
+    /// The frames around `frame` that are one by construction, given those of a dimension.
+    fn around(&self, frame: u64, within: impl Fn(&Dimension, u64) -> Range<u64>) -> Range<u64> {
         let Some(active) = self.active else { return 0..self.len };
         let layer = &self.nested[active];
         let moves_outside = self.nested[..active]
@@ -216,11 +227,11 @@ impl Layers {
         if moves_outside || (layer.repeat > 1 && layer.dimension.moves(index)) {
             return frame..frame + 1;
         }
-        let straight = layer.dimension.straight(index);
+        let range = within(&layer.dimension, index);
         let own = frame / layer.repeat;
         let (before, after) = match direction {
-            Direction::Forward => (index - straight.start, straight.end - index),
-            Direction::Backward => (straight.end - 1 - index, index + 1 - straight.start),
+            Direction::Forward => (index - range.start, range.end - index),
+            Direction::Backward => (range.end - 1 - index, index + 1 - range.start),
         };
         (own - before) * layer.repeat..(own + after) * layer.repeat
     }

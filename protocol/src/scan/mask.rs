@@ -77,11 +77,12 @@ impl Mask {
         if index == stretch.first { stretch.gap } else { self.grid.gap(self.in_grid(index)) }
     }
 
-    pub(super) fn straight(&self, index: u64) -> Range<u64> {
+    /// Indices around `index` that are one by construction, given those of the grid.
+    pub(super) fn around(&self, index: u64, within: fn(&Layers, u64) -> Range<u64>) -> Range<u64> {
         let stretch = self.stretch(index);
-        let straight = self.grid.straight(self.in_grid(index));
-        let start = straight.start.max(stretch.grid) - stretch.grid;
-        let end = straight.end.min(stretch.grid + stretch.count) - stretch.grid;
+        let range = within(&self.grid, self.in_grid(index));
+        let start = range.start.max(stretch.grid) - stretch.grid;
+        let end = range.end.min(stretch.grid + stretch.count) - stretch.grid;
         stretch.first + start..stretch.first + end
     }
 

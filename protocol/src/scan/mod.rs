@@ -24,6 +24,6 @@ mod spec;
 mod stack;
 pub use error::SpecError;
 pub use frames::{Frames, Points};
-pub use piece::Piece;
+pub use piece::{Curved, MAX_CURVED, Path, Piece};
 pub use spec::Spec;
 pub use stack::Stack;

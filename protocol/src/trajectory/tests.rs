@@ -2,7 +2,10 @@ use super::{
     AxisLimits, Planner, Segment,
     integrator::{Flown, Rig},
 };
-use crate::{name::Name, scan::Piece};
+use crate::{
+    name::Name,
+    scan::{Path, Piece},
+};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::time::Duration;
@@ -33,9 +36,11 @@ fn piece(first_frame: u64, frames: u64, start: &[f64], end: &[f64]) -> Piece {
         first_frame,
         frames,
         gap: true,
+        delay_before_s: 0.0,
         frame_duration_s: Some(0.1),
         start: start.into(),
         end: end.into(),
+        path: Path::Straight,
     }
 }
 
@@ -360,9 +365,11 @@ fn random_piece(random: &mut ChaCha8Rng, rig: &Rig, last: Option<&Piece>) -> Pie
         first_frame,
         frames,
         gap: last.is_none() || random.random_range(0..2) == 0,
+        delay_before_s: 0.0,
         frame_duration_s: (random.random_range(0..5) > 0).then_some(duration_s),
         end,
         start,
+        path: Path::Straight,
     };
     match last.filter(|_| random.random_range(0..3) == 0) {
         // Straight on, or straight back.
