@@ -72,6 +72,16 @@ impl Frame {
         self.lower != self.upper
     }
 
+    /// Velocity at the lower bound, in EGU per frame: that of the parabola through the three points.
+    pub(super) fn entry(self) -> f64 {
+        4.0 * (self.midpoint - self.lower) - (self.upper - self.lower)
+    }
+
+    /// Velocity at the upper bound, in EGU per frame.
+    pub(super) fn exit(self) -> f64 {
+        4.0 * (self.upper - self.midpoint) - (self.upper - self.lower)
+    }
+
     /// Whether the midpoint is off the middle of the bounds by more than a rounding.
     pub(super) fn bends(self) -> bool {
         let place = self.lower.abs().max(self.upper.abs()).max(self.midpoint.abs());

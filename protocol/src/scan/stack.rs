@@ -1,5 +1,7 @@
 //! [`Stack`]: the dimensions that a specification stands for.
-use super::{Frames, Piece, Spec, SpecError, build, frames, layers::Layers, pieces};
+use super::{
+    Frames, Piece, Spec, SpecError, Window, build, frames, layers::Layers, pieces, window,
+};
 use std::{ops::Range, sync::Arc};
 
 /// The dimensions of a scan, slowest first, from which its frames follow.
@@ -78,5 +80,11 @@ impl Stack {
     /// The same as [`pieces`](Self::pieces), for whoever keeps the iterator.
     pub fn into_pieces(self: Arc<Self>, from_frame: u64) -> impl Iterator<Item = Piece> {
         pieces::Pieces::new(self, from_frame)
+    }
+
+    /// The scan from a frame on, as windows: what is flown without stopping. Found in a time that
+    /// does not grow with the length of a window.
+    pub fn windows(&self, from_frame: u64) -> impl Iterator<Item = Window> + '_ {
+        window::Windows::new(self, from_frame)
     }
 }

@@ -251,3 +251,29 @@ fn pieces_are_as_long_as_rows_and_repeats() {
     let (back, on) = ((1, true), (1, false));
     check_pieces(&product(&fly(&x), &json!(2)), &[back, back, on, back, on, back, on, back]);
 }
+
+#[test]
+fn windows_are_the_frames_wherever_the_scan_is_entered() {
+    each(|stack, dice| {
+        let num = stack.num_points();
+        let frames = stack.frames(0..num);
+        for from in [0, dice.roll(num + 1)] {
+            let mut next = from;
+            for window in stack.windows(from) {
+                let (first, last) = (next as usize, (next + window.frames) as usize - 1);
+                assert_eq!(window.first_frame, next);
+                assert_eq!(window.gap, next == from || frames.gap()[first]);
+                assert!(!frames.gap()[first + 1..=last].contains(&true), "a gap within {window:?}");
+                for axis in 0..frames.axes().len() {
+                    assert_eq!(window.start[axis], frames.lower()[axis][first]);
+                    assert_eq!(window.end[axis], frames.upper()[axis][last]);
+                }
+                let said = frames.duration_s().map(|all| &all[first..=last]);
+                assert_eq!(window.timing.as_ref().map(|timing| timing.frame_s), said.map(|s| s[0]));
+                assert!(said.is_none_or(|said| said.iter().all(|one| *one == said[0])));
+                next += window.frames;
+            }
+            assert_eq!(next, num);
+        }
+    });
+}
