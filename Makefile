@@ -8,7 +8,7 @@ SCANS := $(TARGET)/scans
 # Checks the documents as their readers understand them; not part of this repository.
 VALIDATE := ../shared/tools/validate_docs.py
 
-.PHONY: demo test setup fmt lint doc unit check-scan deny bench
+.PHONY: demo test setup fmt lint doc unit check-scan deny bench fuzz
 # The parts of `test` follow one another: all of them build, and some need what another one made.
 .NOTPARALLEL:
 
@@ -62,3 +62,8 @@ deny:
 # The figures of docs/performance.md.
 bench:
 	cargo bench --locked --bench supervision --bench storage --bench points --bench run
+
+# Ten minutes of odd specifications. Needs a nightly compiler and `cargo install cargo-fuzz`.
+fuzz:
+	python3 fuzz/seeds.py fuzz/corpus/spec
+	cargo +nightly fuzz run spec -- -max_total_time=600 -max_len=4096 -timeout=5 -rss_limit_mb=1024

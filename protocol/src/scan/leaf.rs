@@ -221,6 +221,13 @@ fn counted(num: f64, at: &At) -> Result<u64, SpecError> {
     if num >= 1.0 && num <= MAX_COUNT as f64 {
         return Ok(num as u64);
     }
-    let rule = "are too many frames: a scan has at most 9007199254740992";
-    Err(SpecError::new(at, num, rule))
+    if num.is_finite() {
+        let rule = "are too many frames: a scan has at most 9007199254740992";
+        return Err(SpecError::new(at, format!("{num:.3e}"), rule));
+    }
+    Err(SpecError::new(
+        at,
+        "the number of frames",
+        "is beyond all numbers: extents must be smaller, or steps larger",
+    ))
 }

@@ -2,7 +2,7 @@
 use super::{
     Spec,
     coerce::{Fields, Flag, count, named, number},
-    error::{At, SpecError, shown},
+    error::{At, SpecError, short_number, shown},
     spec::{Ellipse, Node, Polygon, Side, Spiral},
 };
 use serde_json::Value;
@@ -181,7 +181,7 @@ fn constant_duration(fields: &Fields, depth: usize) -> Result<Parsed, SpecError>
     };
     if says.duration != Duration::Unsaid {
         let rule = "would say the duration again: the specification within it says it already";
-        return Err(SpecError::new(&fields.at, constant_duration, rule));
+        return Err(SpecError::new(&fields.at, short_number(constant_duration), rule));
     }
     says.duration = Duration::Constant(constant_duration);
     Ok((Node::ConstantDuration { constant_duration, spec }, says))
@@ -249,8 +249,10 @@ fn spiral(fields: &Fields) -> Result<Parsed, SpecError> {
         y_diameter: y_diameter(fields, x_diameter)?,
     };
     if x_diameter * spiral.y_diameter < 0.0 {
+        let x_diameter = short_number(x_diameter);
         let rule = format!("differs in sign from x_diameter {x_diameter}: both must have one sign");
-        return Err(SpecError::new(&fields.at.field("y_diameter"), spiral.y_diameter, rule));
+        let value = short_number(spiral.y_diameter);
+        return Err(SpecError::new(&fields.at.field("y_diameter"), value, rule));
     }
     let says = Says::axes([&spiral.y_axis, &spiral.x_axis]);
     Ok((Node::Spiral(spiral), says))
