@@ -83,12 +83,20 @@ pub enum Unflyable {
     NoController,
     #[error("{path}: {error}")]
     Limit { path: String, error: PlanError },
-    #[error("$: {frames} frames take {days:.1} days: a scan lasts at most {MAX_DAYS} days")]
+    #[error("$: {frames} frames take {days:.1} days or more: a scan lasts at most {MAX_DAYS} days")]
     TooLong { frames: u64, days: f64 },
+    #[error(
+        "$: {frames} frames are more than {MAX_STRETCHES} stretches of motion, a row, a step and a \
+         frame of a curve being one each: no scan has more"
+    )]
+    TooManyStretches { frames: u64 },
 }
 
 /// A scan that lasts longer is a mistake, which is better found before its files are made.
 const MAX_DAYS: u64 = 30;
+const MAX_S: f64 = (MAX_DAYS * 86_400) as f64;
+/// As many as can be looked at in some ten seconds.
+const MAX_STRETCHES: u64 = 100_000_000;
 
 /// A specification that can be flown: what it takes, and everything that follows from it.
 #[derive(Clone, Debug)]
@@ -148,19 +156,13 @@ impl ScanPlan {
             at_least: at_least.unwrap_or(USUAL_EXPOSURE),
             max_velocities: limits.iter().map(|(_, limits)| limits.max_velocity).collect(),
         };
-        let mut shortest_s = f64::INFINITY;
-        let pieces =
-            stack.pieces(0).flat_map(apart).map(|piece| usual.fill(piece)).inspect(|piece| {
-                shortest_s = piece.frame_duration_s.map_or(shortest_s, |s| s.min(shortest_s));
-            });
+        let mut census = Census::new(stack.num_points(), min_frame.unwrap_or(MIN_EXPOSURE))?;
+        let pieces = stack.pieces(0).flat_map(apart).map(|piece| usual.fill(piece));
         let prediction = planner
-            .check(pieces)
+            .check(pieces.take_while(|piece| census.takes(piece)))
             .map_err(|error| Unflyable::Limit { path: place(&spec, &error), error })?;
-        if prediction.duration > Duration::from_hours(24 * MAX_DAYS) {
-            let days = prediction.duration.as_secs_f64() / 86_400.0;
-            return Err(Unflyable::TooLong { frames: prediction.frames, days });
-        }
-        let shortest_frame = Duration::try_from_secs_f64(shortest_s).unwrap_or(usual.at_least);
+        let shortest_frame = census.shortest_frame(prediction.duration)?;
+        let shortest_frame = shortest_frame.unwrap_or(usual.at_least);
         let exposures = beamline.detectors.iter();
         let exposures = exposures
             .map(|(name, timing)| (name.clone(), timing.exposure_within(shortest_frame)))
@@ -260,6 +262,56 @@ fn apart(piece: Piece) -> impl Iterator<Item = Piece> {
     })
 }
 
+/// What is learned of a scan while the planner goes through it, so that it ends early with one that
+/// is too long: nobody waits for hours to hear that a scan takes years.
+struct Census {
+    num_frames: u64,
+    shortest_s: f64,
+    total_s: f64,
+    stretches: u64,
+}
+
+impl Census {
+    /// Of a scan whose frames are not shorter than `min_frame`.
+    fn new(num_frames: u64, min_frame: Duration) -> Result<Self, Unflyable> {
+        let at_least_s = num_frames as f64 * min_frame.as_secs_f64();
+        Self { num_frames, shortest_s: f64::INFINITY, total_s: at_least_s, stretches: 0 }
+            .within_limits()
+            .map(|census| Self { total_s: 0.0, ..census })
+    }
+
+    /// Counts a piece; whether more is worth looking at.
+    fn takes(&mut self, piece: &Piece) -> bool {
+        if let Some(frame_s) = piece.frame_duration_s {
+            self.shortest_s = self.shortest_s.min(frame_s);
+            self.total_s += frame_s * piece.frames as f64;
+        }
+        self.stretches += match piece.path {
+            Path::Straight => 1,
+            Path::Curved(_) => piece.frames,
+        };
+        self.total_s <= MAX_S && self.stretches <= MAX_STRETCHES
+    }
+
+    fn within_limits(self) -> Result<Self, Unflyable> {
+        let frames = self.num_frames;
+        if self.total_s > MAX_S {
+            return Err(Unflyable::TooLong { frames, days: self.total_s / 86_400.0 });
+        }
+        if self.stretches > MAX_STRETCHES {
+            return Err(Unflyable::TooManyStretches { frames });
+        }
+        Ok(self)
+    }
+
+    /// The shortest of all frames, if there is one, and the scan, which takes `duration`, can be flown.
+    fn shortest_frame(mut self, duration: Duration) -> Result<Option<Duration>, Unflyable> {
+        self.total_s = self.total_s.max(duration.as_secs_f64());
+        let shortest_s = self.within_limits()?.shortest_s;
+        Ok(Duration::try_from_secs_f64(shortest_s).ok())
+    }
+}
+
 fn resolve_axes(
     spec: &Spec,
     stack: &Stack,
@@ -299,4 +351,44 @@ fn resolve_axes(
 /// The node of the specification that an error of the planner is about: that of the axis, if one.
 fn place(spec: &Spec, error: &PlanError) -> String {
     error.axis().map_or_else(|| spec.duration_path(), |axis| spec.axis_path(axis.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::Curved;
+
+    fn check(pieces: &[(u64, f64, Path)], expected: &str) {
+        let mut census = Census::new(1_000, Duration::from_micros(1)).expect("a scan of 1 ms");
+        let taken = pieces.iter().take_while(|(frames, frame_s, path)| {
+            census.takes(&Piece {
+                first_frame: 0,
+                frames: *frames,
+                gap: true,
+                delay_before_s: 0.0,
+                frame_duration_s: Some(*frame_s),
+                start: [].into(),
+                end: [].into(),
+                path: path.clone(),
+            })
+        });
+        assert_eq!(taken.count(), pieces.len() - 1, "it ends at the last piece");
+        let error = census.shortest_frame(Duration::ZERO).expect_err("too much");
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn nobody_waits_for_a_scan_that_takes_years_to_be_looked_at() {
+        let curve = || Path::Curved(Curved { points: [].into(), next_midpoint: None });
+        let short = (1_000_000, 0.01, Path::Straight);
+        let error = "$: 1000 frames take 31.8 days or more: a scan lasts at most 30 days";
+        check(&[short, (1, 2_740_000.0, Path::Straight)], error);
+        let error = "$: 1000 frames are more than 100000000 stretches of motion, a row, a step and a \
+                     frame of a curve being one each: no scan has more";
+        check(&[(100_000_000, 1e-6, curve()), (1, 1e-6, curve())], error);
+        let error = Census::new(1 << 53, Duration::from_micros(1)).err().expect("285 years");
+        let expected = "$: 9007199254740992 frames take 104250.0 days or more: \
+                        a scan lasts at most 30 days";
+        assert_eq!(error.to_string(), expected);
+    }
 }

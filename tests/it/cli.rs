@@ -446,7 +446,7 @@ fn a_scan_that_cannot_be_flown_is_refused_in_one_line() {
     check_spec(
         "\"num\": 100",
         "\"num\": 100000000000",
-        "$: 1600000000000 frames take 74074.1 days: a scan lasts at most 30 days",
+        "$: 1600000000000 frames take 9277.8 days or more: a scan lasts at most 30 days",
     );
 }
 
