@@ -5,6 +5,7 @@ mod assembly;
 pub mod beamline_file;
 pub mod cli;
 mod logging;
+mod picture;
 pub mod process;
 mod safety;
 pub mod sim_disk;

@@ -1,5 +1,6 @@
 //! `bluefly points`: the frames of a scan specification.
 use super::CliError;
+use crate::picture::{self, PictureError, View};
 use bluefly_actors::clock::Clock;
 use bluefly_protocol::scan::{Frames, Spec, SpecError, Stack};
 use clap::ValueEnum;
@@ -12,7 +13,9 @@ use std::{
 };
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: bluefly points etc/demo.json --start 98 --num 4 --format csv")]
+#[command(
+    after_help = "Example: bluefly points etc/demo.json --start 98 --num 4 --format csv\n         bluefly points etc/demo.json --format svg > path.svg"
+)]
 pub(crate) struct Arguments {
     /// The scan specification; `-` reads standard input
     #[arg(value_name = "SPEC.json")]
@@ -23,9 +26,14 @@ pub(crate) struct Arguments {
     /// Number of frames; all that follow if not given
     #[arg(long, value_name = "N")]
     num: Option<u64>,
-    /// Columns, rows, or nothing but how many there are and how long it took to compute them
+    /// Columns, rows, a picture of the path, or nothing but how many there are and how long it
+    /// took to compute them
     #[arg(long, value_enum, default_value_t)]
     format: PointsFormat,
+    /// With --format svg: the axis from left to right and the one upwards, or one axis, which is
+    /// drawn against the frames. If not given, the two fastest axes that move
+    #[arg(long, value_name = "X,Y", value_delimiter = ',')]
+    axes: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -33,6 +41,7 @@ enum PointsFormat {
     #[default]
     Json,
     Csv,
+    Svg,
     None,
 }
 
@@ -49,22 +58,63 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     }
     let num = arguments.num.unwrap_or(end).min(end - arguments.start);
     let range = arguments.start..arguments.start + num;
+    let view = view(arguments, &stack)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let written = match arguments.format {
         PointsFormat::Json => write_json(&mut out, &stack, &range),
         PointsFormat::Csv => write_csv(&mut out, &stack, &range),
+        PointsFormat::Svg => {
+            let drawn = picture::path(&stack, &range, view);
+            out.write_all(drawn.map_err(|error| undrawn(&arguments.spec, &error))?.as_bytes())
+        }
         PointsFormat::None => write_summary(&mut out, &stack, &range),
     };
     written.and_then(|()| out.flush()).map_err(|error| CliError::output(&error))
 }
 
+/// What the picture is to show.
+fn view(arguments: &Arguments, stack: &Stack) -> Result<View, CliError> {
+    let wrong = |reason: String| CliError::usage("--axes", reason);
+    if !arguments.axes.is_empty() && arguments.format != PointsFormat::Svg {
+        return Err(wrong("is of use with --format svg only".to_owned()));
+    }
+    let index = |name: &String| {
+        let index = stack.axes().iter().position(|axis| axis == name);
+        let known = || match stack.axes() {
+            [] => "none".to_owned(),
+            axes => axes.join(", "),
+        };
+        index.ok_or_else(|| wrong(format!("no axis {name:?} in this scan: it has {}", known())))
+    };
+    match arguments.axes.as_slice() {
+        [] => Ok(View::Moving),
+        [axis] => Ok(View::Line(index(axis)?)),
+        [across, up] => Ok(View::Plane(index(across)?, index(up)?)),
+        more => Err(wrong(format!("{} axes given: a picture has one or two", more.len()))),
+    }
+}
+
+/// The error of a picture of the specification at `path`.
+pub(super) fn undrawn(path: &Path, error: &PictureError) -> CliError {
+    match error {
+        PictureError::TooLarge { .. } => CliError::input(named(path), error.to_string()),
+        PictureError::Drawing(_) => CliError::failed(named(path), error.to_string()),
+    }
+}
+
+/// What the file at `path` is called in errors.
+fn named(path: &Path) -> String {
+    if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
+}
+
 /// The specification at `path` and its stack; an error names file, node, value and rule.
 pub(super) fn read(path: &Path) -> Result<(Spec, Stack), CliError> {
     let mut text = String::new();
-    let (file, read) = if path == Path::new("-") {
-        ("standard input".to_owned(), io::stdin().lock().read_to_string(&mut text).map(|_| ()))
+    let file = named(path);
+    let read = if path == Path::new("-") {
+        io::stdin().lock().read_to_string(&mut text).map(drop)
     } else {
-        (path.display().to_string(), fs::read_to_string(path).map(|read| text = read))
+        fs::read_to_string(path).map(|read| text = read)
     };
     read.map_err(|error| CliError::input(&file, format!("cannot read the file: {error}")))?;
     let wrong = |error| {

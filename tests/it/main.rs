@@ -5,6 +5,7 @@ mod cli;
 mod dependencies;
 mod flown;
 mod logic;
+mod look;
 mod run;
 mod signals;
 mod sim_world;
