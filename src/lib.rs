@@ -5,6 +5,7 @@ mod assembly;
 pub mod beamline_file;
 pub mod cli;
 mod logging;
+mod motion;
 mod picture;
 pub mod process;
 mod safety;

@@ -4,6 +4,7 @@ mod demo;
 mod error;
 mod fly;
 mod points;
+mod profile;
 mod progress;
 mod scan;
 mod signals;
@@ -50,6 +51,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Print the frames of a scan specification
     Points(points::Arguments),
+    /// Print the trajectory of a scan on a beamline
+    Profile(profile::Arguments),
     /// Fly one scan, without a server
     Scan(scan::Arguments),
     /// Fly many randomised runs on a simulated beamline, to find one that breaks a promise
@@ -89,6 +92,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), CliError> {
         Command::Check(arguments) => check::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments, &log),
         Command::Points(arguments) => points::run(&arguments),
+        Command::Profile(arguments) => profile::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments, &log),
         Command::Simulate(arguments) => simulate::run(&arguments),
     }

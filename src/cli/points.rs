@@ -51,13 +51,7 @@ const CHUNK_FRAMES: u64 = 4_096;
 /// Prints the frames that were asked for.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let (_, stack) = read(&arguments.spec)?;
-    let end = stack.num_points();
-    if arguments.start > end {
-        let reason = format!("{} is beyond the end: the scan has {end} frames", arguments.start);
-        return Err(CliError::usage("--start", reason));
-    }
-    let num = arguments.num.unwrap_or(end).min(end - arguments.start);
-    let range = arguments.start..arguments.start + num;
+    let range = range(&stack, arguments.start, arguments.num)?;
     let view = view(arguments, &stack)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let written = match arguments.format {
@@ -70,6 +64,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         PointsFormat::None => write_summary(&mut out, &stack, &range),
     };
     written.and_then(|()| out.flush()).map_err(|error| CliError::output(&error))
+}
+
+/// The frames from `start` on, `num` of them or all that there are.
+pub(super) fn range(stack: &Stack, start: u64, num: Option<u64>) -> Result<Range<u64>, CliError> {
+    let end = stack.num_points();
+    if start > end {
+        let reason = format!("{start} is beyond the end: the scan has {end} frames");
+        return Err(CliError::usage("--start", reason));
+    }
+    Ok(start..start + num.unwrap_or(end).min(end - start))
 }
 
 /// What the picture is to show.
@@ -103,7 +107,7 @@ pub(super) fn undrawn(path: &Path, error: &PictureError) -> CliError {
 }
 
 /// What the file at `path` is called in errors.
-fn named(path: &Path) -> String {
+pub(super) fn named(path: &Path) -> String {
     if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
 }
 

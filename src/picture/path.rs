@@ -98,7 +98,7 @@ pub(crate) fn path(stack: &Stack, range: &Range<u64>, view: View) -> Result<Stri
     Ok(text)
 }
 
-fn title(stack: &Stack, range: &Range<u64>) -> String {
+pub(super) fn title(stack: &Stack, range: &Range<u64>) -> String {
     let shape: Vec<String> = stack.shape().iter().map(u64::to_string).collect();
     let (shape, total) = (shape.join(" x "), stack.num_points());
     let plural = if total == 1 { "" } else { "s" };

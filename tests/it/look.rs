@@ -1,6 +1,7 @@
 //! What a person looks at before flying: pictures of a scan, and the schema of specifications.
 use crate::cli::{Ended, bluefly, ended_with_input};
 use serde_json::{Value, json};
+use std::{io::Write as _, process::Stdio};
 
 /// The picture that `command` prints.
 fn picture(arguments: &[&str], spec: &Value) -> String {
@@ -171,4 +172,153 @@ fn a_long_path_is_thinned_and_says_so() {
     let svg = picture(&part, &spec);
     assert!(svg.contains("\nframes 99990 to 100009 of 100000 x "), "{}", &svg[..1_000]);
     assert_eq!(count(&svg, "<circle "), 22);
+}
+
+const PROFILE: [&str; 4] = ["profile", "-", "--beamline", "etc/sim.toml"];
+
+/// Rows of 4 frames, 1 mm and 0.1 s each.
+fn rows(num: u64) -> Value {
+    let row = json!({"type": "Snake", "spec": linspace("x", 4)});
+    let grid = grid(&linspace("y", num), &row);
+    fly(&json!({"type": "ConstantDuration", "constant_duration": 0.1, "spec": grid}))
+}
+
+fn profile(arguments: &[&str], spec: &Value) -> Value {
+    let ended = ended_with_input(bluefly(&PROFILE).args(arguments), &spec.to_string());
+    assert_eq!((ended.status, ended.err.as_str()), (0, ""), "{arguments:?} {spec}");
+    serde_json::from_str(&ended.out).unwrap()
+}
+
+#[test]
+fn a_profile_tells_every_point_of_the_motion() {
+    let told = profile(&[], &rows(1));
+    assert_eq!((&told["axes"], &told["units"]["x"]), (&json!(["y", "x"]), &json!("mm")));
+    assert_eq!((&told["controller"], &told["num_frames"]), (&json!("motion"), &json!(4)));
+    // 10 mm/s are reached with 1000 mm/s^2 in 10 ms and 0.05 mm.
+    let point = |time_us: u64, duration_us: u64, x: f64, v: f64, frames: u64, completed: u64| {
+        json!({
+            "time_us": time_us, "duration_us": duration_us, "positions": {"y": 0.0, "x": x},
+            "velocities": {"y": 0.0, "x": v}, "user_program": u8::from(frames > 0),
+            "frames": frames, "completed": completed,
+        })
+    };
+    let expected = [
+        point(0, 0, -0.55, 0.0, 0, 0),
+        point(10_000, 10_000, -0.5, 10.0, 0, 0),
+        point(410_000, 400_000, 3.5, 10.0, 4, 4),
+        point(420_000, 10_000, 3.55, 0.0, 0, 4),
+    ];
+    assert_eq!(told["points"], json!(expected));
+    assert_eq!((&told["num_points"], &told["duration_us"]), (&json!(4), &json!(420_000)));
+}
+
+#[test]
+fn a_profile_may_be_of_a_part_of_a_scan() {
+    let points = |arguments: &[&str]| profile(arguments, &rows(3))["points"].clone();
+    let whole = points(&[]);
+    let whole = whole.as_array().unwrap();
+    let sum: u64 = whole.iter().map(|point| point["frames"].as_u64().unwrap()).sum();
+    assert_eq!((sum, &whole[whole.len() - 1]["completed"]), (12, &json!(12)));
+    let times = whole.iter().scan(0, |time, point| {
+        *time += point["duration_us"].as_u64().unwrap();
+        Some(*time)
+    });
+    assert!(times.eq(whole.iter().map(|point| point["time_us"].as_u64().unwrap())));
+    // Cut where the frames are complete.
+    let first = points(&["--num", "4"]);
+    let first = first.as_array().unwrap();
+    assert_eq!(first, &whole[..first.len()]);
+    assert_eq!(first[first.len() - 1]["completed"], 4);
+    // Entered in the middle of a row that runs backwards.
+    let last = points(&["--start", "6"]);
+    assert_eq!(last[0]["positions"], json!({"y": 1.0, "x": 1.55}));
+    assert_eq!((&last[0]["completed"], &last[0]["time_us"]), (&json!(6), &json!(0)));
+    assert_eq!(last[1]["velocities"]["x"], -10.0);
+    assert_eq!(points(&["--start", "12"]), json!([]));
+    assert_eq!(points(&["--num", "0"]), json!([]));
+}
+
+#[test]
+fn a_profile_is_drawn_with_its_frames_turns_and_limits() {
+    let draw = |arguments: &[&str], spec: &Value| {
+        picture(&[&PROFILE[..], &["--format", "svg"], arguments].concat(), spec)
+    };
+    let svg = draw(&[], &rows(3));
+    let shades = |svg: &str| {
+        let of = |color: &str| count(svg, &format!("fill=\"{color}\" stroke=\"none\"/>"));
+        ["#DBE9F6", "#FDECD9", "#ECEAE7"].map(of)
+    };
+    // 3 rows; the run-up, 2 turns and the run-down.
+    assert_eq!(shades(&svg), [3, 4, 0]);
+    assert!(svg.contains("\n3 x 4 = 12 frames: 1."), "{}", &svg[..600]);
+    for name in ["x (mm)", "x (mm/s)", "y (mm)", "y (mm/s)", "time (s)", "limits -100 and 100"] {
+        assert!(svg.contains(&format!("\n{name}\n")), "{name}");
+    }
+    // Positions and velocities of two axes, and the beginnings of 12 frames.
+    let blue = "stroke=\"#1F77B4\" stroke-width=\"1\" points=\"";
+    assert_eq!(count(&svg, blue), 4 + 12);
+    // The limits are far away until the motion comes near them.
+    assert_eq!(count(&svg, "stroke=\"#D62728\""), 0);
+    let near = json!({"type": "Linspace", "axis": "x", "start": 20, "stop": 90, "num": 8});
+    let near = draw(&[], &fly(&near));
+    assert_eq!(count(&near, "stroke=\"#D62728\""), 3 * 30, "100 mm, 100 mm/s and -100 mm/s");
+    assert_eq!(svg, draw(&[], &rows(3)));
+
+    let long = draw(&[], &rows(100));
+    assert!(long.len() < 100_000, "{} bytes", long.len());
+    let longer = grid(&json!(1_000), &rows(1));
+    let longer = draw(&[], &longer);
+    assert!(longer.len() < 100_000, "{} bytes", longer.len());
+    assert_eq!(shades(&longer), [0, 0, 1]);
+    assert!(longer.contains(", grey: both in turn; dashes: limits\n"));
+}
+
+#[test]
+fn a_profile_without_motion_is_drawn_as_well() {
+    let draw = |spec: &Value| picture(&[&PROFILE[..], &["--format", "svg"]].concat(), spec);
+    let nothing = json!({"type": "Product", "outer": 0, "inner": linspace("x", 2)});
+    assert!(draw(&nothing).contains("\nthere is no frame\n"));
+    let still = json!({"type": "ConstantDuration", "constant_duration": 0.5});
+    let svg = draw(&json!({"type": "Product", "outer": 3, "inner": still}));
+    assert!(
+        svg.contains("\n3 x 1 = 3 frames: 1.5 s\n") && svg.contains("\nno axis moves\n"),
+        "{svg}"
+    );
+    assert_eq!(profile(&[], &still)["points"][1]["positions"], json!({}));
+}
+
+#[test]
+fn a_profile_of_what_cannot_be_flown_is_refused() {
+    let refused = |arguments: &[&str], spec: &Value, error: &str| {
+        let ended = ended_with_input(bluefly(&PROFILE).args(arguments), &spec.to_string());
+        assert_eq!(ended.err, format!("error: {error}\n"));
+        assert_eq!((ended.status, ended.out.as_str()), (2, ""));
+    };
+    refused(
+        &[],
+        &linspace("x", 102),
+        "standard input: $.axis: frame 101, axis x: position 101 is above the high limit 100",
+    );
+    let known = "e, pitch, roll, t, x, y, z";
+    refused(
+        &["--format", "svg"],
+        &linspace("q", 2),
+        &format!("standard input: $.axis: no axis \"q\" on this beamline: it has {known}"),
+    );
+    refused(&["--start", "13"], &rows(3), "--start: 13 is beyond the end: the scan has 12 frames");
+}
+
+#[test]
+fn whoever_stops_reading_a_profile_ends_it() {
+    let mut child = bluefly(&PROFILE)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(rows(101).to_string().as_bytes()).unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), error.as_str()), (Some(0), ""));
 }
