@@ -55,10 +55,10 @@ pub(super) struct Builder {
 
 /// The axes of a specification, slowest first, and its dimensions.
 pub(super) fn stack(spec: &Spec) -> Result<(Vec<String>, Layers), SpecError> {
-    let axes: Vec<String> = axes(spec, &At::Top)?.into_iter().map(|(axis, _)| axis).collect();
+    let axes: Vec<String> = axes(&spec.0, &At::Top)?.into_iter().map(|(axis, _)| axis).collect();
     let places = axes.iter().cloned().zip(0..).collect();
     let top = Use { motion: Motion::Step, nesting: Nesting::Top };
-    let dimensions = Builder { places }.dimensions(spec, top, &At::Top)?;
+    let dimensions = Builder { places }.dimensions(&spec.0, top, &At::Top)?;
     let layers = layers(dimensions, &At::Top)?;
     Ok((axes, layers))
 }
@@ -72,8 +72,8 @@ pub(super) fn layers(dimensions: Vec<Dimension>, at: &At) -> Result<Layers, Spec
 }
 
 /// The axes of a node in order, each with the path of the node that moves it. No axis is twice.
-fn axes(spec: &Spec, at: &At) -> Result<Vec<(String, String)>, SpecError> {
-    let both = |(left, left_name): (&Spec, &str), (right, right_name): (&Spec, &str)| {
+fn axes(node: &Node, at: &At) -> Result<Vec<(String, String)>, SpecError> {
+    let both = |(left, left_name): (&Node, &str), (right, right_name): (&Node, &str)| {
         let mut left = axes(left, &at.field(left_name))?;
         for (axis, place) in axes(right, &at.field(right_name))? {
             if let Some((_, other)) = left.iter().find(|(known, _)| *known == axis) {
@@ -84,7 +84,7 @@ fn axes(spec: &Spec, at: &At) -> Result<Vec<(String, String)>, SpecError> {
         }
         Ok(left)
     };
-    match &spec.0 {
+    match node {
         Node::Product { outer: Side::Spec(outer), inner: Side::Spec(inner), .. } => {
             both((outer, "outer"), (inner, "inner"))
         }
@@ -141,8 +141,8 @@ fn repeat(times: u64, gap: bool) -> Dimension {
 }
 
 impl Builder {
-    fn dimensions(&self, spec: &Spec, usage: Use, at: &At) -> Result<Vec<Dimension>, SpecError> {
-        match &spec.0 {
+    fn dimensions(&self, node: &Node, usage: Use, at: &At) -> Result<Vec<Dimension>, SpecError> {
+        match node {
             Node::Product { outer, inner, gap } => self.product(outer, (inner, *gap), usage, at),
             Node::Zip { left, right } => {
                 let left = self.dimensions(left, usage, &at.field("left"))?;

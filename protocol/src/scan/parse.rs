@@ -1,6 +1,5 @@
 //! From JSON to [`Node`]s: each field by its own rule, then what a node demands of its children.
 use super::{
-    Spec,
     coerce::{Fields, Flag, count, named, number},
     error::{At, SpecError, short_number, shown},
     spec::{Ellipse, Node, Polygon, Side, Spiral},
@@ -109,9 +108,9 @@ const ELLIPSE: &[&str] = &[
 ];
 const POLYGON: &[&str] = &["x_axis", "y_axis", "vertices", "x_step", "y_step", "snake", "vertical"];
 
-fn child(fields: &Fields, name: &str, depth: usize) -> Result<(Box<Spec>, Says), SpecError> {
+fn child(fields: &Fields, name: &str, depth: usize) -> Result<(Box<Node>, Says), SpecError> {
     let (node, says) = parse(fields.required(name)?, fields.at.field(name), depth + 1)?;
-    Ok((Box::new(Spec(node)), says))
+    Ok((Box::new(node), says))
 }
 
 fn side(fields: &Fields, name: &str, depth: usize) -> Result<(Side, Says), SpecError> {

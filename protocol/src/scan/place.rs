@@ -8,7 +8,7 @@ impl Spec {
     /// Path of the first node that moves `axis`, as far as its field: `$.inner.axis`; `$` if none
     /// does.
     pub fn axis_path(&self, axis: &str) -> String {
-        find(self, "$", &|node| axis_field(node, axis)).unwrap_or_else(|| "$".to_owned())
+        find(&self.0, "$", &|node| axis_field(node, axis)).unwrap_or_else(|| "$".to_owned())
     }
 
     /// Path of the first field that says how long a frame takes; `$` if none does.
@@ -16,7 +16,7 @@ impl Spec {
         let duration = |node: &Node| {
             matches!(node, Node::ConstantDuration { .. }).then_some("constant_duration")
         };
-        find(self, "$", &duration).unwrap_or_else(|| "$".to_owned())
+        find(&self.0, "$", &duration).unwrap_or_else(|| "$".to_owned())
     }
 }
 
@@ -44,16 +44,16 @@ fn axis_field(node: &Node, wanted: &str) -> Option<&'static str> {
 }
 
 /// Depth first, left to right; the depth of a specification is bounded where it is read.
-fn find(spec: &Spec, path: &str, field: &dyn Fn(&Node) -> Option<&'static str>) -> Option<String> {
-    if let Some(field) = field(&spec.0) {
+fn find(node: &Node, path: &str, field: &dyn Fn(&Node) -> Option<&'static str>) -> Option<String> {
+    if let Some(field) = field(node) {
         return Some(format!("{path}.{field}"));
     }
-    let below = |name: &str, spec: &Spec| find(spec, &format!("{path}.{name}"), field);
+    let below = |name: &str, node: &Node| find(node, &format!("{path}.{name}"), field);
     let side = |name: &str, side: &Side| match side {
         Side::Spec(spec) => below(name, spec),
         Side::Times(_) => None,
     };
-    match &spec.0 {
+    match node {
         Node::Product { outer, inner, .. } => side("outer", outer).or_else(|| side("inner", inner)),
         Node::Zip { left, right } | Node::Concat { left, right, .. } => {
             below("left", left).or_else(|| below("right", right))

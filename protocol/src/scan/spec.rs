@@ -44,17 +44,17 @@ impl<'de> Deserialize<'de> for Spec {
 /// A node of a specification. Positions are in the EGU of their axis, durations in seconds;
 /// **invariant:** every number is finite, every duration positive, every `num` at least 1.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
+#[serde(untagged, remote = "Self")]
 pub(super) enum Node {
     Product { outer: Side, inner: Side, gap: bool },
-    Zip { left: Box<Spec>, right: Box<Spec> },
-    Snake { spec: Box<Spec> },
-    Concat { left: Box<Spec>, right: Box<Spec>, gap: bool, check_path_changes: bool },
-    Squash { spec: Box<Spec>, check_path_changes: bool },
+    Zip { left: Box<Node>, right: Box<Node> },
+    Snake { spec: Box<Node> },
+    Concat { left: Box<Node>, right: Box<Node>, gap: bool, check_path_changes: bool },
+    Squash { spec: Box<Node>, check_path_changes: bool },
     Linspace { axis: String, start: f64, stop: f64, num: u64 },
     Range { axis: String, start: f64, stop: f64, step: f64 },
-    Fly { spec: Box<Spec> },
-    ConstantDuration { constant_duration: f64, spec: Option<Box<Spec>> },
+    Fly { spec: Box<Node> },
+    ConstantDuration { constant_duration: f64, spec: Option<Box<Node>> },
     Static { axis: String, value: f64, num: u64 },
     Spiral(Spiral),
     Ellipse(Ellipse),
@@ -65,7 +65,7 @@ pub(super) enum Node {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub(super) enum Side {
-    Spec(Box<Spec>),
+    Spec(Box<Node>),
     Times(u64),
 }
 
@@ -129,12 +129,27 @@ impl Node {
 #[derive(Serialize)]
 struct Typed<'a> {
     #[serde(flatten)]
-    fields: &'a Node,
+    fields: Fields<'a>,
     r#type: &'static str,
+}
+
+/// The fields of a node without its type, which is what is derived for it.
+struct Fields<'a>(&'a Node);
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Node::serialize(self.0, serializer)
+    }
+}
+
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Typed { fields: Fields(self), r#type: self.type_name() }.serialize(serializer)
+    }
 }
 
 impl Serialize for Spec {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Typed { fields: &self.0, r#type: self.0.type_name() }.serialize(serializer)
+        self.0.serialize(serializer)
     }
 }
