@@ -147,7 +147,8 @@ fn for_each_chunk(
     Ok(())
 }
 
-/// The same keys as scanspec's own frames have, column after column.
+/// The same keys as scanspec's own frames have, column after column; of a file of scanpointgenerator
+/// also the delay after each frame and its index in each dimension.
 fn write_json(out: &mut impl Write, stack: &Stack, range: &Range<u64>) -> io::Result<()> {
     let head = json!({
         "axes": stack.axes(), "shape": stack.shape(), "snaked": stack.snaked(),
@@ -165,6 +166,12 @@ fn write_json(out: &mut impl Write, stack: &Stack, range: &Range<u64>) -> io::Re
         write_column(out, stack, range, duration_s)?;
     } else {
         write!(out, "null")?;
+    }
+    if let Some(delay) = stack.delay_after_s() {
+        write!(out, ",\"delay_after\":")?;
+        write_column(out, stack, range, |_, _| delay)?;
+        write!(out, ",\"indexes\":")?;
+        write_column(out, stack, range, |frames, i| stack.indexes(frames.start() + i as u64))?;
     }
     writeln!(out, "}}}}")
 }
@@ -207,7 +214,8 @@ fn write_column<T: serde::Serialize>(
     out.write_all(if separator == "[" { b"[]" } else { b"]" })
 }
 
-/// One row per frame: index, midpoint, lower and upper of each axis, gap, duration in seconds.
+/// One row per frame: index, midpoint, lower and upper of each axis, gap, duration in seconds; of a
+/// file of scanpointgenerator also the delay after it and its index in each dimension.
 fn write_csv(out: &mut impl Write, stack: &Stack, range: &Range<u64>) -> io::Result<()> {
     write!(out, "index")?;
     for axis in stack.axes() {
@@ -215,7 +223,12 @@ fn write_csv(out: &mut impl Write, stack: &Stack, range: &Range<u64>) -> io::Res
             write!(out, ",{}", quoted(&column))?;
         }
     }
-    writeln!(out, ",gap,duration")?;
+    write!(out, ",gap,duration")?;
+    if stack.delay_after_s().is_some() {
+        write!(out, ",delay_after")?;
+        (0..stack.shape().len()).try_for_each(|dimension| write!(out, ",index_{dimension}"))?;
+    }
+    writeln!(out)?;
     for_each_chunk(stack, range, |frames| {
         for i in 0..frames.len() {
             write!(out, "{}", frames.start() + i as u64)?;
@@ -225,10 +238,15 @@ fn write_csv(out: &mut impl Write, stack: &Stack, range: &Range<u64>) -> io::Res
                 write!(out, ",{mid:?},{low:?},{high:?}")?;
             }
             write!(out, ",{},", u8::from(frames.gap()[i]))?;
-            match duration_s(frames, i) {
-                Some(duration) => writeln!(out, "{duration:?}")?,
-                None => writeln!(out)?,
+            if let Some(duration) = duration_s(frames, i) {
+                write!(out, "{duration:?}")?;
             }
+            if let Some(delay) = frames.delay_after_s() {
+                write!(out, ",{delay:?}")?;
+                let indexes = stack.indexes(frames.start() + i as u64);
+                indexes.iter().try_for_each(|index| write!(out, ",{index}"))?;
+            }
+            writeln!(out)?;
         }
         Ok(())
     })

@@ -6,7 +6,9 @@ use super::{
     error::At,
     layers::Layers,
     leaf,
-    spec::{Ellipse, Node, Polygon, Side, Spiral},
+    sequence::Sequence,
+    spec::{Ellipse, Form, Node, Polygon, Side, Spiral},
+    spg,
 };
 use std::collections::BTreeMap;
 
@@ -53,12 +55,19 @@ pub(super) struct Builder {
     pub(super) places: BTreeMap<String, usize>,
 }
 
-/// The axes of a specification, slowest first, and its dimensions.
-pub(super) fn stack(spec: &Spec) -> Result<(Vec<String>, Layers), SpecError> {
-    let axes: Vec<String> = axes(&spec.0, &At::Top)?.into_iter().map(|(axis, _)| axis).collect();
+/// The axes of a specification, slowest first, and its frames.
+pub(super) fn stack(spec: &Spec) -> Result<(Vec<String>, Sequence), SpecError> {
+    match &spec.0 {
+        Form::Tree(node) => tree(node).map(|(axes, layers)| (axes, layers.into())),
+        Form::Compound(compound) => spg::stack(compound),
+    }
+}
+
+fn tree(node: &Node) -> Result<(Vec<String>, Layers), SpecError> {
+    let axes: Vec<String> = axes(node, &At::Top)?.into_iter().map(|(axis, _)| axis).collect();
     let places = axes.iter().cloned().zip(0..).collect();
     let top = Use { motion: Motion::Step, nesting: Nesting::Top };
-    let dimensions = Builder { places }.dimensions(&spec.0, top, &At::Top)?;
+    let dimensions = Builder { places }.dimensions(node, top, &At::Top)?;
     let layers = layers(dimensions, &At::Top)?;
     Ok((axes, layers))
 }

@@ -4,6 +4,7 @@
 //! neighbours share a bound exactly. The order of the operations is that of scanspec, since equal
 //! numbers decide where a gap is.
 use super::columns::{Direction, Frame, Slices, Span};
+use std::f64::consts::PI;
 
 /// How an axis goes through a dimension.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,8 +24,33 @@ pub(super) enum Motion {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Shape {
-    Line { step: f64, first: f64 },
-    Spiral { centre: f64, scale: f64, arm: Arm },
+    Line {
+        step: f64,
+        first: f64,
+    },
+    Spiral {
+        centre: f64,
+        scale: f64,
+        arm: Arm,
+    },
+    /// A line of scanpointgenerator, which counts from the first midpoint.
+    Points {
+        step: f64,
+        start: f64,
+    },
+    /// A spiral of scanpointgenerator: `scale` is its radius per radian.
+    Coil {
+        centre: f64,
+        scale: f64,
+        arm: Arm,
+    },
+    /// One side of a Lissajous curve: `rate` and `phase` in radians, per frame and at the first.
+    Wave {
+        centre: f64,
+        reach: f64,
+        rate: f64,
+        phase: f64,
+    },
 }
 
 /// Which coordinate of a spiral.
@@ -34,17 +60,30 @@ pub(super) enum Arm {
     Cosine,
 }
 
+impl Arm {
+    fn turn(self, phi: f64) -> f64 {
+        match self {
+            Self::Sine => phi.sin(),
+            Self::Cosine => phi.cos(),
+        }
+    }
+}
+
 impl Shape {
     pub(super) fn at(self, index: f64) -> f64 {
         match self {
             Self::Line { step, first } => index * step + first,
             Self::Spiral { centre, scale, arm } => {
-                let phi = (4.0 * std::f64::consts::PI * index).sqrt();
-                let turn = match arm {
-                    Arm::Sine => phi.sin(),
-                    Arm::Cosine => phi.cos(),
-                };
-                centre + scale * phi * turn
+                let phi = (4.0 * PI * index).sqrt();
+                centre + scale * phi * arm.turn(phi)
+            }
+            Self::Points { step, start } => (index - 0.5) * step + start,
+            Self::Coil { centre, scale, arm } => {
+                let phi = (4.0 * PI).sqrt() * index.sqrt();
+                centre + scale * phi * arm.turn(phi)
+            }
+            Self::Wave { centre, reach, rate, phase } => {
+                centre + reach * (rate * (index - 0.5) + phase).sin()
             }
         }
     }
@@ -65,16 +104,24 @@ impl Curve {
     /// Whether the axis stands still through the whole dimension.
     pub(super) fn still(self) -> bool {
         match self.shape {
-            Shape::Line { step, .. } => step == 0.0,
-            Shape::Spiral { .. } => false,
+            Shape::Line { step, .. } | Shape::Points { step, .. } => step == 0.0,
+            Shape::Wave { reach, rate, .. } => reach == 0.0 || rate == 0.0,
+            Shape::Spiral { .. } | Shape::Coil { .. } => false,
         }
     }
 
     /// Whether all frames of the dimension are one straight motion.
     pub(super) fn straight(self) -> bool {
         match (self.shape, self.motion) {
-            (Shape::Line { .. }, Motion::Fly) => true,
-            (Shape::Line { .. } | Shape::Spiral { .. }, _) => self.still(),
+            (Shape::Line { .. } | Shape::Points { .. }, Motion::Fly) => true,
+            (
+                Shape::Line { .. }
+                | Shape::Spiral { .. }
+                | Shape::Points { .. }
+                | Shape::Coil { .. }
+                | Shape::Wave { .. },
+                _,
+            ) => self.still(),
         }
     }
 
@@ -99,17 +146,19 @@ impl Curve {
             Direction::Forward => (1.0, span.first as f64),
             Direction::Backward => (-1.0, span.first as f64),
         };
-        let fill = |values: &mut [f64], offset: f64| match self.shape {
-            Shape::Line { step, first } => {
-                // Blocks, so that the counter is a small integer, which is quick to convert.
-                for (block, values) in values.chunks_mut(BLOCK).enumerate() {
-                    let base = base + sign * (block * BLOCK) as f64 + offset;
-                    for (count, value) in values.iter_mut().enumerate() {
-                        *value = (base + sign * f64::from(count as u32)) * step + first;
-                    }
+        let line = |values: &mut [f64], offset: f64, (step, first): (f64, f64)| {
+            // Blocks, so that the counter is a small integer, which is quick to convert.
+            for (block, values) in values.chunks_mut(BLOCK).enumerate() {
+                let base = base + sign * (block * BLOCK) as f64 + offset;
+                for (count, value) in values.iter_mut().enumerate() {
+                    *value = (base + sign * f64::from(count as u32)) * step + first;
                 }
             }
-            Shape::Spiral { .. } => {
+        };
+        let fill = |values: &mut [f64], offset: f64| match self.shape {
+            Shape::Line { step, first } => line(values, offset, (step, first)),
+            Shape::Points { step, start } => line(values, offset - 0.5, (step, start)),
+            Shape::Spiral { .. } | Shape::Coil { .. } | Shape::Wave { .. } => {
                 for (count, value) in values.iter_mut().enumerate() {
                     *value = self.shape.at(base + sign * count as f64 + offset);
                 }

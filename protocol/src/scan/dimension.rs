@@ -4,6 +4,7 @@ use super::{
     curve::{Curve, Motion},
     layers::Layers,
     mask::Mask,
+    way::Way,
 };
 use std::ops::Range;
 
@@ -30,6 +31,8 @@ pub(super) enum Source {
     Repeat { gap: bool },
     /// Axes that follow curves.
     Curves(Box<[(usize, Curve)]>),
+    /// Axes that follow given points, or several curves one after the other.
+    Ways(Box<[Way]>),
     /// One frame again and again.
     Constant { frames: Box<[(usize, Frame)]>, gap: bool },
     /// Two dimensions of one length at the same time.
@@ -42,6 +45,14 @@ pub(super) enum Source {
     Mask(Mask),
 }
 
+/// What is one by construction: a curve, indices of a way, frames of nested dimensions.
+#[derive(Clone, Copy)]
+struct Whole {
+    curve: fn(Curve) -> bool,
+    way: fn(&Way, u64) -> Range<u64>,
+    nested: fn(&Layers, u64) -> Range<u64>,
+}
+
 impl Dimension {
     /// Writes the frame into `point`, which has a place for every axis of the stack.
     pub(super) fn point(&self, index: u64, direction: Direction, point: &mut [Frame]) {
@@ -50,6 +61,11 @@ impl Dimension {
             Source::Curves(curves) => {
                 for (axis, curve) in curves {
                     point[*axis] = curve.frame(index);
+                }
+            }
+            Source::Ways(ways) => {
+                for way in ways {
+                    point[way.axis] = way.frame(index);
                 }
             }
             Source::Constant { frames, .. } => {
@@ -82,6 +98,11 @@ impl Dimension {
             Source::Curves(curves) => {
                 for (axis, curve) in curves {
                     curve.fill(span, &mut columns.slices(*axis, at, span.count));
+                }
+            }
+            Source::Ways(ways) => {
+                for way in ways {
+                    way.fill(span, &mut columns.slices(way.axis, at, span.count));
                 }
             }
             Source::Constant { frames, .. } => {
@@ -143,6 +164,7 @@ impl Dimension {
         match &self.source {
             Source::Repeat { gap } | Source::Constant { gap, .. } => *gap,
             Source::Curves(curves) => curves.iter().any(|(_, curve)| curve.gap(index)),
+            Source::Ways(ways) => ways.iter().any(|way| way.gap(index)),
             Source::Zip(left, right) => left.boundary(index) || right.boundary(index),
             Source::Concat { left, right, gap } => match index.checked_sub(left.len) {
                 None => left.boundary(index),
@@ -190,6 +212,11 @@ impl Dimension {
                     self.or_each(span, gaps);
                 }
             }
+            Source::Ways(ways) => {
+                if ways.iter().any(|way| way.motion == Motion::Step) {
+                    self.or_each(span, gaps);
+                }
+            }
             Source::Zip(left, right) => {
                 left.or_boundaries(span, gaps);
                 right.or_boundaries(span, gaps);
@@ -232,6 +259,7 @@ impl Dimension {
             || match &self.source {
                 Source::Repeat { .. }
                 | Source::Curves(_)
+                | Source::Ways(_)
                 | Source::Constant { .. }
                 | Source::Mask(_) => false,
                 Source::Zip(left, right) => left.has_duration() || right.has_duration(),
@@ -245,6 +273,7 @@ impl Dimension {
         self.duration.or_else(|| match &self.source {
             Source::Repeat { .. }
             | Source::Curves(_)
+            | Source::Ways(_)
             | Source::Constant { .. }
             | Source::Mask(_) => None,
             Source::Zip(left, right) => left.duration(index).or_else(|| right.duration(index)),
@@ -283,6 +312,7 @@ impl Dimension {
                 None,
                 Source::Repeat { .. }
                 | Source::Curves(_)
+                | Source::Ways(_)
                 | Source::Constant { .. }
                 | Source::Mask(_),
             ) => {}
@@ -294,6 +324,7 @@ impl Dimension {
         match &self.source {
             Source::Repeat { .. } => false,
             Source::Curves(curves) => curves.iter().any(|(_, curve)| curve.frame(index).moves()),
+            Source::Ways(ways) => ways.iter().any(|way| way.frame(index).moves()),
             Source::Constant { frames, .. } => frames.iter().any(|(_, frame)| frame.moves()),
             Source::Zip(left, right) => left.moves(index) || right.moves(index),
             Source::Concat { left, right, .. } => match index.checked_sub(left.len) {
@@ -319,51 +350,53 @@ impl Dimension {
             }
             Source::Zip(left, right) => left.still() && right.still(),
             Source::Squash(layers) => layers.still(),
-            Source::Concat { .. } | Source::Mask(_) => false,
+            Source::Ways(_) | Source::Concat { .. } | Source::Mask(_) => false,
         }
     }
 
     /// Indices of the frames around `index` that are one row by construction: straight, without a
     /// gap, all frames taking equally long.
     pub(super) fn straight(&self, index: u64) -> Range<u64> {
-        self.around(index, Curve::straight, Layers::straight)
+        const STRAIGHT: Whole =
+            Whole { curve: Curve::straight, way: Way::straight, nested: Layers::straight };
+        self.around(index, STRAIGHT)
     }
 
     /// Indices of the frames around `index` that are one curve by construction: without a gap, all
     /// frames taking equally long.
     pub(super) fn unbroken(&self, index: u64) -> Range<u64> {
-        self.around(index, Curve::unbroken, Layers::unbroken)
+        const UNBROKEN: Whole =
+            Whole { curve: Curve::unbroken, way: Way::unbroken, nested: Layers::unbroken };
+        self.around(index, UNBROKEN)
     }
 
-    /// Indices around `index` that are one by construction, given what is one of a whole curve and
-    /// of nested dimensions.
-    fn around(
-        &self,
-        index: u64,
-        whole: fn(Curve) -> bool,
-        within: fn(&Layers, u64) -> Range<u64>,
-    ) -> Range<u64> {
+    /// Indices around `index` that are one by construction.
+    fn around(&self, index: u64, whole: Whole) -> Range<u64> {
         let either = |one: bool| if one { 0..self.len } else { index..index + 1 };
         match &self.source {
             Source::Repeat { gap } => either(!gap),
-            Source::Curves(curves) => either(curves.iter().all(|(_, curve)| whole(*curve))),
+            Source::Curves(curves) => either(curves.iter().all(|(_, curve)| (whole.curve)(*curve))),
+            Source::Ways(ways) => ways.iter().fold(0..self.len, |range, way| {
+                let one = (whole.way)(way, index);
+                range.start.max(one.start)..range.end.min(one.end)
+            }),
             Source::Constant { frames, gap } => {
                 either(!gap && frames.iter().all(|(_, frame)| !frame.moves()))
             }
             Source::Zip(left, right) => {
-                let left = left.around(index, whole, within);
-                let right = right.around(index, whole, within);
+                let left = left.around(index, whole);
+                let right = right.around(index, whole);
                 left.start.max(right.start)..left.end.min(right.end)
             }
             Source::Concat { left, right, .. } => match index.checked_sub(left.len) {
-                None => left.around(index, whole, within),
+                None => left.around(index, whole),
                 Some(index) => {
-                    let range = right.around(index, whole, within);
+                    let range = right.around(index, whole);
                     range.start + left.len..range.end + left.len
                 }
             },
-            Source::Squash(layers) => within(layers, index),
-            Source::Mask(mask) => mask.around(index, within),
+            Source::Squash(layers) => (whole.nested)(layers, index),
+            Source::Mask(mask) => mask.around(index, whole.nested),
         }
     }
 }

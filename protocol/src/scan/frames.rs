@@ -1,5 +1,5 @@
 //! [`Frames`]: consecutive frames of a scan, in columns.
-use super::{Stack, columns::Columns, layers::Layers};
+use super::{Stack, columns::Columns, sequence::Sequence};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use std::{ops::Range, sync::Arc};
 
@@ -11,6 +11,7 @@ pub struct Frames {
     columns: Columns,
     gap: Vec<bool>,
     duration_s: Option<Vec<f64>>,
+    delay_after_s: Option<f64>,
 }
 
 impl Default for Frames {
@@ -21,6 +22,7 @@ impl Default for Frames {
             columns: Columns::default(),
             gap: Vec::new(),
             duration_s: None,
+            delay_after_s: None,
         }
     }
 }
@@ -71,10 +73,21 @@ impl Frames {
     pub fn duration_s(&self) -> Option<&[f64]> {
         self.duration_s.as_deref()
     }
+
+    /// Least time between each frame and the next, in seconds; nothing if the specification is of a
+    /// form that cannot say it.
+    pub fn delay_after_s(&self) -> Option<f64> {
+        self.delay_after_s
+    }
 }
 
 /// Writes the frames of a range, all of which there are.
-pub(super) fn fill(axes: &Arc<[String]>, layers: &Layers, range: Range<u64>, frames: &mut Frames) {
+pub(super) fn fill(
+    axes: &Arc<[String]>,
+    sequence: &Sequence,
+    range: Range<u64>,
+    frames: &mut Frames,
+) {
     let count = (range.end - range.start) as usize;
     if !Arc::ptr_eq(&frames.axes, axes) {
         frames.axes = Arc::clone(axes);
@@ -83,15 +96,16 @@ pub(super) fn fill(axes: &Arc<[String]>, layers: &Layers, range: Range<u64>, fra
     frames.columns.resize(axes.len(), count);
     frames.gap.clear();
     frames.gap.resize(count, false);
-    if layers.has_duration() {
+    frames.delay_after_s = sequence.delay_after_s;
+    if sequence.layers.has_duration() {
         let durations = frames.duration_s.get_or_insert_default();
         durations.resize(count, 0.0);
-        layers.fill_durations(range.start, durations);
+        sequence.layers.fill_durations(range.start, durations);
     } else {
         frames.duration_s = None;
     }
-    layers.fill(range.start, count, (0, &mut frames.columns));
-    layers.or_gaps(range.start, &mut frames.gap);
+    sequence.fill(range.start, count, &mut frames.columns);
+    sequence.or_gaps(range.start, &mut frames.gap);
 }
 
 /// What `bluefly points` prints of a scan: its shape, and some of its frames.
@@ -102,7 +116,7 @@ pub struct Points<'a> {
     shape: Vec<u64>,
     snaked: Vec<bool>,
     num_points: u64,
-    frames: Frames,
+    frames: Table<'a>,
 }
 
 impl<'a> Points<'a> {
@@ -113,20 +127,33 @@ impl<'a> Points<'a> {
             shape: stack.shape(),
             snaked: stack.snaked(),
             num_points: stack.num_points(),
-            frames: stack.frames(range),
+            frames: Table { stack, frames: stack.frames(range) },
         }
     }
 }
 
-impl Serialize for Frames {
+/// The columns of some frames of a stack.
+#[derive(Clone, Debug)]
+struct Table<'a> {
+    stack: &'a Stack,
+    frames: Frames,
+}
+
+impl Serialize for Table<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let by_axis = |values| ByAxis { axes: &self.axes, values };
-        let mut map = serializer.serialize_map(Some(5))?;
-        map.serialize_entry("midpoints", &by_axis(&self.columns.midpoints))?;
-        map.serialize_entry("lower", &by_axis(&self.columns.lower))?;
-        map.serialize_entry("upper", &by_axis(&self.columns.upper))?;
-        map.serialize_entry("gap", &self.gap)?;
-        map.serialize_entry("duration", &self.duration_s)?;
+        let Frames { axes, start, columns, gap, duration_s, delay_after_s } = &self.frames;
+        let by_axis = |values| ByAxis { axes, values };
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("midpoints", &by_axis(&columns.midpoints))?;
+        map.serialize_entry("lower", &by_axis(&columns.lower))?;
+        map.serialize_entry("upper", &by_axis(&columns.upper))?;
+        map.serialize_entry("gap", gap)?;
+        map.serialize_entry("duration", duration_s)?;
+        if let Some(delay) = delay_after_s {
+            map.serialize_entry("delay_after", &vec![*delay; gap.len()])?;
+            let indexes = (*start..start + gap.len() as u64).map(|frame| self.stack.indexes(frame));
+            map.serialize_entry("indexes", &indexes.collect::<Vec<_>>())?;
+        }
         map.end()
     }
 }

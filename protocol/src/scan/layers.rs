@@ -121,6 +121,11 @@ impl Layers {
         }
     }
 
+    /// The index of a frame in each dimension.
+    pub(super) fn indexes(&self, frame: u64) -> Vec<u64> {
+        self.nested.iter().map(|layer| layer.own(frame).0).collect()
+    }
+
     /// Whether a gap precedes the frame. For frame 0 that is the gap after the last one.
     pub(super) fn gap(&self, frame: u64) -> bool {
         self.nested.iter().any(|layer| layer.gap(frame))

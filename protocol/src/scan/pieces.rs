@@ -24,16 +24,16 @@ impl<S: Deref<Target = Stack>> Pieces<S> {
 
     /// Whether a frame is part of a curve, though nothing else of that curve is in its piece.
     fn bends(&mut self, frame: u64) -> bool {
-        self.stack.layers.point(frame, &mut self.point);
+        self.stack.sequence.point(frame, &mut self.point);
         self.point.iter().any(|frame| frame.bends())
     }
 
     /// Bounds of the frames at the ends.
     fn ends(&mut self, frames: &Range<u64>) -> (Box<[f64]>, Box<[f64]>) {
-        let layers = &self.stack.layers;
-        layers.point(frames.start, &mut self.point);
+        let sequence = &self.stack.sequence;
+        sequence.point(frames.start, &mut self.point);
         let start = self.point.iter().map(|frame| frame.lower).collect();
-        layers.point(frames.end - 1, &mut self.point);
+        sequence.point(frames.end - 1, &mut self.point);
         (start, self.point.iter().map(|frame| frame.upper).collect())
     }
 
@@ -44,7 +44,7 @@ impl<S: Deref<Target = Stack>> Pieces<S> {
         // With the frame after it, if there is one.
         let filled = count + usize::from(frames.end < end);
         self.columns.resize(axes, filled);
-        self.stack.layers.fill(frames.start, filled, (0, &mut self.columns));
+        self.stack.sequence.fill(frames.start, filled, &mut self.columns);
         let mut points = Vec::with_capacity(axes * (2 * count + 1));
         for axis in 0..axes {
             let [midpoints, lower, upper] =
@@ -69,8 +69,8 @@ impl<S: Deref<Target = Stack>> Iterator for Pieces<S> {
         if first_frame >= self.stack.num_points() {
             return None;
         }
-        let row = self.stack.layers.straight(first_frame).end;
-        let curve = self.stack.layers.unbroken(first_frame).end;
+        let row = self.stack.sequence.straight(first_frame).end;
+        let curve = self.stack.sequence.unbroken(first_frame).end;
         let alone = row == first_frame + 1;
         let (frames, path) = if row < curve || (alone && self.bends(first_frame)) {
             let frames = first_frame..curve.min(first_frame + MAX_CURVED);
@@ -81,13 +81,13 @@ impl<S: Deref<Target = Stack>> Iterator for Pieces<S> {
         };
         let (start, end) = self.ends(&frames);
         self.next = frames.end;
-        let layers = &self.stack.layers;
+        let sequence = &self.stack.sequence;
         Some(Piece {
             first_frame,
             frames: frames.end - frames.start,
-            gap: first_frame == self.from || layers.gap(first_frame),
-            delay_before_s: 0.0,
-            frame_duration_s: layers.duration(first_frame),
+            gap: first_frame == self.from || sequence.gap(first_frame),
+            delay_before_s: if first_frame == self.from { 0.0 } else { sequence.delay_s() },
+            frame_duration_s: sequence.duration(first_frame),
             start,
             end,
             path,

@@ -1,14 +1,18 @@
 //! Where in a specification something is said, as a JSON path: for errors that are found later.
 use super::{
     Spec,
-    spec::{Node, Side},
+    spec::{Form, Node, Side},
 };
 
 impl Spec {
     /// Path of the first node that moves `axis`, as far as its field: `$.inner.axis`; `$` if none
     /// does.
     pub fn axis_path(&self, axis: &str) -> String {
-        find(&self.0, "$", &|node| axis_field(node, axis)).unwrap_or_else(|| "$".to_owned())
+        let found = match &self.0 {
+            Form::Tree(node) => find(node, "$", &|node| axis_field(node, axis)),
+            Form::Compound(compound) => compound.axis_path(axis),
+        };
+        found.unwrap_or_else(|| "$".to_owned())
     }
 
     /// Path of the first field that says how long a frame takes; `$` if none does.
@@ -16,7 +20,11 @@ impl Spec {
         let duration = |node: &Node| {
             matches!(node, Node::ConstantDuration { .. }).then_some("constant_duration")
         };
-        find(&self.0, "$", &duration).unwrap_or_else(|| "$".to_owned())
+        let found = match &self.0 {
+            Form::Tree(node) => find(node, "$", &duration),
+            Form::Compound(_) => Some("$.duration".to_owned()),
+        };
+        found.unwrap_or_else(|| "$".to_owned())
     }
 }
 

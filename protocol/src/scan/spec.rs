@@ -1,5 +1,8 @@
-//! [`Spec`]: a scan specification, as scanspec 1.0 writes it in JSON.
-use super::{SpecError, parse};
+//! [`Spec`]: a scan specification, as scanspec 1.0 or scanpointgenerator 3.1 writes it in JSON.
+use super::{
+    SpecError, parse,
+    spg::{self, Compound},
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use serde_json::Value;
 use std::str::FromStr;
@@ -8,14 +11,26 @@ use std::str::FromStr;
 /// obeys the rules of its node. What follows from the whole is checked by
 /// [`Stack::new`](super::Stack::new).
 ///
-/// Written by `serde`, it has scanspec's own form: `type` last and every default spelled out.
+/// It is a scanspec tree, whose nodes have a `type`, or a `CompoundGenerator` of scanpointgenerator,
+/// which has a `typeid`. Written by `serde`, each has its own form with every default spelled out:
+/// `type` last, `typeid` first.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Spec(pub(super) Node);
+pub struct Spec(pub(super) Form);
+
+/// The forms of a specification.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Form {
+    Tree(Node),
+    Compound(Compound),
+}
 
 impl Spec {
     /// A specification from parsed JSON.
     pub fn from_value(value: &Value) -> Result<Self, SpecError> {
-        parse::spec(value).map(Self)
+        if value.get("typeid").is_some() {
+            return spg::parse(value).map(|compound| Self(Form::Compound(compound)));
+        }
+        parse::spec(value).map(|node| Self(Form::Tree(node)))
     }
 }
 
@@ -150,6 +165,9 @@ impl Serialize for Node {
 
 impl Serialize for Spec {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        match &self.0 {
+            Form::Tree(node) => node.serialize(serializer),
+            Form::Compound(compound) => compound.serialize(serializer),
+        }
     }
 }

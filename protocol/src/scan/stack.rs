@@ -1,6 +1,6 @@
 //! [`Stack`]: the dimensions that a specification stands for.
 use super::{
-    Frames, Piece, Spec, SpecError, Window, build, frames, layers::Layers, pieces, window,
+    Frames, Piece, Spec, SpecError, Window, build, frames, pieces, sequence::Sequence, window,
 };
 use std::{ops::Range, sync::Arc};
 
@@ -11,15 +11,15 @@ use std::{ops::Range, sync::Arc};
 #[derive(Clone, Debug)]
 pub struct Stack {
     axes: Arc<[String]>,
-    pub(super) layers: Layers,
+    pub(super) sequence: Sequence,
 }
 
 impl Stack {
     /// The stack of a specification. Fails on what a single field cannot show: sides that do not
     /// fit together, an axis that is used twice, a squash that would change the path.
     pub fn new(spec: &Spec) -> Result<Self, SpecError> {
-        let (axes, layers) = build::stack(spec)?;
-        Ok(Self { axes: axes.into(), layers })
+        let (axes, sequence) = build::stack(spec)?;
+        Ok(Self { axes: axes.into(), sequence })
     }
 
     /// Names of the axes, slowest first.
@@ -29,28 +29,40 @@ impl Stack {
 
     /// Number of frames in each dimension, slowest first.
     pub fn shape(&self) -> Vec<u64> {
-        self.layers.dimensions().map(|dimension| dimension.len).collect()
+        self.sequence.layers.dimensions().map(|dimension| dimension.len).collect()
     }
 
     /// Names of the axes of each dimension, slowest first; none of a dimension that only repeats.
     pub fn axes_by_dimension(&self) -> Vec<Vec<&str>> {
         let names = |axes: &[usize]| axes.iter().map(|&axis| self.axes[axis].as_str()).collect();
-        self.layers.dimensions().map(|dimension| names(&dimension.axes)).collect()
+        self.sequence.layers.dimensions().map(|dimension| names(&dimension.axes)).collect()
     }
 
     /// For each dimension, slowest first, whether every other pass runs backwards.
     pub fn snaked(&self) -> Vec<bool> {
-        self.layers.dimensions().map(|dimension| dimension.snaked).collect()
+        self.sequence.layers.dimensions().map(|dimension| dimension.snaked).collect()
     }
 
     /// Number of frames of the whole scan, at most 2^53.
     pub fn num_points(&self) -> u64 {
-        self.layers.len()
+        self.sequence.len()
     }
 
     /// Whether the specification says how long each frame takes.
     pub fn has_duration(&self) -> bool {
-        self.layers.has_duration()
+        self.sequence.layers.has_duration()
+    }
+
+    /// Least time between a frame and the next, in seconds; nothing if the specification is of a
+    /// form that cannot say it.
+    pub fn delay_after_s(&self) -> Option<f64> {
+        self.sequence.delay_after_s
+    }
+
+    /// Index of a frame in each dimension, slowest first: where it belongs in an array of the shape
+    /// of the scan, also on a pass that runs backwards.
+    pub fn indexes(&self, frame: u64) -> Vec<u64> {
+        self.sequence.layers.indexes(frame)
     }
 
     /// Frames of a range, cut to those that there are.
@@ -65,7 +77,7 @@ impl Stack {
     pub fn fill(&self, range: Range<u64>, frames: &mut Frames) {
         let end = range.end.min(self.num_points());
         let start = range.start.min(end);
-        frames::fill(&self.axes, &self.layers, start..end, frames);
+        frames::fill(&self.axes, &self.sequence, start..end, frames);
     }
 
     /// The scan from a frame on, as pieces of straight motion; none if there is no such frame.

@@ -79,16 +79,16 @@ impl<S: Deref<Target = Stack>> Windows<S> {
 
     /// The rest of the row or curve in which a frame is.
     fn row(&self, frame: u64) -> Option<Row> {
-        let layers = &self.stack.layers;
-        if frame >= layers.len() {
+        let sequence = &self.stack.sequence;
+        if frame >= sequence.len() {
             return None;
         }
         let at = |frame: u64| {
             let mut point = vec![Frame::default(); self.stack.axes().len()];
-            layers.point(frame, &mut point);
+            sequence.point(frame, &mut point);
             point.into_boxed_slice()
         };
-        let (row, curve) = (layers.straight(frame).end, layers.unbroken(frame).end);
+        let (row, curve) = (sequence.straight(frame).end, sequence.unbroken(frame).end);
         let first = at(frame);
         let bends = row < curve || (row == frame + 1 && first.iter().any(|axis| axis.bends()));
         let (end, motion) = if bends {
@@ -101,8 +101,8 @@ impl<S: Deref<Target = Stack>> Windows<S> {
         Some(Row {
             frames: frame..end,
             motion,
-            gap: frame == self.from || layers.gap(frame),
-            frame_s: layers.duration(frame),
+            gap: frame == self.from || sequence.gap(frame),
+            frame_s: sequence.duration(frame),
             first,
             last: at(end - 1),
         })

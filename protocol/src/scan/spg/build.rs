@@ -1,0 +1,263 @@
+//! From a [`Compound`] to its dimensions.
+use super::{Combined, Compound, Generator, Line, Lissajous, Mutator, Spiral};
+use crate::scan::{
+    SpecError,
+    build::{Builder, PathCheck, layers},
+    curve::{Arm, Curve, Motion, Shape},
+    dimension::{Dimension, Source},
+    error::{At, shown},
+    offset::Offset,
+    sequence::{Offsets, Sequence},
+    way::{Form, Way},
+};
+use serde_json::Value;
+use std::{f64::consts::PI, ops::Range};
+
+/// Furthest apart that the bounds of generators which follow each other may be if they are flown.
+const MEET: f64 = 1e-5;
+
+/// One axis of a generator: its forms one after the other, each with its number of frames.
+type Parts = Vec<(Form, u64)>;
+
+/// The axes of a compound in the order of its generators, and its frames.
+pub(in crate::scan) fn stack(compound: &Compound) -> Result<(Vec<String>, Sequence), SpecError> {
+    let generators = &compound.generators;
+    let axes = generators.iter().flat_map(Generator::axes).map(|(axis, _)| axis.to_owned());
+    let axes: Vec<String> = axes.collect();
+    let builder = Builder { places: axes.iter().cloned().zip(0..).collect() };
+    let groups = groups(compound)?;
+    let at = At::Top.field("generators");
+    let mut dimensions = Vec::with_capacity(groups.len());
+    for group in groups {
+        let mut members = Vec::with_capacity(group.generators.len());
+        for index in group.generators {
+            let flown = compound.continuous && index + 1 == generators.len();
+            let motion = if flown { Motion::Fly } else { Motion::Step };
+            members.push(builder.generator(&generators[index], motion, &at.item(index))?);
+        }
+        dimensions.push(builder.squash(members, PathCheck::Allow, &At::Top)?);
+    }
+    if let Some(fastest) = dimensions.last_mut()
+        && compound.duration > 0.0
+    {
+        fastest.duration = Some(compound.duration);
+    }
+    let sequence = Sequence {
+        layers: layers(dimensions, &At::Top)?,
+        offsets: Offsets {
+            each: builder.offsets(&compound.mutators)?,
+            motion: if compound.continuous { Motion::Fly } else { Motion::Step },
+        },
+        delay_after_s: Some(compound.delay_after),
+    };
+    Ok((axes, sequence))
+}
+
+/// Generators that make one dimension.
+struct Group {
+    generators: Range<usize>,
+}
+
+impl Group {
+    fn has(&self, compound: &Compound, axis: &str) -> bool {
+        let generators = &compound.generators[self.generators.clone()];
+        generators.iter().any(|each| each.axes().iter().any(|(known, _)| *known == axis))
+    }
+}
+
+/// The dimensions of a compound: every excluder joins those from the first to the last of its axes.
+fn groups(compound: &Compound) -> Result<Vec<Group>, SpecError> {
+    let single = |index| Group { generators: index..index + 1 };
+    let mut groups: Vec<Group> = (0..compound.generators.len()).map(single).collect();
+    let at = At::Top.field("excluders");
+    for (index, excluder) in compound.excluders.iter().enumerate() {
+        let at = at.item(index);
+        let place = |axis: &String| groups.iter().position(|group| group.has(compound, axis));
+        let mut joined = groups.len()..0;
+        for (axis_index, axis) in excluder.axes().iter().enumerate() {
+            let Some(place) = place(axis) else {
+                let value = shown(&Value::String(axis.clone()));
+                let rule = "is moved by no generator: an excluder has axes of the generators";
+                return Err(SpecError::new(&at.field("axes").item(axis_index), value, rule));
+            };
+            joined = joined.start.min(place)..joined.end.max(place + 1);
+        }
+        let generators =
+            groups[joined.start].generators.start..groups[joined.end - 1].generators.end;
+        check_alternation(&compound.generators[generators.clone()], &at)?;
+        groups.splice(joined, [Group { generators }]);
+    }
+    Ok(groups)
+}
+
+/// Fails if within what alternates in one dimension something starts anew each time. What only
+/// repeats may do so: it has no way that could change.
+fn check_alternation(generators: &[Generator], at: &At) -> Result<(), SpecError> {
+    let alternating = generators.iter().skip_while(|each| !each.alternate());
+    for generator in alternating {
+        if !generator.alternate() && !matches!(generator, Generator::Static(_)) {
+            let names: Vec<&str> = generator.axes().into_iter().map(|(axis, _)| axis).collect();
+            let rule = "would jump: what is joined within a generator that alternates must too";
+            return Err(SpecError::new(at, format!("[{}]", names.join(", ")), rule));
+        }
+    }
+    Ok(())
+}
+
+impl Builder {
+    fn place(&self, axis: &str) -> usize {
+        self.places.get(axis).copied().unwrap_or_default()
+    }
+
+    /// The dimension of one generator.
+    fn generator(
+        &self,
+        generator: &Generator,
+        motion: Motion,
+        at: &At,
+    ) -> Result<Dimension, SpecError> {
+        let axes: Box<[usize]> =
+            generator.axes().iter().map(|(axis, _)| self.place(axis)).collect();
+        let parts = parts(generator, motion, at)?;
+        let source = if axes.is_empty() {
+            Source::Repeat { gap: false }
+        } else if let Some(shapes) = parts.iter().map(only_shape).collect::<Option<Vec<Shape>>>() {
+            let curve = |(axis, shape): (&usize, Shape)| (*axis, Curve { shape, motion });
+            Source::Curves(axes.iter().zip(shapes).map(curve).collect())
+        } else {
+            let way = |(axis, parts): (&usize, Parts)| Way::new(*axis, motion, parts);
+            Source::Ways(axes.iter().zip(parts).map(way).collect())
+        };
+        let snaked = generator.alternate();
+        let mut dimension = Dimension {
+            len: generator.size(),
+            snaked,
+            first_gap: false,
+            duration: None,
+            axes,
+            source,
+        };
+        dimension.first_gap = !snaked && !self.meet(&dimension, &dimension);
+        Ok(dimension)
+    }
+
+    /// The offsets of the mutators, one after the other.
+    fn offsets(&self, mutators: &[Mutator]) -> Result<Box<[Offset]>, SpecError> {
+        let at = At::Top.field("mutators");
+        let mut offsets = Vec::new();
+        for (index, mutator) in mutators.iter().enumerate() {
+            let Mutator::RandomOffset { seed, axes, max_offset } = mutator;
+            for (axis_index, (axis, max)) in axes.iter().zip(max_offset).enumerate() {
+                let Some(place) = self.places.get(axis) else {
+                    let at = at.item(index);
+                    let value = shown(&Value::String(axis.clone()));
+                    let rule = "is moved by no generator: a mutator has axes of the generators";
+                    return Err(SpecError::new(&at.field("axes").item(axis_index), value, rule));
+                };
+                let letter = axis.chars().next().map_or(0, u32::from);
+                if *max != 0.0 {
+                    offsets.push(Offset { axis: *place, letter, seed: *seed, max: *max });
+                }
+            }
+        }
+        Ok(offsets.into())
+    }
+}
+
+/// The shape of the only part.
+fn only_shape(parts: &Parts) -> Option<Shape> {
+    match parts.as_slice() {
+        [(Form::Shape(shape), _)] => Some(*shape),
+        _ => None,
+    }
+}
+
+/// The parts of each axis of a generator, in order.
+fn parts(generator: &Generator, motion: Motion, at: &At) -> Result<Vec<Parts>, SpecError> {
+    let size = generator.size();
+    let forms: Vec<Form> = match generator {
+        Generator::Line(line) => lines(line),
+        Generator::Array(array) => vec![Form::Listed(array.points.as_slice().into())],
+        Generator::Spiral(spiral) => coils(spiral),
+        Generator::Lissajous(lissajous) => waves(lissajous),
+        Generator::Static(point) => {
+            let counted = Form::Shape(Shape::Points { step: 1.0, start: 1.0 });
+            point.axes.iter().map(|_| counted.clone()).collect()
+        }
+        Generator::Zip(zip) => {
+            let at = at.field("generators");
+            let each = zip.generators.iter().enumerate();
+            let each = each.map(|(index, child)| parts(child, motion, &at.item(index)));
+            return Ok(each.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect());
+        }
+        Generator::Concat(concat) => return concatenated(concat, motion, at),
+    };
+    for form in &forms {
+        let finite = match form {
+            Form::Shape(_) => form.at(0.0).is_finite() && form.at(size as f64).is_finite(),
+            Form::Listed(_) => (0..=size).all(|index| form.at(index as f64).is_finite()),
+        };
+        if !finite {
+            let rule = "goes beyond all numbers: its bounds must be finite";
+            return Err(SpecError::new(at, "the generator", rule));
+        }
+    }
+    Ok(forms.into_iter().map(|form| vec![(form, size)]).collect())
+}
+
+/// The parts of generators one after the other. Flown ones must go on where the one before ends; the
+/// bound between them is that of the second.
+fn concatenated(concat: &Combined, motion: Motion, at: &At) -> Result<Vec<Parts>, SpecError> {
+    let at = at.field("generators");
+    let mut all: Vec<Parts> = Vec::new();
+    for (index, child) in concat.generators.iter().enumerate() {
+        let at = at.item(index);
+        let next = parts(child, motion, &at)?;
+        all.resize_with(next.len(), Vec::new);
+        for (axis, (own, next)) in all.iter_mut().zip(next).enumerate() {
+            if let (Some((before, size)), Some((after, _)), Motion::Fly) =
+                (own.last(), next.first(), motion)
+            {
+                let (end, start) = (before.at(*size as f64), after.at(0.0));
+                if (end - start).abs() >= MEET {
+                    let value = format!("{start:?} of axis {:?}", child.axes()[axis].0);
+                    let rule = format!(
+                        "is not where the generator before ends, {end:?}: if flown, bounds must \
+                         meet within 0.00001"
+                    );
+                    return Err(SpecError::new(&at, value, rule));
+                }
+            }
+            own.extend(next);
+        }
+    }
+    Ok(all)
+}
+
+fn lines(line: &Line) -> Vec<Form> {
+    let ends = line.start.iter().zip(&line.stop);
+    let form = |(start, stop): (&f64, &f64)| {
+        let step = stop - start;
+        Form::Shape(if line.size > 1 {
+            Shape::Points { step: step / (line.size - 1) as f64, start: *start }
+        } else {
+            Shape::Points { step, start: f64::midpoint(*start, *stop) }
+        })
+    };
+    ends.map(form).collect()
+}
+
+fn coils(spiral: &Spiral) -> Vec<Form> {
+    let coil = |centre: f64, arm| Form::Shape(Shape::Coil { centre, scale: spiral.beta(), arm });
+    vec![coil(spiral.centre[0], Arm::Sine), coil(spiral.centre[1], Arm::Cosine)]
+}
+
+fn waves(lissajous: &Lissajous) -> Vec<Form> {
+    let increment = 2.0 * PI / lissajous.size as f64;
+    let wave = |side: usize, lobes: u64, phase: f64| {
+        let (centre, reach) = (lissajous.centre[side], lissajous.span[side] / 2.0);
+        Form::Shape(Shape::Wave { centre, reach, rate: lobes as f64 * increment, phase })
+    };
+    let phase = PI / 2.0 * (lissajous.lobes % 2) as f64;
+    vec![wave(0, lissajous.lobes, phase), wave(1, lissajous.lobes + 1, 0.0)]
+}
