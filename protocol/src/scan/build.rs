@@ -7,7 +7,7 @@ use super::{
     layers::Layers,
     leaf,
     sequence::Sequence,
-    spec::{Ellipse, Form, Node, Polygon, Side, Spiral},
+    spec::{CountedSpiral, Ellipse, Form, Node, Polygon, Side, Spiral},
     spg,
 };
 use std::collections::BTreeMap;
@@ -108,11 +108,14 @@ fn axes(node: &Node, at: &At) -> Result<Vec<(String, String)>, SpecError> {
         Node::Snake { spec }
         | Node::Squash { spec, .. }
         | Node::Fly { spec }
+        | Node::Mask { spec, .. }
         | Node::ConstantDuration { spec: Some(spec), .. } => axes(spec, &at.field("spec")),
-        Node::Linspace { axis, .. } | Node::Range { axis, .. } | Node::Static { axis, .. } => {
-            Ok(vec![(axis.clone(), at.to_string())])
-        }
+        Node::Linspace { axis, .. }
+        | Node::Line { axis, .. }
+        | Node::Range { axis, .. }
+        | Node::Static { axis, .. } => Ok(vec![(axis.clone(), at.to_string())]),
         Node::Spiral(Spiral { x_axis, y_axis, .. })
+        | Node::CountedSpiral(CountedSpiral { x_axis, y_axis, .. })
         | Node::Ellipse(Ellipse { x_axis, y_axis, .. })
         | Node::Polygon(Polygon { x_axis, y_axis, .. }) => {
             if x_axis == y_axis {
@@ -185,7 +188,7 @@ impl Builder {
                 }
                 Ok(dimensions)
             }
-            Node::Linspace { axis, start, stop, num } => {
+            Node::Linspace { axis, start, stop, num } | Node::Line { axis, start, stop, num } => {
                 one(self.line((axis, usage.motion), leaf::linspace(*start, *stop, *num), at))
             }
             Node::Range { axis, start, stop, step } => {
@@ -195,8 +198,17 @@ impl Builder {
                 one(self.line((axis, usage.motion), leaf::stay(*value, *num), at))
             }
             Node::Spiral(spiral) => one(self.spiral(spiral, usage.motion, at)),
+            Node::CountedSpiral(spiral) => one(self.counted_spiral(spiral, usage.motion, at)),
             Node::Ellipse(ellipse) => self.ellipse(ellipse, usage, at),
             Node::Polygon(polygon) => self.polygon(polygon, usage, at),
+            Node::Mask { spec, region, check_path_changes } => {
+                let dimensions = self.dimensions(spec, usage, &at.field("spec"))?;
+                let axes: Vec<usize> =
+                    dimensions.iter().flat_map(|one| one.axes.iter().copied()).collect();
+                let region = region.region(self, &axes, &at.field("region"))?;
+                let check = PathCheck::from(*check_path_changes);
+                self.mask(dimensions, &region, (usage.nesting, check), at)
+            }
         }
     }
 

@@ -3,7 +3,10 @@
 //! A frame of index `i` has its midpoint at `i + 0.5` and its bounds at `i` and `i + 1`, so that
 //! neighbours share a bound exactly. The order of the operations is that of scanspec, since equal
 //! numbers decide where a gap is.
-use super::columns::{Direction, Frame, Slices, Span};
+use super::{
+    columns::{Direction, Frame, Slices, Span},
+    runs::Line,
+};
 use std::f64::consts::PI;
 
 /// How an axis goes through a dimension.
@@ -28,9 +31,11 @@ pub(super) enum Shape {
         step: f64,
         first: f64,
     },
+    /// Outwards, from an angle at the centre.
     Spiral {
         centre: f64,
         scale: f64,
+        rotate: f64,
         arm: Arm,
     },
     /// A line of scanpointgenerator, which counts from the first midpoint.
@@ -73,9 +78,9 @@ impl Shape {
     pub(super) fn at(self, index: f64) -> f64 {
         match self {
             Self::Line { step, first } => index * step + first,
-            Self::Spiral { centre, scale, arm } => {
+            Self::Spiral { centre, scale, rotate, arm } => {
                 let phi = (4.0 * PI * index).sqrt();
-                centre + scale * phi * arm.turn(phi)
+                centre + scale * phi * arm.turn(phi + rotate)
             }
             Self::Points { step, start } => (index - 0.5) * step + start,
             Self::Coil { centre, scale, arm } => {
@@ -85,6 +90,17 @@ impl Shape {
             Self::Wave { centre, reach, rate, phase } => {
                 centre + reach * (rate * (index - 0.5) + phase).sin()
             }
+        }
+    }
+}
+
+impl Shape {
+    /// The midpoints as a line, computed by the very same operations, if they are one.
+    pub(super) fn midpoints(self) -> Option<Line> {
+        match self {
+            Self::Line { step, first } => Some(Line { step, first, offset: 0.5 }),
+            Self::Points { step, start } => Some(Line { step, first: start, offset: 0.0 }),
+            Self::Spiral { .. } | Self::Coil { .. } | Self::Wave { .. } => None,
         }
     }
 }

@@ -41,13 +41,13 @@ pub(super) enum Source {
     Concat { left: Box<Dimension>, right: Box<Dimension>, gap: bool },
     /// All frames of a stack, as one dimension.
     Squash(Layers),
-    /// Those frames of a stack of two dimensions that lie within an outline.
+    /// Those frames of a dimension that lie within a region.
     Mask(Mask),
 }
 
 /// What is one by construction: a curve, indices of a way, frames of nested dimensions.
 #[derive(Clone, Copy)]
-struct Whole {
+pub(super) struct Whole {
     curve: fn(Curve) -> bool,
     way: fn(&Way, u64) -> Range<u64>,
     nested: fn(&Layers, u64) -> Range<u64>,
@@ -82,7 +82,7 @@ impl Dimension {
                 Some(index) => right.point(index, Direction::Forward, point),
             },
             Source::Squash(layers) => layers.point(index, point),
-            Source::Mask(mask) => mask.point(index, point),
+            Source::Mask(mask) => mask.grid().point(mask.in_grid(index), Direction::Forward, point),
         }
         if direction == Direction::Backward {
             for axis in &self.axes {
@@ -157,7 +157,7 @@ impl Dimension {
     }
 
     /// Whether there is a gap between frame `index - 1` (the last one, if `index` is 0) and `index`.
-    fn boundary(&self, index: u64) -> bool {
+    pub(super) fn boundary(&self, index: u64) -> bool {
         if index == 0 {
             return self.first_gap;
         }
@@ -203,7 +203,7 @@ impl Dimension {
     }
 
     /// Sets those of `gaps` that stand for an index of the span (never 0) with a gap before it.
-    fn or_boundaries(&self, span: Span, gaps: &mut [bool]) {
+    pub(super) fn or_boundaries(&self, span: Span, gaps: &mut [bool]) {
         match &self.source {
             Source::Repeat { gap: false } | Source::Constant { gap: false, .. } => {}
             Source::Repeat { gap: true } | Source::Constant { gap: true, .. } => gaps.fill(true),
@@ -260,8 +260,8 @@ impl Dimension {
                 Source::Repeat { .. }
                 | Source::Curves(_)
                 | Source::Ways(_)
-                | Source::Constant { .. }
-                | Source::Mask(_) => false,
+                | Source::Constant { .. } => false,
+                Source::Mask(mask) => mask.grid().has_duration(),
                 Source::Zip(left, right) => left.has_duration() || right.has_duration(),
                 Source::Concat { left, .. } => left.has_duration(),
                 Source::Squash(layers) => layers.has_duration(),
@@ -274,8 +274,8 @@ impl Dimension {
             Source::Repeat { .. }
             | Source::Curves(_)
             | Source::Ways(_)
-            | Source::Constant { .. }
-            | Source::Mask(_) => None,
+            | Source::Constant { .. } => None,
+            Source::Mask(mask) => mask.grid().duration(mask.in_grid(index)),
             Source::Zip(left, right) => left.duration(index).or_else(|| right.duration(index)),
             Source::Concat { left, right, .. } => match index.checked_sub(left.len) {
                 None => left.duration(index),
@@ -308,13 +308,18 @@ impl Dimension {
                     durations.reverse();
                 }
             }
+            (None, Source::Mask(mask)) => {
+                mask.fill_durations(span.low(), durations);
+                if span.direction == Direction::Backward {
+                    durations.reverse();
+                }
+            }
             (
                 None,
                 Source::Repeat { .. }
                 | Source::Curves(_)
                 | Source::Ways(_)
-                | Source::Constant { .. }
-                | Source::Mask(_),
+                | Source::Constant { .. },
             ) => {}
         }
     }
@@ -332,7 +337,7 @@ impl Dimension {
                 Some(index) => right.moves(index),
             },
             Source::Squash(layers) => layers.moves(index),
-            Source::Mask(mask) => mask.moves(index),
+            Source::Mask(mask) => mask.grid().moves(mask.in_grid(index)),
         }
     }
 
@@ -371,7 +376,7 @@ impl Dimension {
     }
 
     /// Indices around `index` that are one by construction.
-    fn around(&self, index: u64, whole: Whole) -> Range<u64> {
+    pub(super) fn around(&self, index: u64, whole: Whole) -> Range<u64> {
         let either = |one: bool| if one { 0..self.len } else { index..index + 1 };
         match &self.source {
             Source::Repeat { gap } => either(!gap),
@@ -396,7 +401,7 @@ impl Dimension {
                 }
             },
             Source::Squash(layers) => (whole.nested)(layers, index),
-            Source::Mask(mask) => mask.around(index, whole.nested),
+            Source::Mask(mask) => mask.around(index, whole),
         }
     }
 }

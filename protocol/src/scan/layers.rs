@@ -2,6 +2,7 @@
 use super::{
     columns::{Columns, Direction, Frame, Span},
     dimension::Dimension,
+    runs::{Run, Tracks},
 };
 use std::ops::Range;
 
@@ -105,6 +106,11 @@ impl Layers {
         Some(Self { nested: layers.into(), len, active })
     }
 
+    /// The dimensions that were nested.
+    pub(super) fn into_dimensions(self) -> Vec<Dimension> {
+        self.nested.into_vec().into_iter().map(|layer| layer.dimension).collect()
+    }
+
     pub(super) fn dimensions(&self) -> impl Iterator<Item = &Dimension> {
         self.nested.iter().map(|layer| &layer.dimension)
     }
@@ -147,6 +153,32 @@ impl Layers {
 
     pub(super) fn still(&self) -> bool {
         self.active.is_none()
+    }
+
+    /// Whether any axis that is asked for is elsewhere in another frame.
+    pub(super) fn vary(&self, tracks: &Tracks) -> bool {
+        self.dimensions().any(|dimension| dimension.varies(tracks))
+    }
+
+    /// The run around a frame: a pass of the fastest dimension of which an axis is asked for.
+    pub(super) fn run(&self, frame: u64, tracks: &mut Tracks) -> Run {
+        let fastest = self.nested.iter().rposition(|layer| layer.dimension.varies(tracks));
+        let mut whole = Run::new(0..self.len);
+        for (place, layer) in self.nested.iter().enumerate() {
+            let axes = &layer.dimension.axes;
+            if !tracks.want(axes) {
+                continue;
+            }
+            let (index, direction) = layer.own(frame);
+            let run = layer.dimension.run(index, tracks);
+            if fastest == Some(place) {
+                let own = (frame / layer.repeat, layer.repeat);
+                whole = run.placed((index, direction), own, (axes, tracks));
+            } else {
+                tracks.hold(axes, run.tick(index));
+            }
+        }
+        whole
     }
 
     /// Writes the positions of `count` frames into the columns, from the row given with them.

@@ -1,19 +1,15 @@
 //! Dimensions of a node without children: lines, spirals, and grids within an outline.
 use super::{
     SpecError,
-    build::{Builder, Nesting, Use, layers},
+    build::{Builder, PathCheck, Use},
     coerce::MAX_COUNT,
     curve::{Arm, Curve, Motion, Shape},
     dimension::{Dimension, Source},
     error::At,
-    mask::Mask,
-    outline::{Fast, Outline, Ticks},
-    spec::{Ellipse, Polygon, Spiral},
+    region::{Area, Plane, Region},
+    spec::{CountedSpiral, Ellipse, Polygon, Spiral},
 };
 use std::f64::consts::PI;
-
-/// Most rows times edges of a grid within an outline: what is looked at to make the stack.
-const MAX_ROWS: u64 = 1 << 20;
 
 /// The line of a `Linspace`, and its number of frames.
 #[expect(clippy::similar_names, reason = "the names of the fields")]
@@ -53,16 +49,20 @@ fn floor_divide(dividend: f64, divisor: f64) -> f64 {
 }
 
 impl Builder {
+    /// The place of an axis in the stack.
+    pub(super) fn place(&self, axis: &str) -> usize {
+        self.places.get(axis).copied().unwrap_or_default()
+    }
+
     fn curves(&self, axes: &[(&str, Shape)], motion: Motion, len: u64) -> Dimension {
-        let place = |axis: &str| self.places.get(axis).copied().unwrap_or_default();
         let curves =
-            axes.iter().map(|(axis, shape)| (place(axis), Curve { shape: *shape, motion }));
+            axes.iter().map(|(axis, shape)| (self.place(axis), Curve { shape: *shape, motion }));
         let mut dimension = Dimension {
             len,
             snaked: false,
             first_gap: false,
             duration: None,
-            axes: axes.iter().map(|(axis, _)| place(axis)).collect(),
+            axes: axes.iter().map(|(axis, _)| self.place(axis)).collect(),
             source: Source::Curves(curves.collect()),
         };
         dimension.first_gap = !self.meet(&dimension, &dimension);
@@ -93,11 +93,35 @@ impl Builder {
         let area = PI * spiral.x_diameter * spiral.y_diameter / 4.0;
         let num = counted((area / (spiral.x_step * spiral.x_step)).trunc() + 1.0, at)?;
         let diameter = 2.0 * (4.0 * PI * num as f64).sqrt();
-        let shape =
-            |centre, width: f64, arm| Shape::Spiral { centre, scale: width / diameter, arm };
+        let shape = |centre, width: f64, arm| Shape::Spiral {
+            centre,
+            scale: width / diameter,
+            rotate: 0.0,
+            arm,
+        };
         let y = shape(spiral.y_centre, spiral.y_diameter, Arm::Cosine);
         let x = shape(spiral.x_centre, spiral.x_diameter, Arm::Sine);
         Ok(self.curves(&[(&spiral.y_axis, y), (&spiral.x_axis, x)], motion, num))
+    }
+
+    pub(super) fn counted_spiral(
+        &self,
+        spiral: &CountedSpiral,
+        motion: Motion,
+        at: &At,
+    ) -> Result<Dimension, SpecError> {
+        let diameter = 2.0 * (4.0 * PI * spiral.num as f64).sqrt();
+        let shape = |centre: f64, range: f64, arm| {
+            let rule = "goes beyond all numbers: its bounds must be finite";
+            if (centre.abs() + range.abs()).is_finite() {
+                Ok(Shape::Spiral { centre, scale: range / diameter, rotate: spiral.rotate, arm })
+            } else {
+                Err(SpecError::new(at, "the spiral", rule))
+            }
+        };
+        let y = shape(spiral.y_start, spiral.y_range, Arm::Cosine)?;
+        let x = shape(spiral.x_start, spiral.x_range, Arm::Sine)?;
+        Ok(self.curves(&[(&spiral.y_axis, y), (&spiral.x_axis, x)], motion, spiral.num))
     }
 
     pub(super) fn ellipse(
@@ -112,17 +136,19 @@ impl Builder {
         };
         let x = side(ellipse.x_centre, ellipse.x_diameter, ellipse.x_step);
         let y = side(ellipse.y_centre, ellipse.y_diameter, ellipse.y_step);
-        let x_outline = [ellipse.x_centre, ellipse.x_diameter];
-        let y_outline = [ellipse.y_centre, ellipse.y_diameter];
-        let x = (ellipse.x_axis.as_str(), x);
-        let y = (ellipse.y_axis.as_str(), y);
-        let (slow, fast, outline) = if ellipse.vertical {
-            (x, y, Outline::Ellipse { slow: x_outline, fast: y_outline })
-        } else {
-            (y, x, Outline::Ellipse { slow: y_outline, fast: x_outline })
+        let plane = Plane::new(
+            [self.place(&ellipse.x_axis), self.place(&ellipse.y_axis)],
+            [ellipse.x_centre, ellipse.y_centre],
+        );
+        // Scanspec doubles the distance and divides it by the diameter, which is the same number.
+        let radii = [ellipse.x_diameter / 2.0, ellipse.y_diameter / 2.0];
+        let grid = Grid {
+            x: (&ellipse.x_axis, x),
+            y: (&ellipse.y_axis, y),
+            fast: if ellipse.vertical { Fast::Y } else { Fast::X },
+            snake: ellipse.snake,
         };
-        let grid = Grid { slow, fast, snake: ellipse.snake, edges: 1 };
-        self.masked(&grid, &outline, (usage, at))
+        self.masked(&grid, Area::Ellipse { plane, radii }, (usage, at))
     }
 
     pub(super) fn polygon(
@@ -136,84 +162,53 @@ impl Builder {
             let start = values.clone().fold(f64::INFINITY, f64::min);
             range(start, values.fold(f64::NEG_INFINITY, f64::max), step)
         };
-        let x = (polygon.x_axis.as_str(), side(0, polygon.x_step));
-        let y = (polygon.y_axis.as_str(), side(1, polygon.y_step));
-        let (slow, fast, axis) = if polygon.vertical { (x, y, Fast::Y) } else { (y, x, Fast::X) };
-        let vertices = polygon.vertices.as_slice();
-        let edges = vertices.len() as u64;
-        let grid = Grid { slow, fast, snake: polygon.snake, edges };
-        self.masked(&grid, &Outline::Polygon { vertices, fast: axis }, (usage, at))
+        let grid = Grid {
+            x: (&polygon.x_axis, side(0, polygon.x_step)),
+            y: (&polygon.y_axis, side(1, polygon.y_step)),
+            fast: if polygon.vertical { Fast::Y } else { Fast::X },
+            snake: polygon.snake,
+        };
+        let axes = [self.place(&polygon.x_axis), self.place(&polygon.y_axis)];
+        let area = Area::Polygon { axes, vertices: polygon.vertices.as_slice().into() };
+        self.masked(&grid, area, (usage, at))
     }
 
     fn masked(
         &self,
         grid: &Grid,
-        outline: &Outline,
+        area: Area,
         (usage, at): (Use, &At),
     ) -> Result<Vec<Dimension>, SpecError> {
-        let ((slow_axis, (slow_line, slow_num)), (fast_axis, (fast_line, fast_num))) =
-            (grid.slow, grid.fast);
-        let (slow_num, fast_num) = (counted(slow_num, at)?, counted(fast_num, at)?);
-        if slow_num.saturating_mul(grid.edges) > MAX_ROWS {
-            let value = format!("{slow_num} rows and {} edges", grid.edges);
-            let rule = "are too many: rows times edges must be at most 1048576";
-            return Err(SpecError::new(at, value, rule));
-        }
-        let ends = [slow_line.at(0.0), slow_line.at(slow_num as f64)];
-        let fast_ends = [fast_line.at(0.0), fast_line.at(fast_num as f64)];
-        if !ends.iter().chain(&fast_ends).all(|end| end.is_finite()) {
-            let rule = "goes beyond all numbers: its bounds must be finite";
-            return Err(SpecError::new(at, "the grid", rule));
-        }
-        let slow = self.curves(&[(slow_axis, slow_line)], Motion::Step, slow_num);
-        let mut fast = self.curves(&[(fast_axis, fast_line)], usage.motion, fast_num);
+        let (slow, fast) = match grid.fast {
+            Fast::X => (grid.y, grid.x),
+            Fast::Y => (grid.x, grid.y),
+        };
+        let side = |(axis, line), motion| self.line((axis, motion), line, at);
+        let slow = side(slow, Motion::Step)?;
+        let mut fast = side(fast, usage.motion)?;
         if grid.snake {
             fast.snaked = true;
             fast.first_gap = false;
         }
-        let ticks = Ticks { line: fast_line, len: fast_num };
-        let mut ranges = Vec::new();
-        for row in 0..slow_num {
-            let mut stretches = outline.row(slow_line.at(row as f64 + 0.5), ticks);
-            if grid.snake && row % 2 == 1 {
-                stretches.reverse();
-                for stretch in &mut stretches {
-                    *stretch = fast_num - stretch.end..fast_num - stretch.start;
-                }
-            }
-            let start = row.saturating_mul(fast_num);
-            ranges.extend(stretches.iter().map(|one| start + one.start..start + one.end));
-        }
-        if ranges.is_empty() {
-            let rule = "has no point of its grid within it: the steps must be smaller";
-            return Err(SpecError::new(at, "the outline", rule));
-        }
-        let dimensions = vec![slow, fast];
-        if usage.nesting == Nesting::Nested {
-            self.check_path(&dimensions, at)?;
-        }
-        let axes = dimensions.iter().flat_map(|dimension| dimension.axes.iter().copied()).collect();
-        let mask = Mask::new(layers(dimensions, at)?, &ranges, self.places.len());
-        let mut dimension = Dimension {
-            len: mask.len(),
-            snaked: false,
-            first_gap: false,
-            duration: None,
-            axes,
-            source: Source::Mask(mask),
-        };
-        dimension.first_gap = !self.meet(&dimension, &dimension);
-        Ok(vec![dimension])
+        let check = usage.path_check(PathCheck::Refuse);
+        let squashed = self.squash(vec![slow, fast], check, at)?;
+        Ok(vec![self.select(squashed, &Region::Area(area), at)?])
     }
 }
 
-/// A grid before it is masked: axis, line and number of points of each side.
+/// The grid of which some points are taken: axis, line and number of points of each side.
 struct Grid<'a> {
-    slow: (&'a str, (Shape, f64)),
-    fast: (&'a str, (Shape, f64)),
+    x: (&'a str, (Shape, f64)),
+    y: (&'a str, (Shape, f64)),
+    fast: Fast,
     snake: bool,
-    /// How many edges each row is compared with.
-    edges: u64,
+}
+
+/// The fast axis of a grid.
+#[derive(Clone, Copy)]
+enum Fast {
+    X,
+    Y,
 }
 
 /// A number of frames which was computed.

@@ -1,119 +1,304 @@
-//! [`Mask`]: those frames of a grid that lie within an outline.
+//! [`Mask`]: those frames of a dimension that lie within a region, and how they are found.
+//!
+//! To mask the dimensions of a specification, [`Builder::mask`] squashes those that share an axis
+//! of an area and takes from each the frames within the region. Whoever has other rules for what is
+//! to be squashed calls [`Builder::squash`] and [`Builder::select`].
 use super::{
-    columns::{Columns, Frame},
-    layers::Layers,
+    SpecError,
+    build::{Builder, Nesting, PathCheck},
+    columns::{Columns, Direction, Frame, Span},
+    dimension::{Dimension, Source, Whole},
+    error::At,
+    region::Region,
+    runs::Tracks,
+    stretches::Work,
+    zones::{Course, Looks, TooMany},
 };
 use std::ops::Range;
 
-/// Frames of a grid, of which only some stretches of its rows are taken. It grows with the number
-/// of stretches (of an ellipse: rows), not with the number of frames.
+/// Most stretches of a mask: 64 MiB of them.
+const MAX_STRETCHES: usize = 1 << 22;
+
+/// Frames of a dimension, of which only some stretches are taken. It grows with the number of
+/// stretches (of an ellipse: rows), not with the number of frames.
 #[derive(Clone, Debug)]
 pub(super) struct Mask {
-    grid: Box<Layers>,
+    grid: Box<Dimension>,
     stretches: Box<[Stretch]>,
     len: u64,
 }
 
-/// Consecutive frames of the grid that are taken.
+/// Consecutive frames of the grid that are taken: up to the first of the next stretch.
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
     /// Index of the first one in the mask.
     first: u64,
-    /// Index of the first one in the grid.
-    grid: u64,
-    count: u64,
-    /// Whether a gap precedes the first one.
-    gap: bool,
+    /// How many frames of the grid before it are not taken.
+    skipped: u64,
 }
 
 impl Mask {
-    /// The frames of a grid that lie in the ranges, which are in order and not empty. `axes` is
-    /// the number of axes of the stack.
-    pub(super) fn new(grid: Layers, ranges: &[Range<u64>], axes: usize) -> Self {
-        let mut stretches = Vec::with_capacity(ranges.len());
+    /// The frames of a dimension that lie in the ranges, which are in order and not empty.
+    fn new(grid: Dimension, ranges: &[Range<u64>]) -> Self {
         let mut first = 0;
-        for range in ranges {
-            let count = range.end - range.start;
-            stretches.push(Stretch { first, grid: range.start, count, gap: false });
-            first += count;
-        }
-        let mut mask = Self { grid: Box::new(grid), stretches: stretches.into(), len: first };
-        let mut ends = vec![Frame::default(); axes];
-        let mut starts = ends.clone();
-        for place in 1..mask.stretches.len() {
-            let (before, after) = (mask.stretches[place - 1], mask.stretches[place]);
-            mask.grid.point(before.grid + before.count - 1, &mut ends);
-            mask.grid.point(after.grid, &mut starts);
-            let meets = ends.iter().zip(&starts).all(|(end, start)| end.upper == start.lower);
-            mask.stretches[place].gap = !meets;
-        }
-        mask
+        let stretches = ranges.iter().map(|range| {
+            let stretch = Stretch { first, skipped: range.start - first };
+            first += range.end - range.start;
+            stretch
+        });
+        let stretches = stretches.collect();
+        Self { grid: Box::new(grid), stretches, len: first }
     }
 
-    pub(super) fn len(&self) -> u64 {
-        self.len
+    /// What the frames are taken from.
+    pub(super) fn grid(&self) -> &Dimension {
+        &self.grid
     }
 
-    fn stretch(&self, index: u64) -> &Stretch {
-        &self.stretches[self.stretches.partition_point(|stretch| stretch.first <= index) - 1]
+    /// The stretch of a frame, and how many frames of the grid before it are not taken.
+    pub(super) fn stretch_of(&self, index: u64) -> (Range<u64>, u64) {
+        let after = self.stretches.partition_point(|stretch| stretch.first <= index);
+        let end = self.stretches.get(after).map_or(self.len, |next| next.first);
+        let Stretch { first, skipped } = self.stretches[after - 1];
+        (first..end, skipped)
     }
 
-    fn in_grid(&self, index: u64) -> u64 {
-        let stretch = self.stretch(index);
-        stretch.grid + (index - stretch.first)
-    }
-
-    pub(super) fn point(&self, index: u64, point: &mut [Frame]) {
-        self.grid.point(self.in_grid(index), point);
-    }
-
-    pub(super) fn moves(&self, index: u64) -> bool {
-        self.grid.moves(self.in_grid(index))
+    /// The frame's index in the grid.
+    pub(super) fn in_grid(&self, index: u64) -> u64 {
+        index + self.stretch_of(index).1
     }
 
     /// Whether there is a gap between frame `index - 1` and frame `index`.
     pub(super) fn gap(&self, index: u64) -> bool {
-        let stretch = self.stretch(index);
-        if index == stretch.first { stretch.gap } else { self.grid.gap(self.in_grid(index)) }
+        let (stretch, skipped) = self.stretch_of(index);
+        if index > stretch.start {
+            return self.grid.boundary(index + skipped);
+        }
+        self.parts(index, &mut self.room())
     }
 
-    /// Indices around `index` that are one by construction, given those of the grid.
-    pub(super) fn around(&self, index: u64, within: fn(&Layers, u64) -> Range<u64>) -> Range<u64> {
-        let stretch = self.stretch(index);
-        let range = within(&self.grid, self.in_grid(index));
-        let start = range.start.max(stretch.grid) - stretch.grid;
-        let end = range.end.min(stretch.grid + stretch.count) - stretch.grid;
-        stretch.first + start..stretch.first + end
+    /// Frames for all axes of the grid.
+    fn room(&self) -> [Vec<Frame>; 2] {
+        let axes = self.grid.axes.iter().max().map_or(0, |axis| axis + 1);
+        [vec![Frame::default(); axes], vec![Frame::default(); axes]]
+    }
+
+    /// Whether one stretch ends elsewhere than the next, of first frame `index`, starts.
+    fn parts(&self, index: u64, [ends, starts]: &mut [Vec<Frame>; 2]) -> bool {
+        self.grid.point(self.in_grid(index - 1), Direction::Forward, ends);
+        self.grid.point(self.in_grid(index), Direction::Forward, starts);
+        self.grid.axes.iter().any(|axis| ends[*axis].upper != starts[*axis].lower)
+    }
+
+    /// Indices around `index` that are one by construction.
+    pub(super) fn around(&self, index: u64, whole: Whole) -> Range<u64> {
+        let (stretch, skipped) = self.stretch_of(index);
+        let range = self.grid.around(index + skipped, whole);
+        let start = range.start.max(stretch.start + skipped) - skipped;
+        start..range.end.min(stretch.end + skipped) - skipped
+    }
+
+    /// Calls `each` with the part of every stretch that lies in a range of frames, and how many
+    /// frames of the grid before it are not taken.
+    fn each(&self, frames: Range<u64>, mut each: impl FnMut(Range<u64>, u64)) {
+        let after = self.stretches.partition_point(|stretch| stretch.first <= frames.start);
+        let mut next = frames.start;
+        for place in after - 1..self.stretches.len() {
+            if next >= frames.end {
+                break;
+            }
+            let end = self.stretches.get(place + 1).map_or(self.len, |next| next.first);
+            let end = end.min(frames.end);
+            each(next..end, self.stretches[place].skipped);
+            next = end;
+        }
     }
 
     /// Sets those of `gaps` that stand for an index, from `from` (never 0) on, with a gap before it.
     pub(super) fn or_gaps(&self, from: u64, gaps: &mut [bool]) {
-        let mut done = 0;
-        while done < gaps.len() {
-            let index = from + done as u64;
-            let stretch = self.stretch(index);
-            let passed = index - stretch.first;
-            let part = (stretch.count - passed).min((gaps.len() - done) as u64) as usize;
-            let starts = usize::from(passed == 0);
-            if starts == 1 {
-                gaps[done] |= stretch.gap;
+        let mut room = self.room();
+        self.each(from..from + gaps.len() as u64, |part, skipped| {
+            let mut within = part.start;
+            if self.stretch_of(part.start).0.start == part.start {
+                gaps[(part.start - from) as usize] |= self.parts(part.start, &mut room);
+                within += 1;
             }
-            let rest = &mut gaps[done + starts..done + part];
-            self.grid.or_gaps(stretch.grid + passed + starts as u64, rest);
-            done += part;
-        }
+            if within < part.end {
+                let span = Span {
+                    first: within + skipped,
+                    count: (part.end - within) as usize,
+                    direction: Direction::Forward,
+                };
+                let gaps = &mut gaps[(within - from) as usize..(part.end - from) as usize];
+                self.grid.or_boundaries(span, gaps);
+            }
+        });
     }
 
     pub(super) fn fill(&self, from: u64, count: usize, (at, columns): (usize, &mut Columns)) {
-        let mut done = 0;
-        while done < count {
-            let index = from + done as u64;
-            let stretch = self.stretch(index);
-            let left = stretch.count - (index - stretch.first);
-            let part = left.min((count - done) as u64) as usize;
-            let grid = stretch.grid + (index - stretch.first);
-            self.grid.fill(grid, part, (at + done, columns));
-            done += part;
+        self.each(from..from + count as u64, |part, skipped| {
+            let at = at + (part.start - from) as usize;
+            self.grid.fill(forward(&part, skipped), at, columns);
+        });
+    }
+
+    /// Writes the durations of frames, all of which are said.
+    pub(super) fn fill_durations(&self, from: u64, durations: &mut [f64]) {
+        self.each(from..from + durations.len() as u64, |part, skipped| {
+            let places = (part.start - from) as usize..(part.end - from) as usize;
+            self.grid.fill_durations(forward(&part, skipped), &mut durations[places]);
+        });
+    }
+}
+
+/// The span of the grid for some frames of a stretch.
+fn forward(part: &Range<u64>, skipped: u64) -> Span {
+    Span {
+        first: part.start + skipped,
+        count: (part.end - part.start) as usize,
+        direction: Direction::Forward,
+    }
+}
+
+impl Builder {
+    /// The dimensions with only those midpoints that lie within the region, whose axes they have.
+    ///
+    /// From the first to the last dimension with an axis of an area, they are squashed into one;
+    /// it is as with a squash whether that may change the path. Each dimension then sees the areas
+    /// that have an axis of it. Gaps are where the bounds of neighbours differ: one that was only
+    /// asked for is no more. Fails if nothing is left of a dimension, or finding it would take too
+    /// long.
+    pub(super) fn mask(
+        &self,
+        mut dimensions: Vec<Dimension>,
+        region: &Region,
+        (nesting, asked): (Nesting, PathCheck),
+        at: &At,
+    ) -> Result<Vec<Dimension>, SpecError> {
+        for set in region.axis_sets() {
+            let any = |dimension: &Dimension| dimension.axes.iter().any(|axis| set.contains(axis));
+            let first = dimensions.iter().position(any);
+            let last = dimensions.iter().rposition(any);
+            if let (Some(first), Some(last)) = (first, last)
+                && first < last
+            {
+                let check =
+                    if nesting == Nesting::Nested || first > 0 { asked } else { PathCheck::Allow };
+                let rest = dimensions.split_off(last + 1);
+                let joined = dimensions.split_off(first);
+                dimensions.push(self.squash(joined, check, at)?);
+                dimensions.extend(rest);
+            }
         }
+        let select = |dimension: Dimension| {
+            let region = region.within(&dimension.axes);
+            if dimension.axes.is_empty() {
+                Ok(dimension)
+            } else {
+                self.select(dimension, &region, at)
+            }
+        };
+        dimensions.into_iter().map(select).collect()
+    }
+
+    /// The frames of a dimension whose midpoints lie within a region of its axes; it runs as the
+    /// dimension does. Fails if there is none, or finding them would take too long.
+    pub(super) fn select(
+        &self,
+        dimension: Dimension,
+        region: &Region,
+        at: &At,
+    ) -> Result<Dimension, SpecError> {
+        let grid = self.unforced(dimension, at)?;
+        if *region == Region::Everything {
+            return Ok(grid);
+        }
+        let Ok(ranges) = self.ranges(&grid, region) else {
+            let value = format!("a grid of {} frames", grid.len);
+            let rule = format!(
+                "cannot be masked so: {} points or {MAX_STRETCHES} stretches are the most",
+                Looks::MOST
+            );
+            return Err(SpecError::new(at, value, rule));
+        };
+        if ranges.is_empty() {
+            let rule = "has no point of its grid within it: the region and the grid must overlap";
+            return Err(SpecError::new(at, "the region", rule));
+        }
+        let (axes, snaked) = (grid.axes.clone(), grid.snaked);
+        let mask = Mask::new(grid, &ranges);
+        let mut masked = Dimension {
+            len: mask.len,
+            snaked,
+            first_gap: false,
+            duration: None,
+            axes,
+            source: Source::Mask(mask),
+        };
+        masked.first_gap = !snaked && !self.meet(&masked, &masked);
+        Ok(masked)
+    }
+
+    /// The frames within a region, in order; none of the ranges touches another.
+    pub(super) fn ranges(
+        &self,
+        grid: &Dimension,
+        region: &Region,
+    ) -> Result<Vec<Range<u64>>, TooMany> {
+        let wanted = region.axis_sets().into_iter().flatten();
+        let mut tracks = Tracks::new(self.places.len(), wanted);
+        let (mut work, mut found) = (Work::new(), Vec::new());
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        let mut next = 0;
+        while next < grid.len {
+            work.looks.take(1)?;
+            let run = grid.run(next, &mut tracks);
+            found.clear();
+            let course = Course { tracks: &tracks, ticks: run.ticks() };
+            region.stretches(course, &mut work, &mut found)?;
+            for ticks in &found {
+                let frames = run.frames(ticks);
+                match ranges.last_mut() {
+                    Some(last) if last.end == frames.start => last.end = frames.end,
+                    _ => ranges.push(frames),
+                }
+            }
+            if ranges.len() > MAX_STRETCHES {
+                return Err(TooMany);
+            }
+            next = run.range.end;
+        }
+        Ok(ranges)
+    }
+
+    /// The dimension without the gaps that were asked for: only where the bounds differ.
+    fn unforced(&self, mut dimension: Dimension, at: &At) -> Result<Dimension, SpecError> {
+        let boxed = |one: Box<Dimension>| self.unforced(*one, at).map(Box::new);
+        match dimension.source {
+            Source::Repeat { .. } => {
+                dimension.source = Source::Repeat { gap: false };
+                dimension.first_gap = false;
+            }
+            Source::Zip(left, right) => {
+                let (left, right) = (boxed(left)?, boxed(right)?);
+                dimension.first_gap = !dimension.snaked && (left.first_gap || right.first_gap);
+                dimension.source = Source::Zip(left, right);
+            }
+            Source::Concat { left, right, .. } => {
+                let (left, right) = (boxed(left)?, boxed(right)?);
+                let gap = !self.meet(&left, &right);
+                dimension.source = Source::Concat { left, right, gap };
+            }
+            Source::Squash(layers) => {
+                let unforced = |one| self.unforced(one, at);
+                let inner = layers.into_dimensions().into_iter().map(unforced);
+                let layers = super::build::layers(inner.collect::<Result<_, _>>()?, at)?;
+                dimension.source = Source::Squash(layers);
+                dimension.first_gap =
+                    dimension.len > 0 && !dimension.snaked && !self.meet(&dimension, &dimension);
+            }
+            Source::Curves(_) | Source::Ways(_) | Source::Constant { .. } | Source::Mask(_) => {}
+        }
+        Ok(dimension)
     }
 }

@@ -2,7 +2,8 @@
 use super::{
     coerce::{Fields, Flag, count, named, number},
     error::{At, SpecError, short_number, shown},
-    spec::{Ellipse, Node, Polygon, Side, Spiral},
+    region_spec::RegionSpec,
+    spec::{CountedSpiral, Ellipse, Node, Polygon, Side, Spiral},
 };
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 const MAX_DEPTH: usize = 100;
 
 const TYPES: &str = "Product, Zip, Snake, Concat, Squash, Linspace, Range, Fly, \
-                     ConstantDuration, Static, Spiral, Ellipse, Polygon";
+                     ConstantDuration, Static, Spiral, Ellipse, Polygon, Line, Mask";
 
 /// A node and what its parent must know of it.
 type Parsed = (Node, Says);
@@ -82,9 +83,14 @@ fn parse(value: &Value, at: At, depth: usize) -> Result<Parsed, SpecError> {
         "Linspace" => linspace(&fields(&["axis", "start", "stop", "num"])?),
         "Range" => range(&fields(&["axis", "start", "stop", "step"])?),
         "Static" => stay(&fields(&["axis", "value", "num"])?),
+        "Spiral" if COUNTED.iter().any(|field| map.contains_key(*field)) => {
+            counted_spiral(&fields(COUNTED_SPIRAL)?)
+        }
         "Spiral" => spiral(&fields(SPIRAL)?),
         "Ellipse" => ellipse(&fields(ELLIPSE)?),
         "Polygon" => polygon(&fields(POLYGON)?),
+        "Line" => line(&fields(&["axis", "start", "stop", "num"])?),
+        "Mask" => mask(&fields(&["spec", "region", "check_path_changes"])?, depth),
         _ => {
             let rule = format!("is no type of node: it must be one of {TYPES}");
             Err(SpecError::new(&at.field("type"), shown(kind), rule))
@@ -94,6 +100,10 @@ fn parse(value: &Value, at: At, depth: usize) -> Result<Parsed, SpecError> {
 
 const SPIRAL: &[&str] =
     &["x_axis", "x_centre", "x_diameter", "x_step", "y_axis", "y_centre", "y_diameter"];
+/// The fields of a spiral of scanspec 0.9; and those that one of 1.0 has not.
+const COUNTED_SPIRAL: &[&str] =
+    &["x_axis", "y_axis", "x_start", "y_start", "x_range", "y_range", "num", "rotate"];
+const COUNTED: &[&str] = &["x_start", "y_start", "x_range", "y_range", "num", "rotate"];
 const ELLIPSE: &[&str] = &[
     "x_axis",
     "x_centre",
@@ -255,6 +265,37 @@ fn spiral(fields: &Fields) -> Result<Parsed, SpecError> {
     }
     let says = Says::axes([&spiral.y_axis, &spiral.x_axis]);
     Ok((Node::Spiral(spiral), says))
+}
+
+fn counted_spiral(fields: &Fields) -> Result<Parsed, SpecError> {
+    fields.required("num")?;
+    let spiral = CountedSpiral {
+        x_axis: fields.axis("x_axis")?,
+        y_axis: fields.axis("y_axis")?,
+        x_start: fields.number("x_start")?,
+        y_start: fields.number("y_start")?,
+        x_range: fields.number("x_range")?,
+        y_range: fields.number("y_range")?,
+        num: fields.num()?,
+        rotate: if fields.optional("rotate").is_none() { 0.0 } else { fields.number("rotate")? },
+    };
+    let says = Says::axes([&spiral.y_axis, &spiral.x_axis]);
+    Ok((Node::CountedSpiral(spiral), says))
+}
+
+fn line(fields: &Fields) -> Result<Parsed, SpecError> {
+    let axis = fields.axis("axis")?;
+    let (start, stop) = (fields.number("start")?, fields.number("stop")?);
+    fields.required("num")?;
+    let says = Says::axes([&axis]);
+    Ok((Node::Line { axis, start, stop, num: fields.num()? }, says))
+}
+
+fn mask(fields: &Fields, depth: usize) -> Result<Parsed, SpecError> {
+    let (spec, says) = child(fields, "spec", depth)?;
+    let region = RegionSpec::parse(fields.required("region")?, fields.at.field("region"))?;
+    let check_path_changes = fields.flag("check_path_changes", Flag::True)?;
+    Ok((Node::Mask { spec, region, check_path_changes }, says))
 }
 
 fn ellipse(fields: &Fields) -> Result<Parsed, SpecError> {

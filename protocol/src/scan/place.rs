@@ -35,10 +35,12 @@ fn axis_field(node: &Node, wanted: &str) -> Option<&'static str> {
         _ => None,
     };
     match node {
-        Node::Linspace { axis, .. } | Node::Range { axis, .. } | Node::Static { axis, .. } => {
-            (axis == wanted).then_some("axis")
-        }
+        Node::Linspace { axis, .. }
+        | Node::Line { axis, .. }
+        | Node::Range { axis, .. }
+        | Node::Static { axis, .. } => (axis == wanted).then_some("axis"),
         Node::Spiral(spiral) => pair(&spiral.x_axis, &spiral.y_axis),
+        Node::CountedSpiral(spiral) => pair(&spiral.x_axis, &spiral.y_axis),
         Node::Ellipse(ellipse) => pair(&ellipse.x_axis, &ellipse.y_axis),
         Node::Polygon(polygon) => pair(&polygon.x_axis, &polygon.y_axis),
         Node::Product { .. }
@@ -47,6 +49,7 @@ fn axis_field(node: &Node, wanted: &str) -> Option<&'static str> {
         | Node::Concat { .. }
         | Node::Squash { .. }
         | Node::Fly { .. }
+        | Node::Mask { .. }
         | Node::ConstantDuration { .. } => None,
     }
 }
@@ -66,14 +69,17 @@ fn find(node: &Node, path: &str, field: &dyn Fn(&Node) -> Option<&'static str>) 
         Node::Zip { left, right } | Node::Concat { left, right, .. } => {
             below("left", left).or_else(|| below("right", right))
         }
-        Node::Snake { spec } | Node::Squash { spec, .. } | Node::Fly { spec } => {
-            below("spec", spec)
-        }
+        Node::Snake { spec }
+        | Node::Squash { spec, .. }
+        | Node::Fly { spec }
+        | Node::Mask { spec, .. } => below("spec", spec),
         Node::ConstantDuration { spec, .. } => spec.as_ref().and_then(|spec| below("spec", spec)),
         Node::Linspace { .. }
+        | Node::Line { .. }
         | Node::Range { .. }
         | Node::Static { .. }
         | Node::Spiral(_)
+        | Node::CountedSpiral(_)
         | Node::Ellipse(_)
         | Node::Polygon(_) => None,
     }

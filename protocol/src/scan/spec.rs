@@ -1,6 +1,7 @@
-//! [`Spec`]: a scan specification, as scanspec 1.0 or scanpointgenerator 3.1 writes it in JSON.
+//! [`Spec`]: a scan specification, as scanspec 1.0 and 0.9 or scanpointgenerator 3.1 write it in JSON.
 use super::{
     SpecError, parse,
+    region_spec::RegionSpec,
     spg::{self, Compound},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
@@ -61,19 +62,69 @@ impl<'de> Deserialize<'de> for Spec {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged, remote = "Self")]
 pub(super) enum Node {
-    Product { outer: Side, inner: Side, gap: bool },
-    Zip { left: Box<Node>, right: Box<Node> },
-    Snake { spec: Box<Node> },
-    Concat { left: Box<Node>, right: Box<Node>, gap: bool, check_path_changes: bool },
-    Squash { spec: Box<Node>, check_path_changes: bool },
-    Linspace { axis: String, start: f64, stop: f64, num: u64 },
-    Range { axis: String, start: f64, stop: f64, step: f64 },
-    Fly { spec: Box<Node> },
-    ConstantDuration { constant_duration: f64, spec: Option<Box<Node>> },
-    Static { axis: String, value: f64, num: u64 },
+    Product {
+        outer: Side,
+        inner: Side,
+        gap: bool,
+    },
+    Zip {
+        left: Box<Node>,
+        right: Box<Node>,
+    },
+    Snake {
+        spec: Box<Node>,
+    },
+    Concat {
+        left: Box<Node>,
+        right: Box<Node>,
+        gap: bool,
+        check_path_changes: bool,
+    },
+    Squash {
+        spec: Box<Node>,
+        check_path_changes: bool,
+    },
+    Linspace {
+        axis: String,
+        start: f64,
+        stop: f64,
+        num: u64,
+    },
+    Range {
+        axis: String,
+        start: f64,
+        stop: f64,
+        step: f64,
+    },
+    Fly {
+        spec: Box<Node>,
+    },
+    ConstantDuration {
+        constant_duration: f64,
+        spec: Option<Box<Node>>,
+    },
+    Static {
+        axis: String,
+        value: f64,
+        num: u64,
+    },
     Spiral(Spiral),
     Ellipse(Ellipse),
     Polygon(Polygon),
+    /// As scanspec 0.9 calls a `Linspace`.
+    Line {
+        axis: String,
+        start: f64,
+        stop: f64,
+        num: u64,
+    },
+    /// Of scanspec 0.9: only the midpoints that lie within a region.
+    Mask {
+        spec: Box<Node>,
+        region: RegionSpec,
+        check_path_changes: bool,
+    },
+    CountedSpiral(CountedSpiral),
 }
 
 /// One side of a product: a specification, or how often the other side is repeated.
@@ -93,6 +144,19 @@ pub(super) struct Spiral {
     pub(super) y_axis: String,
     pub(super) y_centre: f64,
     pub(super) y_diameter: f64,
+}
+
+/// The `Spiral` of scanspec 0.9, which says its number of frames. Its angle is in radians.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct CountedSpiral {
+    pub(super) x_axis: String,
+    pub(super) y_axis: String,
+    pub(super) x_start: f64,
+    pub(super) y_start: f64,
+    pub(super) x_range: f64,
+    pub(super) y_range: f64,
+    pub(super) num: u64,
+    pub(super) rotate: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -133,9 +197,11 @@ impl Node {
             Self::Fly { .. } => "Fly",
             Self::ConstantDuration { .. } => "ConstantDuration",
             Self::Static { .. } => "Static",
-            Self::Spiral(_) => "Spiral",
+            Self::Spiral(_) | Self::CountedSpiral(_) => "Spiral",
             Self::Ellipse(_) => "Ellipse",
             Self::Polygon(_) => "Polygon",
+            Self::Line { .. } => "Line",
+            Self::Mask { .. } => "Mask",
         }
     }
 }

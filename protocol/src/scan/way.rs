@@ -2,6 +2,7 @@
 use super::{
     columns::{Direction, Frame, Slices, Span},
     curve::{Curve, Motion, Shape},
+    runs::Line,
 };
 use std::{ops::Range, sync::Arc};
 
@@ -142,6 +143,17 @@ impl Way {
             Form::Listed(_) => self.motion == Motion::Fly,
         };
         if unbroken { frames } else { index..index + 1 }
+    }
+
+    /// Indices around `index` of which the midpoints are on a line, and that line, which counts from
+    /// the first of them; a single index if there is none.
+    pub(super) fn midpoints(&self, index: u64) -> (Range<u64>, Option<Line>) {
+        let (frames, form) = self.around(index);
+        let line = match form {
+            Form::Shape(shape) => shape.midpoints(),
+            Form::Listed(_) => None,
+        };
+        if line.is_some() { (frames, line) } else { (index..index + 1, None) }
     }
 
     /// The part in which a frame is, and the frames of it.

@@ -131,11 +131,11 @@ const ERRORS: &[(&str, &str)] = &[
     ("050", "$.num: 0 is less than 1: num must be at least 1"),
     (
         "051",
-        "$.type: \"Foo\" is no type of node: it must be one of Product, Zip, Snake, Concat, Squash, Linspace, Range, Fly, ConstantDuration, Static, Spiral, Ellipse, Polygon",
+        "$.type: \"Foo\" is no type of node: it must be one of Product, Zip, Snake, Concat, Squash, Linspace, Range, Fly, ConstantDuration, Static, Spiral, Ellipse, Polygon, Line, Mask",
     ),
     (
         "052",
-        "$.type: type is missing: the type of a node is one of Product, Zip, Snake, Concat, Squash, Linspace, Range, Fly, ConstantDuration, Static, Spiral, Ellipse, Polygon",
+        "$.type: type is missing: the type of a node is one of Product, Zip, Snake, Concat, Squash, Linspace, Range, Fly, ConstantDuration, Static, Spiral, Ellipse, Polygon, Line, Mask",
     ),
     ("053", "$.foo: 1 is not expected: Linspace has the fields axis, start, stop, num"),
     ("054", "$.value: value is missing: it is required"),

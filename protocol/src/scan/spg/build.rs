@@ -105,10 +105,6 @@ fn check_alternation(generators: &[Generator], at: &At) -> Result<(), SpecError>
 }
 
 impl Builder {
-    fn place(&self, axis: &str) -> usize {
-        self.places.get(axis).copied().unwrap_or_default()
-    }
-
     /// The dimension of one generator.
     fn generator(
         &self,
