@@ -15,6 +15,7 @@
 //! | stage, prepare, kickoff, complete, unstage | the steps of a run |
 //! | pause, resume, abort, stop | what may be asked of a run while it is under way |
 //! | arm, trigger, exposure, live time, dead time | how a detector takes a frame |
+//! | row, table | what a sequencer runs: a trigger and two phases of outputs; the rows that are written at once |
 //! | signal | one typed value of a device; a setpoint is what was asked, a readback what is |
 //! | record | the named signals of one device, without behaviour |
 //! | provider | what carries signals: Channel Access, a simulation |
@@ -26,5 +27,6 @@ pub mod name;
 pub mod plan;
 pub mod run;
 pub mod scan;
+pub mod sequencer;
 pub mod tally;
 pub mod trajectory;

@@ -1,0 +1,8 @@
+//! Rows and tables of a sequencer, run by a small model of it.
+mod blind;
+mod cuts;
+mod golden;
+mod model;
+mod refusals;
+mod rig;
+mod rows;
