@@ -3,6 +3,7 @@ mod blind;
 mod cuts;
 mod golden;
 mod model;
+mod pulses;
 mod refusals;
 mod rig;
 mod rows;
