@@ -20,11 +20,15 @@ mod leg;
 mod planner;
 mod row;
 mod segment;
+mod servo;
 #[cfg(test)]
 mod tests;
 mod ticks;
 mod turn;
+mod velocity_profile;
 mod walk;
 pub use error::{Bound, PlanError, Stretch};
 pub use planner::{MAX_SEGMENT, Planner, Prediction, Trajectory};
 pub use segment::{AxisLimits, Batch, Segment};
+pub use servo::align_to_servo;
+pub use velocity_profile::{Passage, Shape, VelocityProfile};
