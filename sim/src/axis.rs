@@ -2,7 +2,7 @@
 use bluefly_actors::clock::Instant;
 use std::{cell::RefCell, collections::VecDeque, time::Duration};
 
-/// A stretch of constant acceleration.
+/// A stretch of motion along the cubic that both ends determine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Phase {
     pub start: Instant,
@@ -29,25 +29,65 @@ impl Phase {
         self.start + self.duration
     }
 
-    /// Where constant acceleration leads, which `to` must be but for rounding.
-    pub(crate) fn reached(&self) -> f64 {
-        let mean = f64::midpoint(self.from.velocity, self.to.velocity);
-        self.from.position + mean * self.duration.as_secs_f64()
+    fn duration_s(&self) -> f64 {
+        self.duration.as_secs_f64().max(1e-9)
+    }
+
+    /// Accelerations at its ends, between which it changes evenly.
+    pub(crate) fn accelerations(&self) -> [f64; 2] {
+        let (time_s, from, to) = (self.duration_s(), self.from, self.to);
+        let mean = (to.position - from.position) / time_s;
+        [
+            (6.0 * mean - 4.0 * from.velocity - 2.0 * to.velocity) / time_s,
+            (2.0 * from.velocity + 4.0 * to.velocity - 6.0 * mean) / time_s,
+        ]
+    }
+
+    /// The greatest speed in it.
+    pub(crate) fn max_speed(&self) -> f64 {
+        let [first, last] = self.accelerations();
+        let ends = self.from.velocity.abs().max(self.to.velocity.abs());
+        if first * last >= 0.0 {
+            return ends;
+        }
+        // Fastest where the acceleration changes sign.
+        let part = first / (first - last);
+        ends.max((self.from.velocity + first * part * self.duration_s() / 2.0).abs())
+    }
+
+    /// Least and greatest position in it.
+    pub(crate) fn extent(&self) -> [f64; 2] {
+        let [first, last] = self.accelerations();
+        let time_s = self.duration_s();
+        // Where the velocity is zero: velocity + first * t + half_jerk * t^2.
+        let half_jerk = (last - first) / (2.0 * time_s);
+        let velocity = self.from.velocity;
+        let root = (first * first - 4.0 * half_jerk * velocity).max(0.0).sqrt();
+        let sum = -(first + root.copysign(first)) / 2.0;
+        let turns = [sum / half_jerk, velocity / sum];
+        let turns = turns.into_iter().filter(|time_s| (0.0..self.duration_s()).contains(time_s));
+        let ends = [self.from.position, self.to.position];
+        turns
+            .map(|seconds| self.after(seconds).position)
+            .chain(ends)
+            .fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], position| {
+                [low.min(position), high.max(position)]
+            })
+    }
+
+    fn after(&self, elapsed_s: f64) -> State {
+        let [first, last] = self.accelerations();
+        let (time_s, from) = (elapsed_s, self.from);
+        let jerk = (last - first) / self.duration_s();
+        State {
+            position: from.position
+                + time_s * (from.velocity + time_s * (first / 2.0 + time_s * jerk / 6.0)),
+            velocity: from.velocity + time_s * (first + time_s * jerk / 2.0),
+        }
     }
 
     fn at(&self, now: Instant) -> State {
-        if now >= self.end() {
-            return self.to;
-        }
-        let (elapsed, whole) = ((now - self.start).as_secs_f64(), self.duration.as_secs_f64());
-        let acceleration = (self.to.velocity - self.from.velocity) / whole;
-        let travelled = self.from.velocity * elapsed + acceleration * elapsed * elapsed / 2.0;
-        // Durations are whole nanoseconds: what that rounds away is spread over the phase.
-        let rounding = (self.to.position - self.reached()) * (elapsed / whole);
-        State {
-            position: self.from.position + travelled + rounding,
-            velocity: self.from.velocity + acceleration * elapsed,
-        }
+        if now >= self.end() { self.to } else { self.after((now - self.start).as_secs_f64()) }
     }
 }
 

@@ -137,28 +137,27 @@ pub(crate) const ROW_START: [f64; 2] = [-2.5, 0.0];
 
 /// x from 0 to 10 mm in ten frames of 100 ms, from 500 ms to 1,500 ms.
 pub(crate) fn row() -> Batch {
-    let segments = vec![
+    let segments = [
         segment(500, 0, [0.0, 10.0], [0.0, 0.0]),
         segment(1_000, 10, [10.0, 10.0], [0.0, 0.0]),
         segment(500, 0, [12.5, 0.0], [0.5, 2.0]),
     ];
-    Batch { segments, last: false }
+    segments.into_iter().collect()
 }
 
 /// The turnaround after [`row`], and x from 10 to 0 mm at y = 1 mm, from 2,500 ms to 3,500 ms; the end
 /// is at 4,000 ms.
 pub(crate) fn row_back() -> Batch {
-    let segments = vec![
+    let segments = [
         segment(500, 0, [10.0, -10.0], [1.0, 0.0]),
         segment(1_000, 10, [0.0, -10.0], [1.0, 0.0]),
         segment(500, 0, [-2.5, 0.0], [1.0, 0.0]),
     ];
-    Batch { segments, last: true }
+    Batch { last: true, ..segments.into_iter().collect() }
 }
 
 /// [`row`] and [`row_back`] at once.
 pub(crate) fn snake() -> Batch {
-    let mut segments = row().segments;
-    segments.extend(row_back().segments);
-    Batch { segments, last: true }
+    let (row, row_back) = (row(), row_back());
+    Batch { last: true, ..row.segments().chain(row_back.segments()).collect() }
 }

@@ -113,7 +113,7 @@ fn a_controller_that_is_not_fed_starves() {
         let stage = beam.stage().await.unwrap();
         stage.move_to(&ROW_START).await.unwrap();
         let start = beam.clock.now();
-        let batch = Batch { segments: row().segments[..2].to_vec(), last: false };
+        let batch = row().segments().take(2).collect();
         stage.build(&batch).await.unwrap();
         let text = "stage: cannot execute the trajectory: Scan failed, unable to fill buffers in \
                     time (2 segments done)";
@@ -166,22 +166,28 @@ fn a_controller_refuses_what_it_cannot_follow() {
             beam.assert_safe();
         });
     };
-    check(|b| b.segments[0].positions[0] = f64::NAN, "x cannot go to NaN");
-    check(|b| b.segments[0].positions = [0.0].into(), "1 values for 2 axes");
-    check(|b| b.segments[0].duration_us = 0, "segment 0 takes no time");
+    check(|b| b.positions[0][0] = f64::NAN, "x cannot go to NaN");
+    check(|b| b.positions.truncate(1), "1 values for 2 axes");
+    check(|b| b.durations_us[0] = 0, "segment 0 takes no time");
     check(
-        |b| b.segments = vec![b.segments[0].clone(); 2_001],
+        |b| {
+            let first = b.segments().next().unwrap();
+            *b = std::iter::repeat_n(first, 2_001).collect();
+        },
         "2001 segments do not fit: 0 of 2000 are taken",
     );
+    // 2 mm further within the second at 10 mm/s: by 12 mm/s^2 at both ends, and at 13 mm/s between.
+    check(|b| b.positions[0][1] = 12.0, "Scan failed, x cannot go at 13");
+    // 2.5 mm from rest to 10 mm/s in 50 ms: from 5600 to -5200 mm/s^2, fastest after 28/54 of it.
+    let text = "Scan failed, x cannot go at 72.5925925925926";
+    check(|b| b.durations_us[0] = 50_000, text);
     check(
-        |b| b.segments[1].positions[0] = 11.0,
-        "Scan failed, following error on x: at 10 instead of 11",
+        |b| {
+            let two: Batch = b.segments().take(2).collect();
+            *b = Batch { last: true, ..two };
+        },
+        "Scan failed, the trajectory ends in motion",
     );
-    check(
-        |b| b.segments[0].duration_us = 50_000,
-        "Scan failed, following error on x: at -2.25 instead of 0",
-    );
-    check(|b| b.segments.truncate(2), "Scan failed, the trajectory ends in motion");
 }
 
 #[test]

@@ -423,7 +423,7 @@ fn rows_of_a_hundred(rows: u64) -> Batch {
             segment(1, 0, to + velocity / 2.0, 0.0),
         ]
     };
-    Batch { segments: (0..rows).flat_map(row).collect(), last: true }
+    Batch { last: true, ..(0..rows).flat_map(row).collect() }
 }
 
 #[test]

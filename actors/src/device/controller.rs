@@ -158,23 +158,23 @@ impl Columns {
 
     /// Positions of all axes of the controller.
     fn positions(&self, positions: &[f64]) -> Box<[f64]> {
-        self.spread(self.held.clone(), positions)
-    }
-
-    fn batch(&self, mut batch: Batch) -> Batch {
-        for segment in &mut batch.segments {
-            segment.positions = self.positions(&segment.positions);
-            let still = vec![0.0; self.held.len()].into_boxed_slice();
-            segment.velocities = self.spread(still, &segment.velocities);
-        }
-        batch
-    }
-
-    fn spread(&self, mut all: Box<[f64]>, moved: &[f64]) -> Box<[f64]> {
-        for (&axis, value) in self.moved.iter().zip(moved) {
-            all[axis] = *value;
+        let mut all = self.held.clone();
+        for (&axis, position) in self.moved.iter().zip(positions) {
+            all[axis] = *position;
         }
         all
+    }
+
+    /// The same with columns for all axes of the controller.
+    fn batch(&self, batch: Batch) -> Batch {
+        let still = |&place: &f64| vec![place; batch.len()];
+        let mut positions: Vec<_> = self.held.iter().map(still).collect();
+        let mut velocities: Vec<_> = self.held.iter().map(|_| still(&0.0)).collect();
+        let columns = batch.positions.into_iter().zip(batch.velocities);
+        for (&axis, column) in self.moved.iter().zip(columns) {
+            (positions[axis], velocities[axis]) = column;
+        }
+        Batch { positions, velocities, ..batch }
     }
 }
 
@@ -288,7 +288,7 @@ async fn append_when_free(
     clock: &Clock,
     batch: &Batch,
 ) -> Result<(), Fault> {
-    while logic.buffer().await?.free() < batch.segments.len() as u64 {
+    while logic.buffer().await?.free() < batch.len() as u64 {
         clock.sleep(LOOK_AGAIN).await;
     }
     logic.append(batch).await

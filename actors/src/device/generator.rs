@@ -172,7 +172,7 @@ fn batch_size(max_segments: usize) -> usize {
 }
 
 fn frames(batch: &Batch) -> u64 {
-    batch.segments.iter().map(|segment| segment.frames).sum()
+    batch.frames.iter().sum()
 }
 
 impl Handler<Ping> for Generator {

@@ -4,7 +4,7 @@ use crate::signal::{Backlog, Connector, SignalError, SignalR, SignalRW, SignalX,
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
     name::Name,
-    trajectory::{Batch, Segment},
+    trajectory::Batch,
 };
 use std::{cell::Cell, sync::Arc, time::Duration};
 
@@ -290,26 +290,41 @@ impl TrajectoryLogic {
         Ok(positions)
     }
 
-    fn check_positions(&self, task: Task<'_>, positions: &[f64]) -> Result<(), Fault> {
-        let (given, axes) = (positions.len(), self.axes.len());
-        if given != axes {
-            let reason = format!("{given} values for {axes} axes");
-            return Err(task.fault(FaultClass::Rejected, reason));
+    fn check_columns(&self, task: Task<'_>, batch: &Batch) -> Result<(), Fault> {
+        for columns in [&batch.positions, &batch.velocities] {
+            self.check_count(task, columns.len())?;
+            for (name, column) in self.axes.iter().zip(columns) {
+                self.check_finite(task, name, column)?;
+            }
         }
-        match positions.iter().position(|position| !position.is_finite()) {
+        Ok(())
+    }
+
+    fn check_positions(&self, task: Task<'_>, positions: &[f64]) -> Result<(), Fault> {
+        self.check_count(task, positions.len())?;
+        let mut axes = self.axes.iter().zip(positions);
+        axes.try_for_each(|(name, position)| self.check_finite(task, name, &[*position]))
+    }
+
+    fn check_count(&self, task: Task<'_>, given: usize) -> Result<(), Fault> {
+        let axes = self.axes.len();
+        if given == axes {
+            return Ok(());
+        }
+        Err(task.fault(FaultClass::Rejected, format!("{given} values for {axes} axes")))
+    }
+
+    fn check_finite(&self, task: Task<'_>, name: &Name, values: &[f64]) -> Result<(), Fault> {
+        match values.iter().find(|value| !value.is_finite()) {
             None => Ok(()),
-            Some(i) => {
-                let (name, position) = (&self.axes[i], positions[i]);
-                Err(task.fault(FaultClass::Rejected, format!("{name} cannot go to {position}")))
+            Some(value) => {
+                Err(task.fault(FaultClass::Rejected, format!("{name} cannot go to {value}")))
             }
         }
     }
 
     async fn load(&self, task: Task<'_>, batch: &Batch, step: &Step) -> Result<(), Fault> {
-        for segment in &batch.segments {
-            self.check_positions(task, &segment.positions)?;
-            self.check_positions(task, &segment.velocities)?;
-        }
+        self.check_columns(task, batch)?;
         self.write(task, batch).await?;
         task.done(step.go.put(true).await)?;
         let status = task.done(step.status.get().await)?;
@@ -317,28 +332,25 @@ impl TrajectoryLogic {
             let message = task.done(step.message.get().await)?;
             return Err(task.fault(FaultClass::Rejected, message));
         }
-        let longest = batch.segments.iter().map(|segment| segment.duration_us).max();
-        let longest = Duration::from_micros(longest.unwrap_or(0));
+        let longest = batch.durations_us.iter().max();
+        let longest = Duration::from_micros(longest.copied().unwrap_or(0));
         self.longest.set(self.longest.get().max(longest));
         Ok(())
     }
 
     async fn write(&self, task: Task<'_>, batch: &Batch) -> Result<(), Fault> {
         let record = &self.record;
-        let column = |value: &dyn Fn(&Segment) -> f64| -> Arc<[f64]> {
-            batch.segments.iter().map(value).collect()
-        };
         for (i, axis) in record.axes.iter().enumerate() {
             task.done(axis.is_used.send(true).await)?;
-            task.done(axis.positions.send(column(&|segment| segment.positions[i])).await)?;
-            task.done(axis.velocities.send(column(&|segment| segment.velocities[i])).await)?;
+            task.done(axis.positions.send(batch.positions[i].as_slice().into()).await)?;
+            task.done(axis.velocities.send(batch.velocities[i].as_slice().into()).await)?;
         }
-        let durations_us = column(&|segment| segment.duration_us as f64);
-        task.done(record.durations_us.send(durations_us).await)?;
-        task.done(record.frames.send(column(&|segment| segment.frames as f64)).await)?;
-        let goes_on = column(&|segment| f64::from(u8::from(segment.frame_goes_on)));
-        task.done(record.goes_on.send(goes_on).await)?;
-        let num_segments = signed(batch.segments.len() as u64);
+        let column = |values: &[u64]| values.iter().map(|&value| value as f64).collect();
+        task.done(record.durations_us.send(column(&batch.durations_us)).await)?;
+        task.done(record.frames.send(column(&batch.frames)).await)?;
+        let goes_on = batch.frame_goes_on.iter().map(|&goes_on| f64::from(u8::from(goes_on)));
+        task.done(record.goes_on.send(goes_on.collect()).await)?;
+        let num_segments = signed(batch.len() as u64);
         task.done(record.num_segments.send(num_segments).await)?;
         task.done(record.is_last.send(batch.last).await)
     }

@@ -45,13 +45,13 @@ impl Rig {
         let mut segments = Vec::new();
         loop {
             let batch = trajectory.next_batch(7);
-            assert!(batch.last || batch.segments.len() == 7, "{label}: a short batch");
-            segments.extend(batch.segments);
+            assert!(batch.last || batch.len() == 7, "{label}: a short batch");
+            segments.extend(batch.segments());
             if batch.last {
                 break;
             }
         }
-        assert!(trajectory.next_batch(7).segments.is_empty(), "{label}: more after the last");
+        assert!(trajectory.next_batch(7).is_empty(), "{label}: more after the last");
         let flown = Flown { start: trajectory.start(), segments, prediction };
         self.check_totals(&flown, pieces, label);
         let knots = self.integrate(&flown, label);

@@ -202,13 +202,14 @@ impl<I: Iterator<Item = Piece>> Trajectory<I> {
 
     /// The next segments, at most `max_segments`; nothing, and `last`, once all have been given.
     pub fn next_batch(&mut self, max_segments: usize) -> Batch {
-        let mut segments = Vec::new();
-        while let Some(leg) = self.leg.as_ref().filter(|_| segments.len() < max_segments) {
-            segments.push(leg.segment(self.index));
+        let mut batch = Batch::new(self.start.len());
+        while let Some(leg) = self.leg.as_ref().filter(|_| batch.len() < max_segments) {
+            batch.push(&leg.segment(self.index));
             self.index += 1;
             self.skip_finished();
         }
-        Batch { segments, last: self.leg.is_none() }
+        batch.last = self.leg.is_none();
+        batch
     }
 
     fn skip_finished(&mut self) {

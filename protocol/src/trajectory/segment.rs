@@ -11,8 +11,10 @@ pub struct AxisLimits {
     pub settle_s: f64,
 }
 
-/// One stretch of motion with constant acceleration per axis, at the end of which every axis has
-/// the given position and velocity (PVT).
+/// One stretch of motion, at the end of which every axis has the given position and velocity (PVT).
+///
+/// Between two such points every axis follows the cubic that both determine (Hermite). Where the
+/// displacement is `(velocity before + velocity after) / 2 * duration` that is constant acceleration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Segment {
     /// How long it takes, in microseconds; at least one.
@@ -20,7 +22,8 @@ pub struct Segment {
     /// Triggers sent during it: evenly spaced, the first at its start. Zero outside data taking.
     pub frames: u64,
     /// Whether the last frame begun goes on in the next segment: one that lasts longer than a
-    /// segment may. Such a frame is over with the first segment that does not say so.
+    /// segment may, or one of a curve. Such a frame is over with the first segment that does not say
+    /// so.
     pub frame_goes_on: bool,
     /// Position of each axis at the end, EGU.
     pub positions: Box<[f64]>,
@@ -29,9 +32,68 @@ pub struct Segment {
 }
 
 /// Consecutive segments, to be built first or appended while the controller runs.
+///
+/// In columns, as a controller takes them: all are of one length, and mean what they mean in
+/// [`Segment`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
-    pub segments: Vec<Segment>,
+    pub durations_us: Vec<u64>,
+    pub frames: Vec<u64>,
+    pub frame_goes_on: Vec<bool>,
+    /// `[axis][segment]`
+    pub positions: Vec<Vec<f64>>,
+    /// `[axis][segment]`
+    pub velocities: Vec<Vec<f64>>,
     /// Whether nothing follows.
     pub last: bool,
+}
+
+impl Batch {
+    /// No segments yet of so many axes.
+    pub fn new(axes: usize) -> Self {
+        let none = || vec![Vec::new(); axes];
+        Self { positions: none(), velocities: none(), ..Self::default() }
+    }
+
+    pub fn len(&self) -> usize {
+        self.durations_us.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.durations_us.is_empty()
+    }
+
+    /// Adds a segment of the same axes at the end.
+    pub fn push(&mut self, segment: &Segment) {
+        self.durations_us.push(segment.duration_us);
+        self.frames.push(segment.frames);
+        self.frame_goes_on.push(segment.frame_goes_on);
+        let push = |columns: &mut [Vec<f64>], values: &[f64]| {
+            columns.iter_mut().zip(values).for_each(|(column, &value)| column.push(value));
+        };
+        push(&mut self.positions, &segment.positions);
+        push(&mut self.velocities, &segment.velocities);
+    }
+
+    /// One after the other.
+    pub fn segments(&self) -> impl Iterator<Item = Segment> {
+        let row = |columns: &[Vec<f64>], i: usize| columns.iter().map(|column| column[i]).collect();
+        (0..self.len()).map(move |i| Segment {
+            duration_us: self.durations_us[i],
+            frames: self.frames[i],
+            frame_goes_on: self.frame_goes_on[i],
+            positions: row(&self.positions, i),
+            velocities: row(&self.velocities, i),
+        })
+    }
+}
+
+/// Segments of the same axes; something may follow.
+impl FromIterator<Segment> for Batch {
+    fn from_iter<I: IntoIterator<Item = Segment>>(segments: I) -> Self {
+        let mut segments = segments.into_iter().peekable();
+        let mut batch = Self::new(segments.peek().map_or(0, |first| first.positions.len()));
+        segments.for_each(|segment| batch.push(&segment));
+        batch
+    }
 }

@@ -1,31 +1,28 @@
 //! What an axis can follow.
 use crate::{axis::Phase, motor::Motor};
 
-/// How far an axis may be from where its segment should begin, EGU per EGU/s of its top speed:
-/// the grain of durations.
-const GRAIN_S: f64 = 2e-6;
 /// By how much a segment may exceed the limits of an axis: times are rounded to microseconds.
 const TOLERANCE: f64 = 1e-2;
+/// By how much a velocity may be off because positions are rounded, in roundings per second.
+const ROUNDINGS: f64 = 64.0;
 
-/// The axis must be able to follow: begin where it is, end where constant acceleration leads, and
-/// stay within its limits.
+/// The axis must be able to follow: stay within its limits on the whole way from where it is.
 pub(super) fn check_phase(motor: &Motor, phase: &Phase) -> Result<(), String> {
     let (name, axis) = (&motor.name, &motor.axis);
-    let reach = (GRAIN_S * axis.max_velocity).max(1e-9);
-    let (reached, to) = (phase.reached(), phase.to);
-    let acceleration =
-        (to.velocity - phase.from.velocity).abs() / phase.duration.as_secs_f64().max(1e-6);
-    if (reached - to.position).abs() > reach {
-        return Err(format!("following error on {name}: at {reached} instead of {}", to.position));
+    let seconds = phase.duration.as_secs_f64().max(1e-6);
+    let [low, high] = phase.extent();
+    let rounding = ROUNDINGS * f64::EPSILON * low.abs().max(high.abs()) / seconds;
+    let velocity = phase.max_speed();
+    if velocity > axis.max_velocity * (1.0 + TOLERANCE) + rounding {
+        return Err(format!("{name} cannot go at {velocity}"));
     }
-    if to.velocity.abs() > axis.max_velocity * (1.0 + TOLERANCE) {
-        return Err(format!("{name} cannot go at {}", to.velocity));
-    }
-    if acceleration > axis.max_acceleration * (1.0 + TOLERANCE) {
+    let acceleration = phase.accelerations().into_iter().map(f64::abs).fold(0.0, f64::max);
+    if acceleration > axis.max_acceleration * (1.0 + TOLERANCE) + rounding / seconds {
         return Err(format!("{name} cannot accelerate at {acceleration}"));
     }
-    if to.position < motor.low || to.position > motor.high {
-        return Err(format!("{name} hit a limit on its way to {}", to.position));
+    let slack = 1e-9 * (motor.high - motor.low);
+    if low < motor.low - slack || high > motor.high + slack {
+        return Err(format!("{name} hit a limit on its way to {}", phase.to.position));
     }
     Ok(())
 }
