@@ -32,11 +32,13 @@ doc:
 unit:
 	cargo test --workspace --locked
 
-# What `bluefly scan` leaves is checked with the tools of those who will read it. The program is the
-# one that the tests drive: `cargo build` would choose other features and build it again.
+# What `bluefly scan` and `bluefly schema` leave is checked with the tools of those who will read it.
+# The program is the one that the tests drive: `cargo build` would choose other features and build it
+# again.
 check-scan: setup
 	cargo test --workspace --locked --no-run --quiet
 	$(PYTHON) tests/python/test_check_scan.py
+	$(PYTHON) tests/python/test_schema.py $(BLUEFLY)
 	rm -rf $(SCANS)
 	$(BLUEFLY) scan etc/demo.json --beamline etc/sim.toml --sim --fast --seed 1 --out $(SCANS)/demo
 	$(PYTHON) tests/python/check_scan.py $(SCANS)/demo --num-events 1600

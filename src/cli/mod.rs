@@ -7,6 +7,7 @@ mod points;
 mod profile;
 mod progress;
 mod scan;
+mod schema;
 mod signals;
 mod simulate;
 
@@ -55,6 +56,8 @@ enum Command {
     Profile(profile::Arguments),
     /// Fly one scan, without a server
     Scan(scan::Arguments),
+    /// Print the JSON Schema of scan specifications
+    Schema(schema::Arguments),
     /// Fly many randomised runs on a simulated beamline, to find one that breaks a promise
     Simulate(simulate::Arguments),
 }
@@ -94,6 +97,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), CliError> {
         Command::Points(arguments) => points::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments, &log),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
     }
 }

@@ -322,3 +322,9 @@ fn whoever_stops_reading_a_profile_ends_it() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), error.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn the_schema_is_printed_as_it_is_kept() {
+    let Ended { status, out, err } = ended_with_input(&mut bluefly(&["schema"]), "");
+    assert_eq!((status, err.as_str(), out.as_str()), (0, "", bluefly_protocol::scan::SCHEMA));
+}

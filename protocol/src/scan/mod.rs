@@ -37,3 +37,8 @@ pub use piece::{Curved, MAX_CURVED, Path, Piece};
 pub use spec::Spec;
 pub use stack::Stack;
 pub use window::{Motion, Timing, Window};
+
+/// The JSON Schema (draft 2020-12) of every specification that [`Spec`] reads; some that it cannot
+/// tell from those are refused. Kept by hand as a file, for people and editors to read it: a test
+/// compares it with what the parser knows.
+pub const SCHEMA: &str = include_str!("schema.json");

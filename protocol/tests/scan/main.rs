@@ -6,3 +6,4 @@ mod golden;
 mod malformed;
 mod properties;
 mod rules;
+mod schema;
