@@ -95,7 +95,7 @@ fn profile_1e6(bencher: Bencher, name: &str) {
         let mut segments = 0;
         loop {
             let batch = black_box(trajectory.next_batch(MAX_SEGMENTS));
-            segments += batch.segments.len() as u64;
+            segments += batch.len() as u64;
             if batch.last {
                 break;
             }

@@ -108,7 +108,7 @@ impl Iterator for Motion {
             Some(at) if self.is_over(at) => return None,
             Some(at) => {
                 if self.segments.is_empty() {
-                    self.segments.extend(self.trajectory.next_batch(BATCH).segments);
+                    self.segments.extend(self.trajectory.next_batch(BATCH).segments());
                 }
                 let segment = self.segments.pop_front()?;
                 self.begun += segment.frames;

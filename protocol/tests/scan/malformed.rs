@@ -5,7 +5,7 @@ use serde_json::Value;
 const LINE: &str = r#"{"type":"Linspace","axis":"x","start":0,"stop":1,"num":3}"#;
 const OTHER: &str = r#"{"type":"Linspace","axis":"y","start":0,"stop":1,"num":2}"#;
 const TYPES: &str = "Product, Zip, Snake, Concat, Squash, Linspace, Range, Fly, \
-                     ConstantDuration, Static, Spiral, Ellipse, Polygon";
+                     ConstantDuration, Static, Spiral, Ellipse, Polygon, Line, Mask";
 
 fn stack(text: &str) -> Result<Stack, SpecError> {
     Stack::new(&text.parse::<Spec>()?)
@@ -208,7 +208,7 @@ fn numbers_beyond_their_range() {
     );
     refused(
         r#"{"type":"Ellipse","x_axis":"x","x_centre":0,"x_diameter":1,"x_step":1e-9,"y_axis":"y","y_centre":0}"#,
-        "$: 1000000001 rows and 1 edges are too many: rows times edges must be at most 1048576",
+        "$: 1000000001 x 1000000001 are too many frames: a scan has at most 9007199254740992",
     );
     refused(
         r#"{"type":"Polygon","x_axis":"x","y_axis":"y","vertices":[[0,0],[1e308,0],[-1e308,1]],"x_step":1}"#,
@@ -260,7 +260,7 @@ fn parts_that_do_not_fit() {
     );
     refused(
         r#"{"type":"Ellipse","x_axis":"x","x_centre":0,"x_diameter":1,"x_step":1,"y_axis":"y","y_centre":0.3}"#,
-        "$: the outline has no point of its grid within it: the steps must be smaller",
+        "$: the region has no point of its grid within it: the region and the grid must overlap",
     );
     refused(
         r#"{"type":"Polygon","x_axis":"x","y_axis":"y","vertices":[],"x_step":1}"#,
@@ -272,7 +272,7 @@ fn parts_that_do_not_fit() {
     );
     refused(
         r#"{"type":"Polygon","x_axis":"x","y_axis":"y","vertices":[[0,0],[1,0],[2,0]],"x_step":0.5}"#,
-        "$: the outline has no point of its grid within it: the steps must be smaller",
+        "$: the region has no point of its grid within it: the region and the grid must overlap",
     );
     refused(
         r#"{"type":"Product","outer":OTHER,"inner":{"type":"Squash","spec":{"type":"Product","outer":{"type":"Static","axis":"z","value":1,"num":3},"inner":{"type":"Snake","spec":LINE}}}}"#,

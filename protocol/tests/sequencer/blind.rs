@@ -1,7 +1,7 @@
 //! The compare is blind until it can see nothing but the beginning of the window.
 use crate::rig::{centred, gate, name, timed};
 use bluefly_protocol::{
-    scan::Piece,
+    scan::{Path, Piece},
     sequencer::{
         Bus, Gap, Live, PositionInput, Sequencer, SequencerError, Start, StartOn, Turnaround,
     },
@@ -165,15 +165,18 @@ fn planned_approach(rng: &mut ChaCha8Rng) -> Approach {
             first_frame,
             frames: 10,
             gap: true,
+            delay_before_s: 0.0,
             frame_duration_s: Some(0.1),
             start: [y, start].into(),
             end: [y, end].into(),
+            path: Path::Straight,
         }
     };
     let rows = [row(0, 0.0), row(10, 1.0)];
     let planner = Planner::new(&axes, Duration::from_millis(1));
     planner.check(rows.iter().cloned()).expect("a scan that can be flown");
-    let segments = planner.plan(rows.iter().cloned()).next_batch(1_000).segments;
+    let batch = planner.plan(rows.iter().cloned()).next_batch(1_000);
+    let segments: Vec<Segment> = batch.segments().collect();
     let is_row = |segment: &Segment| segment.frames > 0;
     let first = segments.iter().position(is_row).expect("a row");
     let second = first + 1 + segments[first + 1..].iter().position(is_row).expect("a row");
