@@ -117,18 +117,15 @@ pub struct ScanPlan {
 #[derive(Clone, Debug)]
 struct UsualFrame {
     at_least: Duration,
-    max_velocities: Vec<f64>,
+    planner: Planner,
 }
 
 impl UsualFrame {
     /// The same piece with a duration: as fast as detectors and axes can.
     fn fill(&self, mut piece: Piece) -> Piece {
         if piece.frame_duration_s.is_none() {
-            let frames = piece.frames as f64;
-            let axes = piece.start.iter().zip(&piece.end).zip(&self.max_velocities);
-            let slowest = axes
-                .map(|((start, end), max_velocity)| (end - start).abs() / frames / max_velocity)
-                .fold(self.at_least.as_secs_f64(), f64::max);
+            let fastest = self.planner.shortest_frame_s(&piece);
+            let slowest = fastest.max(self.at_least.as_secs_f64());
             piece.frame_duration_s = Some((slowest * 1e6).ceil() / 1e6);
         }
         piece
@@ -139,8 +136,7 @@ impl ScanPlan {
     /// Checks `spec` against `beamline`: axes known and moved by one controller, every position,
     /// velocity and excursion within limits, every frame long enough for every detector.
     ///
-    /// Takes time in proportion to the pieces of the scan: one for a straight row, one for each
-    /// frame of a curve.
+    /// Takes time in proportion to the rows of the scan and the frames of its curves.
     pub fn new(spec: Spec, beamline: &Capabilities) -> Result<Self, Unflyable> {
         let stack = Arc::new(Stack::new(&spec)?);
         let (axes, controller) = resolve_axes(&spec, &stack, beamline)?;
@@ -152,12 +148,10 @@ impl ScanPlan {
         let at_least = timings().map(|timing| timing.usual_frame()).max();
         let planner = Planner::new(&limits, min_frame.unwrap_or(MIN_EXPOSURE))
             .with_max_segment(capability.max_segment);
-        let usual = UsualFrame {
-            at_least: at_least.unwrap_or(USUAL_EXPOSURE),
-            max_velocities: limits.iter().map(|(_, limits)| limits.max_velocity).collect(),
-        };
+        let usual =
+            UsualFrame { at_least: at_least.unwrap_or(USUAL_EXPOSURE), planner: planner.clone() };
         let mut census = Census::new(stack.num_points(), min_frame.unwrap_or(MIN_EXPOSURE))?;
-        let pieces = stack.pieces(0).flat_map(apart).map(|piece| usual.fill(piece));
+        let pieces = stack.pieces(0).map(|piece| usual.fill(piece));
         let prediction = planner
             .check(pieces.take_while(|piece| census.takes(piece)))
             .map_err(|error| Unflyable::Limit { path: place(&spec, &error), error })?;
@@ -231,35 +225,8 @@ impl ScanPlan {
     /// The pieces from `frame` on, each with its duration.
     pub fn pieces(&self, frame: u64) -> impl Iterator<Item = Piece> + use<> {
         let usual = self.usual.clone();
-        Arc::clone(&self.stack)
-            .into_pieces(frame)
-            .flat_map(apart)
-            .map(move |piece| usual.fill(piece))
+        Arc::clone(&self.stack).into_pieces(frame).map(move |piece| usual.fill(piece))
     }
-}
-
-/// Each frame of a curve as a straight piece: the planner knows no others.
-fn apart(piece: Piece) -> impl Iterator<Item = Piece> {
-    let frames = match &piece.path {
-        Path::Straight => 1,
-        Path::Curved(_) => piece.frames,
-    };
-    (0..frames).map(move |frame| {
-        let Path::Curved(curve) = &piece.path else { return piece.clone() };
-        let bound = |bound: u64| {
-            curve.by_axis(piece.start.len()).map(|points| points[2 * bound as usize]).collect()
-        };
-        Piece {
-            first_frame: piece.first_frame + frame,
-            frames: 1,
-            gap: piece.gap && frame == 0,
-            delay_before_s: if frame == 0 { piece.delay_before_s } else { 0.0 },
-            start: bound(frame),
-            end: bound(frame + 1),
-            path: Path::Straight,
-            ..piece
-        }
-    })
 }
 
 /// What is learned of a scan while the planner goes through it, so that it ends early with one that

@@ -294,7 +294,7 @@ impl TrajectoryLogic {
         for columns in [&batch.positions, &batch.velocities] {
             self.check_count(task, columns.len())?;
             for (name, column) in self.axes.iter().zip(columns) {
-                self.check_finite(task, name, column)?;
+                check_finite(task, name, column)?;
             }
         }
         Ok(())
@@ -303,7 +303,7 @@ impl TrajectoryLogic {
     fn check_positions(&self, task: Task<'_>, positions: &[f64]) -> Result<(), Fault> {
         self.check_count(task, positions.len())?;
         let mut axes = self.axes.iter().zip(positions);
-        axes.try_for_each(|(name, position)| self.check_finite(task, name, &[*position]))
+        axes.try_for_each(|(name, position)| check_finite(task, name, &[*position]))
     }
 
     fn check_count(&self, task: Task<'_>, given: usize) -> Result<(), Fault> {
@@ -312,15 +312,6 @@ impl TrajectoryLogic {
             return Ok(());
         }
         Err(task.fault(FaultClass::Rejected, format!("{given} values for {axes} axes")))
-    }
-
-    fn check_finite(&self, task: Task<'_>, name: &Name, values: &[f64]) -> Result<(), Fault> {
-        match values.iter().find(|value| !value.is_finite()) {
-            None => Ok(()),
-            Some(value) => {
-                Err(task.fault(FaultClass::Rejected, format!("{name} cannot go to {value}")))
-            }
-        }
     }
 
     async fn load(&self, task: Task<'_>, batch: &Batch, step: &Step) -> Result<(), Fault> {
@@ -360,5 +351,14 @@ impl TrajectoryLogic {
         task.done(self.record.abort.send().await)?;
         task.done(self.record.is_moving.wait_for(HALT_WITHIN, |moving| !moving).await)?;
         Ok(())
+    }
+}
+
+fn check_finite(task: Task<'_>, name: &Name, values: &[f64]) -> Result<(), Fault> {
+    match values.iter().find(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(value) => {
+            Err(task.fault(FaultClass::Rejected, format!("{name} cannot go to {value}")))
+        }
     }
 }

@@ -33,6 +33,19 @@ pub enum PlanError {
     Excursion { frame: u64, axis: Name, stretch: Stretch, value: f64, bound: Bound, limit: f64 },
     #[error("frame {frame}, axis {axis}: velocity {value} is above the maximum {limit}")]
     Velocity { frame: u64, axis: Name, value: f64, limit: f64 },
+    #[error(
+        "frame {frame}, axis {axis}: acceleration {value} on the curve is above the maximum \
+         {limit}: frames of {enough_s} s would do"
+    )]
+    Acceleration { frame: u64, axis: Name, value: f64, limit: f64, enough_s: f64 },
+    #[error("frame {frame}: {found} points of a curve instead of {expected}")]
+    Points { frame: u64, expected: u64, found: u64 },
+    #[error("frame {frame}: delay {value} s before it must be zero or positive, and below 100000")]
+    Delay { frame: u64, value: f64 },
+    #[error(
+        "frame {frame}: a point every {value} s is more than one every {limit} s, the controller's least interval"
+    )]
+    BelowInterval { frame: u64, value: f64, limit: f64 },
     #[error("frame {frame}: duration {value} s must be positive and finite")]
     Duration { frame: u64, value: f64 },
     #[error(
@@ -73,8 +86,12 @@ impl PlanError {
             | Self::NotFinite { axis, .. }
             | Self::Position { axis, .. }
             | Self::Excursion { axis, .. }
-            | Self::Velocity { axis, .. } => Some(axis),
+            | Self::Velocity { axis, .. }
+            | Self::Acceleration { axis, .. } => Some(axis),
             Self::Axes { .. }
+            | Self::Points { .. }
+            | Self::Delay { .. }
+            | Self::BelowInterval { .. }
             | Self::Duration { .. }
             | Self::TooShort { .. }
             | Self::BelowTick { .. }

@@ -1,26 +1,37 @@
-//! Trajectories: what a motion controller follows so that every frame of a scan is traversed at
-//! constant velocity and no limit is exceeded on the way.
+//! Trajectories: what a motion controller follows so that every frame of a scan is traversed as it
+//! should and no limit is exceeded on the way.
 //!
 //! [`Planner::check`] finds before motion whatever cannot be flown; [`Planner::plan`] makes the
 //! segments, a batch at a time, in memory that does not grow with the scan.
 //!
-//! Every segment is a stretch of constant acceleration per axis:
-//! `displacement = (velocity before + velocity after) / 2 * duration`. Durations are whole
-//! microseconds. Ramps are rounded up and made gentler by as much, so no limit is passed. Frames
-//! whose duration is no whole number of microseconds keep their velocity; the fraction is carried,
-//! so that the sum stays within 1 us of the exact one and a bound within 1 us of its place.
+//! Every segment ends at a position and a velocity per axis; between two ends an axis follows the
+//! cubic that they determine. A straight row is flown at constant velocity. A curve is flown
+//! through the bounds and the midpoint of every frame, each at its time: at an inner point at the
+//! velocity from the point before it to the one after it, at its ends at that of the parabola
+//! through the bounds and the midpoint of the frame there.
 //!
-//! Between two rows each axis brakes to rest, goes to where the next run-up begins and runs up,
-//! as fast as its limits allow; the axes that would be early move more slowly. An axis that turns
-//! back never waits at rest unless another axis is slower.
+//! Durations are whole microseconds. Frames whose duration is no whole number of microseconds keep
+//! their velocity; the fraction is carried, so that the sum stays within 1 us of the exact one and a
+//! point within 1 us of its place.
+//!
+//! Between two rows each axis follows a [`VelocityProfile`]: a ramp, a cruise and a ramp from the last
+//! velocity to the next, in the least time in which all can, on the grid of the controller's
+//! interval. Ramps are rounded up and made gentler by as much, so no limit is passed. A row that
+//! goes on behind a hole is reached without braking if the other axes allow it.
+mod beat;
+mod check;
+mod cubic;
 mod error;
 #[cfg(test)]
 mod integrator;
 mod leg;
 mod planner;
+mod pmac;
 mod row;
+mod rules;
 mod segment;
 mod servo;
+mod stroke;
 #[cfg(test)]
 mod tests;
 mod ticks;
@@ -29,6 +40,7 @@ mod velocity_profile;
 mod walk;
 pub use error::{Bound, PlanError, Stretch};
 pub use planner::{MAX_SEGMENT, Planner, Prediction, Trajectory};
-pub use segment::{AxisLimits, Batch, Segment};
+pub use pmac::{PmacTable, PmacWriter, VelocityMode};
+pub use segment::{AxisLimits, Batch, Mark, PointMode, Segment, TriggerBits};
 pub use servo::align_to_servo;
 pub use velocity_profile::{Passage, Shape, VelocityProfile};

@@ -1,170 +1,193 @@
-//! [`Row`]: a piece with its velocity and duration settled, and its segments.
-use super::{AxisLimits, Segment, ticks, turn::State};
-use crate::scan::Piece;
+//! [`Row`]: a piece with its duration settled, and the velocities at its ends.
+use super::{AxisLimits, cubic::Cubic, ticks, turn::State};
+use crate::scan::{Curved, Path, Piece};
 
-/// A piece whose frames have a duration, and whose axes a velocity.
+/// A piece whose frames have a duration, and whose axes a velocity at both ends.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) piece: Piece,
     /// Ticks per frame, with the fraction that the specification asks for.
     pub(super) frame_ticks: f64,
-    pub(super) velocities: Box<[f64]>,
+    pub(super) begin_velocities: Box<[f64]>,
+    pub(super) end_velocities: Box<[f64]>,
+}
+
+/// How a row is followed by the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Joint {
+    /// By motion between them.
+    Apart,
+    /// At once, at the same velocity.
+    Met,
+    /// At once, as the next stretch of the same curve.
+    Through,
 }
 
 impl Row {
     /// The row of a piece with at least one frame, which lasts `minimum_s` seconds or longer if
     /// the specification leaves it open.
     pub(super) fn new(piece: Piece, limits: &[AxisLimits], minimum_s: f64) -> Self {
-        let frames = piece.frames as f64;
-        let distances = piece.end.iter().zip(&piece.start).map(|(end, start)| end - start);
-        let fastest = || {
-            let times = distances.clone().zip(limits);
-            let times = times.map(|(distance, axis)| distance.abs() / frames / axis.max_velocity);
-            ticks::at_least(times.fold(minimum_s, f64::max)).max(1) as f64
+        let shortest = || ticks::at_least(shortest_frame_s(&piece, limits, minimum_s)).max(1);
+        let frame_ticks = piece.frame_duration_s.map_or_else(|| shortest() as f64, ticks::exactly);
+        let frame_s = frame_ticks / ticks::PER_SECOND;
+        let (begin_velocities, end_velocities) = match &piece.path {
+            Path::Straight => {
+                let seconds = piece.frames as f64 * frame_s;
+                let velocities: Box<[f64]> =
+                    distances(&piece).map(|distance| distance / seconds).collect();
+                (velocities.clone(), velocities)
+            }
+            Path::Curved(curve) => {
+                let ends = (0..limits.len()).map(|axis| end_steps(points(curve, &piece, axis)));
+                let (begin, end): (Vec<_>, Vec<_>) =
+                    ends.map(|[begin, end]| (begin / frame_s, end / frame_s)).unzip();
+                (begin.into(), end.into())
+            }
         };
-        let frame_ticks = piece.frame_duration_s.map_or_else(fastest, ticks::exactly);
-        let seconds = frames * frame_ticks / ticks::PER_SECOND;
-        let velocities = distances.map(|distance| distance / seconds).collect();
-        Self { piece, frame_ticks, velocities }
-    }
-
-    /// Whether every axis stands still.
-    pub(super) fn is_step(&self) -> bool {
-        self.velocities.iter().all(|&velocity| velocity == 0.0)
+        Self { piece, frame_ticks, begin_velocities, end_velocities }
     }
 
     /// Where and how fast the axes are at the lower bound of the first frame.
     pub(super) fn begin(&self) -> State {
-        State { positions: self.piece.start.clone(), velocities: self.velocities.clone() }
+        State { positions: self.piece.start.clone(), velocities: self.begin_velocities.clone() }
+    }
+
+    /// Where and how fast the axes are at the upper bound of the last frame.
+    pub(super) fn end(&self) -> State {
+        State { positions: self.piece.end.clone(), velocities: self.end_velocities.clone() }
     }
 
     pub(super) fn last_frame(&self) -> u64 {
         self.piece.first_frame + self.piece.frames - 1
     }
 
-    fn total_ticks(&self) -> f64 {
-        self.piece.frames as f64 * self.frame_ticks
+    pub(super) fn frame_s(&self) -> f64 {
+        self.frame_ticks / ticks::PER_SECOND
     }
 
-    /// Whether motion goes on from this row into `next`: joined, and at the same velocity.
-    pub(super) fn continues_into(&self, next: &Self) -> bool {
-        let ticks = self.total_ticks().min(next.total_ticks());
-        let same = |axis: usize| {
-            let (before, after) = (self.velocities[axis], next.velocities[axis]);
+    /// Least time before the row, ticks.
+    pub(super) fn delay(&self) -> u64 {
+        ticks::at_least(self.piece.delay_before_s)
+    }
+
+    /// Finds out how `next` follows. Where it is the next stretch of the same curve, both get their
+    /// velocity at the bound between them.
+    pub(super) fn join(&mut self, next: &mut Self) -> Joint {
+        let is_apart =
+            next.piece.gap || next.piece.delay_before_s > 0.0 || self.piece.end != next.piece.start;
+        if is_apart {
+            return Joint::Apart;
+        }
+        if let (Path::Curved(before), Path::Curved(after)) = (&self.piece.path, &next.piece.path)
+            && before.next_midpoint.is_some()
+        {
+            let seconds = f64::midpoint(self.frame_s(), next.frame_s());
+            let velocity = |axis: usize| {
+                let (before, after) =
+                    (points(before, &self.piece, axis), points(after, &next.piece, axis));
+                (after[1] - before[before.len() - 2]) / seconds
+            };
+            let velocities: Box<[f64]> = (0..self.end_velocities.len()).map(velocity).collect();
+            self.end_velocities.clone_from(&velocities);
+            next.begin_velocities = velocities;
+            return Joint::Through;
+        }
+        if self.agrees_with(next) { Joint::Met } else { Joint::Apart }
+    }
+
+    /// Whether the next row begins at the velocity of the end of this one.
+    fn agrees_with(&self, next: &Self) -> bool {
+        // Far from zero a short frame knows its length only up to the rounding of its bounds.
+        let reach = |row: &Self| match row.piece.path {
+            Path::Straight => row.piece.frames as f64 * row.frame_s(),
+            Path::Curved(_) => row.frame_s() / 4.0,
+        };
+        let seconds = reach(self).min(reach(next));
+        (0..self.end_velocities.len()).all(|axis| {
+            let (before, after) = (self.end_velocities[axis], next.begin_velocities[axis]);
             let place = self.piece.end[axis].abs().max(self.piece.start[axis].abs());
-            // Far from zero a short frame knows its length only up to the rounding of its bounds.
-            let rounding = 8.0 * f64::EPSILON * place / (ticks / ticks::PER_SECOND);
+            let rounding = 8.0 * f64::EPSILON * place / seconds;
             (before - after).abs() <= 1e-12 * before.abs() + rounding
-        };
-        !next.piece.gap
-            && self.piece.end == next.piece.start
-            && (0..self.velocities.len()).all(same)
+        })
     }
 }
 
-/// The segments of a row, by index.
-#[derive(Clone, Debug)]
-pub(super) struct RowLeg {
-    pub(super) row: Row,
-    /// Frames in a segment; one if a frame needs several segments.
-    frames_per_segment: u64,
-    /// Segments for one frame; one if a segment holds whole frames.
-    segments_per_frame: u64,
-    /// How much later than the ticks given out the row should begin, ticks (within a half).
-    carried: f64,
-    /// How far along its line, in ticks, the row begins beyond its lower bound.
-    ahead: f64,
+/// Bounds and midpoints in turn of one axis of a curve.
+pub(super) fn points<'a>(curve: &'a Curved, piece: &Piece, axis: usize) -> &'a [f64] {
+    let count = 2 * piece.frames as usize + 1;
+    &curve.points[axis * count..(axis + 1) * count]
 }
 
-impl RowLeg {
-    pub(super) fn new(row: Row, longest: u64, carried: f64, ahead: f64) -> Self {
-        // What is carried is in -0.5..0.5, so rounding never makes a segment longer than its
-        // exact duration rounded up: `longest`, being whole, holds.
-        let longest = longest as f64;
-        let frames_per_segment = ((longest / row.frame_ticks) as u64).max(1);
-        let segments_per_frame = ((row.frame_ticks / longest).ceil() as u64).max(1);
-        Self { row, frames_per_segment, segments_per_frame, carried, ahead }
-    }
+fn distances(piece: &Piece) -> impl Iterator<Item = f64> {
+    piece.end.iter().zip(&piece.start).map(|(end, start)| end - start)
+}
 
-    pub(super) fn count(&self) -> u64 {
-        self.row.piece.frames.div_ceil(self.frames_per_segment) * self.segments_per_frame
-    }
+/// How far an axis would come in a frame at its velocity at the first and at the last of these points:
+/// of the parabola through the bounds and the midpoint of the frame there.
+fn end_steps(points: &[f64]) -> [f64; 2] {
+    let last = points.len() - 1;
+    let step = |bound: usize, midpoint: usize, other: usize| {
+        4.0 * (points[midpoint] - points[bound]) - (points[other] - points[bound])
+    };
+    [step(0, 1, 2), -step(last, last - 1, last - 2)]
+}
 
-    pub(super) fn duration(&self) -> u64 {
-        self.ticks_until(self.count())
-    }
+/// How far an axis would come in a frame at its velocity at any of these points: as from the point
+/// before to the one after it.
+fn step(points: &[f64], index: usize) -> f64 {
+    points[index + 1] - points[index - 1]
+}
 
-    /// The fraction to be carried into the next row.
-    pub(super) fn carried_on(&self) -> f64 {
-        if self.is_whole() {
-            self.carried
-        } else {
-            self.carried + self.row.total_ticks() - self.duration() as f64
+/// Position and velocity at a point of a curve, whose ends have these velocities.
+pub(super) fn knot(
+    points: &[f64],
+    index: usize,
+    (begin, end): (f64, f64),
+    frame_s: f64,
+) -> (f64, f64) {
+    let velocity = if index == 0 {
+        begin
+    } else if index == points.len() - 1 {
+        end
+    } else {
+        step(points, index) / frame_s
+    };
+    (points[index], velocity)
+}
+
+/// The shortest frames of a piece that keep velocity and acceleration of every axis within its limits,
+/// and last `minimum_s` at least. Seconds.
+pub(super) fn shortest_frame_s(piece: &Piece, limits: &[AxisLimits], minimum_s: f64) -> f64 {
+    match &piece.path {
+        Path::Straight => {
+            let frames = piece.frames as f64;
+            distances(piece)
+                .zip(limits)
+                .map(|(distance, axis)| distance.abs() / frames / axis.max_velocity)
+                .fold(minimum_s, f64::max)
+        }
+        Path::Curved(curve) => {
+            let times = limits.iter().enumerate().map(|(axis, limits)| {
+                let [velocity, acceleration] = hardest(points(curve, piece, axis));
+                let for_acceleration = (acceleration / limits.max_acceleration).sqrt();
+                (velocity / limits.max_velocity).max(for_acceleration)
+            });
+            times.fold(minimum_s, f64::max)
         }
     }
+}
 
-    /// How far along the line, in ticks, the row ends beyond its upper bound.
-    pub(super) fn ahead_after(&self) -> f64 {
-        self.ahead + self.duration() as f64 - self.row.total_ticks()
-    }
-
-    /// Where and how fast the axes are at the end.
-    pub(super) fn finish(&self) -> State {
-        let positions = self.positions(self.count());
-        State { positions, velocities: self.row.velocities.clone() }
-    }
-
-    pub(super) fn segment(&self, index: u64) -> Segment {
-        let frames = if self.segments_per_frame > 1 {
-            u64::from(index.is_multiple_of(self.segments_per_frame))
-        } else {
-            let done = index * self.frames_per_segment;
-            self.frames_per_segment.min(self.row.piece.frames - done)
-        };
-        Segment {
-            duration_us: self.ticks_until(index + 1) - self.ticks_until(index),
-            frames,
-            frame_goes_on: !(index + 1).is_multiple_of(self.segments_per_frame),
-            positions: self.positions(index + 1),
-            velocities: self.row.velocities.clone(),
-        }
-    }
-
-    fn is_whole(&self) -> bool {
-        self.row.frame_ticks.fract() == 0.0
-    }
-
-    /// The exact number of ticks in the first `segments`.
-    fn exact_until(&self, segments: u64) -> f64 {
-        if segments == self.count() {
-            return self.row.total_ticks();
-        }
-        let (frames, parts) =
-            (segments / self.segments_per_frame, segments % self.segments_per_frame);
-        let part = parts as f64 / self.segments_per_frame as f64;
-        ((frames * self.frames_per_segment) as f64 + part) * self.row.frame_ticks
-    }
-
-    /// The ticks given out for the first `segments`.
-    fn ticks_until(&self, segments: u64) -> u64 {
-        if segments == 0 {
-            return 0;
-        }
-        let carried = if self.is_whole() { 0.0 } else { self.carried };
-        (self.exact_until(segments) + carried).round() as u64
-    }
-
-    /// Where the axes are after the first `segments`: on the line, at the time given out.
-    fn positions(&self, segments: u64) -> Box<[f64]> {
-        let (piece, exact) = (&self.row.piece, self.exact_until(segments));
-        let ahead = self.ahead + self.ticks_until(segments) as f64 - exact;
-        let fraction = exact / self.row.total_ticks();
-        let position = |axis: usize| {
-            let (start, end) = (piece.start[axis], piece.end[axis]);
-            let bound =
-                if segments == self.count() { end } else { start + (end - start) * fraction };
-            bound + self.row.velocities[axis] * (ahead / ticks::PER_SECOND)
-        };
-        (0..self.row.velocities.len()).map(position).collect()
-    }
+/// The greatest velocity and acceleration in a curve of frames of 1 s.
+fn hardest(points: &[f64]) -> [f64; 2] {
+    let [begin, end] = end_steps(points);
+    let knot = |index: usize| knot(points, index, (begin, end), 1.0);
+    let cubics =
+        (1..points.len()).map(|to| Cubic { from: knot(to - 1), to: knot(to), seconds: 0.5 });
+    cubics.fold([0.0, 0.0], |[velocity, acceleration], cubic| {
+        let [first, last] = cubic.accelerations();
+        [
+            f64::max(velocity, cubic.max_speed([first, last])),
+            f64::max(acceleration, first.abs().max(last.abs())),
+        ]
+    })
 }

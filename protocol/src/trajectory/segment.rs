@@ -7,7 +7,7 @@ pub struct AxisLimits {
     pub high: f64,
     pub max_velocity: f64,
     pub max_acceleration: f64,
-    /// Time to stand still after a move before a step exposure may begin, seconds.
+    /// Time at the velocity of a row (at standstill before a step) before its first frame, seconds.
     pub settle_s: f64,
 }
 
@@ -31,6 +31,52 @@ pub struct Segment {
     pub velocities: Box<[f64]>,
 }
 
+/// What is at the end of a segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mark {
+    /// Nothing: a longer stretch was split.
+    #[default]
+    Within,
+    /// The lower bound of the first frame of a row, after motion that led there.
+    RowStart,
+    /// The midpoint of a frame.
+    Midpoint,
+    /// The upper bound of a frame, or of several of one velocity, which is the lower bound of the
+    /// next in the same row or curve.
+    FrameEnd,
+    /// The same, but another row or curve follows at once with the same velocity.
+    Join,
+    /// The upper bound of the last frame of a row.
+    RowEnd,
+    /// Outside rows: where the acceleration of an axis changes.
+    Turnaround,
+    /// Standstill after the last row.
+    RunDown,
+}
+
+/// Which points of a scan end a segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PointMode {
+    /// Those that motion needs: a straight row takes as few segments as the longest allows. A curve
+    /// needs every bound and midpoint.
+    #[default]
+    Sparse,
+    /// Every bound and midpoint.
+    EveryPoint,
+}
+
+/// What a controller tells the trigger hardware as it comes to a point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TriggerBits {
+    /// Nothing.
+    #[default]
+    None,
+    /// Where rows start and end.
+    RowGate,
+    /// What every point is; makes [`PointMode::EveryPoint`] of any mode.
+    EveryPoint,
+}
+
 /// Consecutive segments, to be built first or appended while the controller runs.
 ///
 /// In columns, as a controller takes them: all are of one length, and mean what they mean in
@@ -40,6 +86,8 @@ pub struct Batch {
     pub durations_us: Vec<u64>,
     pub frames: Vec<u64>,
     pub frame_goes_on: Vec<bool>,
+    /// What is at the end of each.
+    pub marks: Vec<Mark>,
     /// `[axis][segment]`
     pub positions: Vec<Vec<f64>>,
     /// `[axis][segment]`
@@ -63,16 +111,26 @@ impl Batch {
         self.durations_us.is_empty()
     }
 
-    /// Adds a segment of the same axes at the end.
+    /// Adds a segment of the same axes at the end, which is not marked.
     pub fn push(&mut self, segment: &Segment) {
         self.durations_us.push(segment.duration_us);
         self.frames.push(segment.frames);
         self.frame_goes_on.push(segment.frame_goes_on);
+        self.marks.push(Mark::Within);
         let push = |columns: &mut [Vec<f64>], values: &[f64]| {
             columns.iter_mut().zip(values).for_each(|(column, &value)| column.push(value));
         };
         push(&mut self.positions, &segment.positions);
         push(&mut self.velocities, &segment.velocities);
+    }
+
+    /// Forgets all segments, but not the axes.
+    pub(super) fn clear(&mut self) {
+        self.durations_us.clear();
+        self.frames.clear();
+        self.frame_goes_on.clear();
+        self.marks.clear();
+        self.positions.iter_mut().chain(&mut self.velocities).for_each(Vec::clear);
     }
 
     /// One after the other.

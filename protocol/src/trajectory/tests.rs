@@ -1,16 +1,17 @@
 use super::{
-    AxisLimits, Planner, Segment,
+    AxisLimits, Planner, PointMode, Segment, TriggerBits,
     integrator::{Flown, Rig},
 };
 use crate::{
     name::Name,
     scan::{Path, Piece},
 };
-use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
 use std::time::Duration;
 
+mod curves;
+mod random;
 mod refusals;
+mod turns;
 
 const LIMITS: AxisLimits = AxisLimits {
     low: -100.0,
@@ -27,6 +28,9 @@ fn rig<const N: usize>(limits: [AxisLimits; N]) -> Rig {
         axes: names.iter().zip(limits).map(|(text, limits)| (name(text), limits)).collect(),
         minimum: Duration::from_millis(1),
         longest: super::MAX_SEGMENT,
+        interval: Duration::from_micros(1),
+        min_turnaround: Duration::ZERO,
+        modes: (PointMode::Sparse, TriggerBits::None),
     }
 }
 
@@ -129,8 +133,14 @@ fn neighbours_of_one_velocity_are_joined_and_others_are_not() {
     assert_eq!(segments(7.5), 4);
     assert!(segments(7.4) > 4);
     assert_eq!(rig([LIMITS]).fly(&frame_by_frame(100, 1e-4), "far").segments.len(), 102);
+    // A gap of no length takes no time, unless it should.
     let gap = [piece(0, 10, &[0.0], &[5.0]), piece(10, 5, &[5.0], &[7.5])];
-    assert!(rig([LIMITS]).fly(&gap, "a gap is kept").segments.len() > 4);
+    assert_eq!(rig([LIMITS]).fly(&gap, "no length").segments.len(), 4);
+    let mut late = gap.clone();
+    late[1].delay_before_s = 1e-3;
+    // To be at the same place at the same velocity again it has to go back: to -5 mm/s and up again.
+    let flown = rig([LIMITS]).fly(&late, "a delay");
+    assert_eq!(flown.prediction.duration, Duration::from_secs(2 + 1));
 }
 
 /// A straight line as a curve would be given, far from zero.
@@ -144,16 +154,15 @@ fn frame_by_frame(frames: u64, step: f64) -> Vec<Piece> {
 fn axes_of_different_acceleration_reach_the_row_together() {
     let slow = AxisLimits { max_acceleration: 5.0, ..LIMITS };
     let row = piece(0, 10, &[0.0, 0.0], &[5.0, 2.0]);
+    // 2 mm/s at 5 mm/s^2 take 400 ms, and so long both ramp.
     check(
         &rig([LIMITS, slow]),
         &[row],
-        &[-0.625, -0.4],
+        &[-1.0, -0.4],
         &[
-            segment(150_000, 0, &[-0.625, -0.4 + 0.05625], &[0.0, 0.75]),
-            segment(250_000, 0, &[0.0, 0.0], &[5.0, 2.0]),
+            segment(400_000, 0, &[0.0, 0.0], &[5.0, 2.0]),
             segment(1_000_000, 10, &[5.0, 2.0], &[5.0, 2.0]),
-            segment(250_000, 0, &[5.625, 2.0 + 0.34375], &[0.0, 0.75]),
-            segment(150_000, 0, &[5.625, 2.4], &[0.0, 0.0]),
+            segment(400_000, 0, &[6.0, 2.4], &[0.0, 0.0]),
         ],
     );
 }
@@ -214,8 +223,8 @@ fn without_axes_only_time_passes() {
         &pieces,
         &[],
         &[
-            segment(4_000_000, 40, &[], &[]),
-            segment(1_000_000, 10, &[], &[]),
+            segment(2_500_000, 25, &[], &[]),
+            segment(2_500_000, 25, &[], &[]),
             segment(100_000, 1, &[], &[]),
         ],
     );
@@ -306,90 +315,4 @@ fn a_million_frames_are_planned_a_batch_at_a_time() {
     let planner = rig([LIMITS]).planner();
     let mut trajectory = planner.plan(pieces);
     assert_eq!(trajectory.next_batch(3).len(), 3);
-}
-
-#[test]
-fn a_thousand_random_scans_keep_every_promise() {
-    for seed in 0..1_000 {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let (rig, pieces) = random_scan(&mut random);
-        rig.fly(&pieces, &format!("seed {seed}"));
-    }
-}
-
-fn random_scan(random: &mut ChaCha8Rng) -> (Rig, Vec<Piece>) {
-    let axes = random.random_range(0..=3_usize);
-    let mut rig = rig([LIMITS, LIMITS, LIMITS]);
-    rig.axes.truncate(axes);
-    for (_, limits) in &mut rig.axes {
-        *limits = AxisLimits {
-            low: -1e4,
-            high: 1e4,
-            max_velocity: random.random_range(0.5..50.0),
-            max_acceleration: random.random_range(0.5..500.0),
-            settle_s: [0.0, 0.013, 0.2][random.random_range(0..3)],
-        };
-    }
-    rig.longest = Duration::from_micros([4_095_000, 300_000, 7_001][random.random_range(0..3)]);
-    let mut pieces: Vec<Piece> = Vec::new();
-    for _ in 0..random.random_range(1..12) {
-        let piece = random_piece(random, &rig, pieces.last());
-        pieces.push(piece);
-    }
-    (rig, pieces)
-}
-
-/// A piece within the velocities of the axes; often joined to or snaking back from the last.
-fn random_piece(random: &mut ChaCha8Rng, rig: &Rig, last: Option<&Piece>) -> Piece {
-    let frames = random.random_range(1..30);
-    let duration_s = match random.random_range(0..3) {
-        0 => 0.01,
-        1 => f64::from(random.random_range(1_000..20_000_u32)) / 1e6,
-        _ => random.random_range(0.001..0.2),
-    };
-    let step = random.random_range(0..4) == 0;
-    let first_frame = last.map_or(0, |last| last.first_frame + last.frames);
-    let mut start: Box<[f64]> = rig.axes.iter().map(|_| random.random_range(-50.0..50.0)).collect();
-    if let Some(last) = last.filter(|_| random.random_range(0..3) > 0) {
-        start.clone_from(&last.end);
-    }
-    let distance = |(limits, random): (&AxisLimits, f64)| {
-        if step { 0.0 } else { limits.max_velocity * random * duration_s * frames as f64 }
-    };
-    let end = rig.axes.iter().zip(&start);
-    let end = end.map(|((_, limits), start)| {
-        let part = [0.0, 1.0, -1.0, random.random_range(-1.0..1.0)][random.random_range(0..4)];
-        start + distance((limits, part * (1.0 - 1e-12)))
-    });
-    let end = end.collect();
-    let piece = Piece {
-        first_frame,
-        frames,
-        gap: last.is_none() || random.random_range(0..2) == 0,
-        delay_before_s: 0.0,
-        frame_duration_s: (random.random_range(0..5) > 0).then_some(duration_s),
-        end,
-        start,
-        path: Path::Straight,
-    };
-    match last.filter(|_| random.random_range(0..3) == 0) {
-        // Straight on, or straight back.
-        Some(last) if random.random_range(0..2) == 0 => Piece {
-            gap: false,
-            frame_duration_s: last.frame_duration_s,
-            frames: last.frames,
-            start: last.end.clone(),
-            end: last.end.iter().zip(&last.start).map(|(end, start)| end + (end - start)).collect(),
-            ..piece
-        },
-        Some(last) => Piece {
-            gap: true,
-            frame_duration_s: last.frame_duration_s,
-            frames: last.frames,
-            start: last.end.clone(),
-            end: last.start.clone(),
-            ..piece
-        },
-        None => piece,
-    }
 }

@@ -1,5 +1,12 @@
-//! [`Turn`]: motion between rows, from any position and velocity to any other.
-use super::{AxisLimits, Segment, ticks};
+//! [`Turn`]: motion of all axes before, between or after rows, in a common time.
+use super::{
+    Batch, Mark,
+    rules::Rules,
+    stroke::{ByRest, Stroke},
+    ticks,
+    velocity_profile::{Passage, Shape, VelocityProfile},
+};
+use std::ops::Range;
 
 /// Where every axis is, and how fast.
 #[derive(Clone, Debug, PartialEq)]
@@ -8,208 +15,265 @@ pub(super) struct State {
     pub(super) velocities: Box<[f64]>,
 }
 
-/// One axis: brake to rest, go from rest to rest, run up. Ticks, EGU, EGU/s.
-#[derive(Clone, Debug)]
-pub(super) struct Stroke {
-    from: f64,
-    from_velocity: f64,
-    brake: u64,
-    /// Where it has come to rest.
-    pub(super) rest: f64,
-    /// Length of each of the two ramps of the move; zero without a move.
-    ramp: u64,
-    /// The shortest time for the move.
-    shortest: u64,
-    /// Where the run-up begins.
-    pub(super) begin: f64,
-    run_up: u64,
-    to: f64,
-    to_velocity: f64,
+impl State {
+    pub(super) fn of(&self, axis: usize) -> (f64, f64) {
+        (self.positions[axis], self.velocities[axis])
+    }
+
+    fn axes(&self) -> Range<usize> {
+        0..self.positions.len()
+    }
+
+    /// The least ticks in which every axis reaches its velocity from rest, or rest from it.
+    fn ramp(&self, rules: &Rules) -> u64 {
+        let ramps = self.velocities.iter().zip(&*rules.limits);
+        let ramps = ramps.map(|(velocity, axis)| velocity.abs() / axis.max_acceleration);
+        match ticks::at_least(ramps.fold(0.0, f64::max)) {
+            0 => rules.least(),
+            ramp => ramp.max(rules.grid.interval),
+        }
+    }
+}
+
+/// Segments up to a tick at which the acceleration of some axis changes.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    end: u64,
+    /// Segments of it and of all before it.
+    until: u64,
+    /// Segments of it: one, or as many as the longest segment asks for.
+    parts: u64,
 }
 
 /// Motion of all axes in a common time.
 #[derive(Clone, Debug)]
 pub(super) struct Turn {
     pub(super) strokes: Vec<Stroke>,
-    /// When each segment ends, ascending; the last is the whole duration. Empty if nothing moves.
-    knots: Vec<u64>,
+    /// Ascending. Empty if nothing takes any time.
+    stretches: Vec<Stretch>,
+    duration: u64,
+    /// What is at its end.
+    end: Mark,
 }
 
-/// The time in which `velocity` is reached from rest, or rest from it.
-fn ramp_ticks(velocity: f64, limits: &AxisLimits) -> u64 {
-    ticks::at_least(velocity.abs() / limits.max_acceleration)
-}
-
-/// The distance of a ramp between rest and `velocity` of so many ticks.
-fn ramp_distance(velocity: f64, duration: u64) -> f64 {
-    velocity * ticks::seconds(duration) / 2.0
-}
-
-/// Where an axis must stand still to reach `position` at `velocity`.
-pub(super) fn run_up_from(position: f64, velocity: f64, limits: &AxisLimits) -> f64 {
-    position - ramp_distance(velocity, ramp_ticks(velocity, limits))
-}
-
-/// Where an axis comes to rest that is at `position` with `velocity`.
-pub(super) fn run_down_to(position: f64, velocity: f64, limits: &AxisLimits) -> f64 {
-    position + ramp_distance(velocity, ramp_ticks(velocity, limits))
-}
-
-impl Stroke {
-    fn new(from: (f64, f64), to: (f64, f64), limits: &AxisLimits) -> Self {
-        let (rest, begin) = (run_down_to(from.0, from.1, limits), run_up_from(to.0, to.1, limits));
-        let distance = (begin - rest).abs();
-        let scale = from.0.abs().max(to.0.abs()).max(rest.abs()).max(begin.abs());
-        // A snake turns at one place up to rounding: no move may be made of the rounding.
-        let (ramp, shortest) = if distance <= 16.0 * f64::EPSILON * scale {
-            (0, 0)
-        } else {
-            shortest(distance, limits)
-        };
-        Self {
-            from: from.0,
-            from_velocity: from.1,
-            brake: ramp_ticks(from.1, limits),
-            rest,
-            ramp,
-            shortest,
-            begin,
-            run_up: ramp_ticks(to.1, limits),
-            to: to.0,
-            to_velocity: to.1,
-        }
-    }
-
-    fn duration(&self) -> u64 {
-        self.brake + self.shortest + self.run_up
-    }
-
-    /// When the acceleration changes, if the whole takes `total`.
-    fn knots(&self, total: u64) -> [u64; 4] {
-        let end = total - self.run_up;
-        [self.brake, self.brake + self.ramp, end - self.ramp, end]
-    }
-
-    /// Position and velocity at `tick` of `total`.
-    ///
-    /// A longer time than the shortest lowers the velocity of the move, and its acceleration.
-    fn at(&self, tick: u64, total: u64) -> (f64, f64) {
-        let end = total - self.run_up;
-        if tick >= total {
-            return (self.to, self.to_velocity);
-        }
-        if tick < self.brake {
-            let velocity = self.from_velocity * ((self.brake - tick) as f64 / self.brake as f64);
-            let mean = f64::midpoint(self.from_velocity, velocity);
-            return (self.from + mean * ticks::seconds(tick), velocity);
-        }
-        if tick >= end {
-            let velocity = self.to_velocity * ((tick - end) as f64 / self.run_up as f64);
-            return (self.begin + ramp_distance(velocity, tick - end), velocity);
-        }
-        if self.ramp == 0 {
-            return (self.rest, 0.0);
-        }
-        let (since, left) = (tick - self.brake, end - tick);
-        let cruise = (self.begin - self.rest) / ticks::seconds(since + left - self.ramp);
-        if since < self.ramp {
-            let velocity = cruise * (since as f64 / self.ramp as f64);
-            (self.rest + ramp_distance(velocity, since), velocity)
-        } else if left < self.ramp {
-            let velocity = cruise * (left as f64 / self.ramp as f64);
-            (self.begin - ramp_distance(velocity, left), velocity)
-        } else {
-            let ramp = ramp_distance(cruise, self.ramp);
-            (self.rest + ramp + cruise * ticks::seconds(since - self.ramp), cruise)
-        }
-    }
-}
-
-/// The ramp and the whole duration of the fastest move over `distance` from rest to rest.
-///
-/// The cruise velocity is the distance over (duration - ramp): both are rounded up, so neither
-/// velocity nor acceleration passes its limit.
-fn shortest(distance: f64, limits: &AxisLimits) -> (u64, u64) {
-    let to_full_speed = limits.max_velocity / limits.max_acceleration;
-    let to_half_way = (distance / limits.max_acceleration).sqrt();
-    let ramp = ticks::at_least(to_full_speed.min(to_half_way)).max(1);
-    let at_full_speed = ticks::at_least(distance / limits.max_velocity);
-    (ramp, ramp + ramp.max(at_full_speed))
-}
+/// Attempts to find times on the grid that suit all axes, each at least one interval longer.
+const ATTEMPTS: u32 = 12;
 
 impl Turn {
-    /// From one state to another, in the least time in which every axis can brake, move, run up.
-    pub(super) fn new(from: &State, to: &State, limits: &[AxisLimits], longest: u64) -> Self {
-        let state = |state: &State, axis: usize| (state.positions[axis], state.velocities[axis]);
-        let strokes: Vec<Stroke> = limits
-            .iter()
-            .enumerate()
-            .map(|(axis, limits)| Stroke::new(state(from, axis), state(to, axis), limits))
-            .collect();
-        let total = strokes.iter().map(Stroke::duration).max().unwrap_or(0);
-        let mut breaks: Vec<u64> = strokes.iter().flat_map(|stroke| stroke.knots(total)).collect();
-        breaks.push(total);
-        breaks.sort_unstable();
-        Self { strokes, knots: split(&breaks, longest) }
+    /// From rest to the start of the first row. Axes of different acceleration ramp together, so
+    /// that where one begins does not depend on when another does.
+    pub(super) fn run_up(to: &State, rules: &Rules) -> Self {
+        let ramp = to.ramp(rules);
+        let is_step = to.velocities.iter().all(|&velocity| velocity == 0.0);
+        // Before a step all settle: how they came there is unknown.
+        let settling = to.axes().filter(|&axis| is_step || to.velocities[axis] != 0.0);
+        let settle = settling.map(|axis| rules.settle(axis)).max().unwrap_or(0);
+        let strokes = to.axes().map(|axis| Stroke::run_up(to.of(axis), ramp, settle));
+        Self::new(strokes.collect(), ramp + settle, Mark::RowStart, rules)
     }
 
-    /// Standing still at `positions` for so many ticks.
-    pub(super) fn still(positions: &[f64], duration: u64, longest: u64) -> Self {
-        let stroke = |&position: &f64| Stroke {
-            from: position,
-            from_velocity: 0.0,
-            brake: 0,
-            rest: position,
-            ramp: 0,
-            shortest: 0,
-            begin: position,
-            run_up: 0,
-            to: position,
-            to_velocity: 0.0,
-        };
-        let strokes = positions.iter().map(stroke).collect();
-        Self { strokes, knots: split(&[duration], longest) }
+    /// From the end of the last row to rest.
+    pub(super) fn run_down(from: &State, rules: &Rules) -> Self {
+        let ramp = from.ramp(rules);
+        let strokes = from.axes().map(|axis| Stroke::run_down(from.of(axis), ramp));
+        Self::new(strokes.collect(), ramp, Mark::RunDown, rules)
+    }
+
+    /// From the end of a row to the start of the next, in the least time, no less than
+    /// `min_ticks`, in which every axis gets there.
+    pub(super) fn between(from: &State, to: &State, rules: &Rules, min_ticks: u64) -> Self {
+        let interval = rules.grid.interval;
+        let least = min_ticks.max(rules.least()).div_ceil(interval) * interval;
+        let passages: Vec<_> = from.axes().map(|axis| Way::new(from, to, rules, axis)).collect();
+        let strokes = by_profiles(&passages, least, interval)
+            .unwrap_or_else(|| by_rest(&passages, least, rules));
+        let duration = strokes.iter().map(Stroke::duration).max().unwrap_or(0).max(least);
+        Self::new(strokes, duration, Mark::RowStart, rules)
+    }
+
+    fn new(strokes: Vec<Stroke>, duration: u64, end: Mark, rules: &Rules) -> Self {
+        let knots = strokes.iter().flat_map(Stroke::knots);
+        let mut ends: Vec<u64> = knots.map(|knot| knot.tick).chain([duration]).collect();
+        ends.sort_unstable();
+        ends.dedup();
+        let (mut before, mut until) = (0, 0);
+        let mut stretches = Vec::with_capacity(ends.len());
+        for end in ends.into_iter().filter(|&end| end > 0) {
+            let parts = (end - before).div_ceil(rules.longest);
+            until += parts;
+            stretches.push(Stretch { end, until, parts });
+            before = end;
+        }
+        Self { strokes, stretches, duration, end }
     }
 
     /// Where every axis is before it.
     pub(super) fn start(&self) -> Box<[f64]> {
-        self.strokes.iter().map(|stroke| stroke.from).collect()
+        self.strokes.iter().map(Stroke::start).collect()
     }
 
     pub(super) fn count(&self) -> u64 {
-        self.knots.len() as u64
+        self.stretches.last().map_or(0, |last| last.until)
     }
 
     pub(super) fn duration(&self) -> u64 {
-        self.knots.last().copied().unwrap_or(0)
+        self.duration
     }
 
-    pub(super) fn segment(&self, index: u64) -> Segment {
-        let index = usize::try_from(index).expect("an index below the number of knots");
-        let before = index.checked_sub(1).map_or(0, |previous| self.knots[previous]);
-        let (tick, total) = (self.knots[index], self.duration());
-        let (positions, velocities): (Vec<f64>, Vec<f64>) =
-            self.strokes.iter().map(|stroke| stroke.at(tick, total)).unzip();
-        Segment {
-            duration_us: tick - before,
-            frames: 0,
-            frame_goes_on: false,
-            positions: positions.into(),
-            velocities: velocities.into(),
+    /// When the first `segments` are over, and what is there.
+    fn knot(&self, segments: u64) -> (u64, Mark) {
+        if segments == 0 {
+            return (0, Mark::Within);
+        }
+        let index = self.stretches.partition_point(|stretch| stretch.until < segments);
+        let Stretch { end, until, parts } = self.stretches[index];
+        let begin = index.checked_sub(1).map_or(0, |before| self.stretches[before].end);
+        let part = parts - (until - segments);
+        let mark = if segments == self.count() {
+            self.end
+        } else if part == parts {
+            Mark::Turnaround
+        } else {
+            Mark::Within
+        };
+        (begin + (end - begin) * part / parts, mark)
+    }
+
+    pub(super) fn write(&self, segments: Range<u64>, batch: &mut Batch) {
+        let (mut before, _) = self.knot(segments.start);
+        for index in segments {
+            let (tick, mark) = self.knot(index + 1);
+            batch.durations_us.push(tick - before);
+            batch.frames.push(0);
+            batch.frame_goes_on.push(false);
+            batch.marks.push(mark);
+            for (axis, stroke) in self.strokes.iter().enumerate() {
+                let (position, velocity) = stroke.at(tick);
+                batch.positions[axis].push(position);
+                batch.velocities[axis].push(velocity);
+            }
+            before = tick;
         }
     }
 }
 
-/// The ascending `breaks` without zero and repetition, and with as many more as keep every
-/// interval within `longest`.
-fn split(breaks: &[u64], longest: u64) -> Vec<u64> {
-    let mut knots = Vec::with_capacity(breaks.len());
-    let mut before = 0;
-    for &next in breaks {
-        let interval = next - before;
-        let parts = interval.div_ceil(longest);
-        knots.extend((1..=parts).map(|part| before + interval * part / parts));
-        before = next;
+/// What one axis has to do in a turn.
+#[derive(Clone, Copy, Debug)]
+struct Way<'a> {
+    from: (f64, f64),
+    to: (f64, f64),
+    /// Ticks on the grid.
+    settle: u64,
+    passage: Passage,
+    limits: &'a super::AxisLimits,
+}
+
+impl<'a> Way<'a> {
+    fn new(from: &State, to: &State, rules: &'a Rules, axis: usize) -> Self {
+        let (from, to, limits) = (from.of(axis), to.of(axis), &rules.limits[axis]);
+        let distance = to.0 - from.0;
+        // A snake turns at one place up to rounding: no move may be made of the rounding.
+        let scale = from.0.abs().max(to.0.abs());
+        let distance = if distance.abs() <= 16.0 * f64::EPSILON * scale { 0.0 } else { distance };
+        let stands = distance == 0.0 && from.1 == 0.0 && to.1 == 0.0;
+        let settle = if stands { 0 } else { rules.settle(axis) };
+        let passage = Passage {
+            from_velocity: from.1,
+            to_velocity: to.1,
+            distance,
+            min_time_s: 0.0,
+            // A row at full speed may be above it by rounding.
+            max_velocity: limits.max_velocity.max(from.1.abs()).max(to.1.abs()),
+            acceleration: limits.max_acceleration,
+            settle_s: ticks::seconds(settle),
+        };
+        Self { from, to, settle, passage, limits }
     }
-    knots
+
+    /// The stroke in `total_s` on the grid, if there is one within limits.
+    fn fit(
+        &self,
+        profile: &VelocityProfile,
+        shape: Shape,
+        total_s: f64,
+        interval_s: f64,
+    ) -> Option<Stroke> {
+        let phases_s = total_s - self.passage.settle_s;
+        let shapes = match shape {
+            Shape::Flat => [Shape::Flat, Shape::Pointed],
+            Shape::Pointed => [Shape::Pointed, Shape::Flat],
+        };
+        let fits = shapes.map(|shape| profile.on_grid(phases_s, interval_s, shape));
+        let fit = fits.iter().find(|fit| fit.holds())?;
+        Some(Stroke::along(self.from, fit, self.to, self.settle))
+    }
+
+    fn profile(&self, min_time_s: f64) -> VelocityProfile {
+        VelocityProfile::new(Passage { min_time_s, ..self.passage })
+    }
+}
+
+/// All axes by velocity profiles in a common time on the grid; none if no such time is found.
+///
+/// An axis that has to be slow but never stands still cannot take just any longer time: it may have
+/// to go back. So whatever one axis makes longer is asked of all again.
+fn by_profiles(ways: &[Way<'_>], least: u64, interval: u64) -> Option<Vec<Stroke>> {
+    let interval_s = ticks::seconds(interval);
+    let mut total_s = ticks::seconds(least);
+    for _ in 0..ATTEMPTS {
+        let (profiles, slowest_s) = in_common_time(ways, total_s);
+        if slowest_s >= ticks::LONGEST_S {
+            return None;
+        }
+        let fit = |total_s: f64, first_choice: Option<Shape>| -> Option<Vec<Stroke>> {
+            let axes = profiles.iter().zip(ways);
+            axes.map(|(profile, way)| {
+                let shape = first_choice.unwrap_or(profile.shape());
+                way.fit(profile, shape, total_s, interval_s)
+            })
+            .collect()
+        };
+        // The surplus is for grids that are coarser than the rounding of times.
+        let is_near_grid =
+            interval == 1 || profiles.iter().all(|profile| profile.is_on_grid(interval_s));
+        let with_surplus_s = profiles
+            .iter()
+            .zip(ways)
+            .map(|(profile, way)| profile.grid_s(interval_s) + way.passage.settle_s)
+            .fold(slowest_s, f64::max);
+        let without_s = ticks::seconds(ticks::at_least(slowest_s));
+        let fitting = is_near_grid
+            .then(|| fit(without_s, Some(Shape::Flat)))
+            .flatten()
+            .or_else(|| fit(with_surplus_s, None));
+        if fitting.is_some() {
+            return fitting;
+        }
+        total_s = with_surplus_s + interval_s;
+    }
+    None
+}
+
+/// The profiles of all axes in the least time, no less than `total_s`, that suits all.
+fn in_common_time(ways: &[Way<'_>], mut total_s: f64) -> (Vec<VelocityProfile>, f64) {
+    // Each pass but the last makes another axis go back, and none does so twice.
+    for _ in 0..=ways.len() {
+        let slowest_s =
+            ways.iter().map(|way| way.profile(total_s).total_s()).fold(total_s, f64::max);
+        if slowest_s <= total_s * (1.0 + 1e-12) {
+            break;
+        }
+        total_s = slowest_s;
+    }
+    (ways.iter().map(|way| way.profile(total_s)).collect(), total_s)
+}
+
+/// All axes by way of a standstill, which any time suits that is long enough.
+fn by_rest(ways: &[Way<'_>], least: u64, rules: &Rules) -> Vec<Stroke> {
+    let by_rest: Vec<_> = ways
+        .iter()
+        .map(|way| ByRest::new(way.from, way.to, (way.limits, way.settle), rules.grid))
+        .collect();
+    let total = by_rest.iter().map(ByRest::duration).fold(least, u64::max);
+    by_rest.iter().map(|stroke| stroke.within(total)).collect()
 }

@@ -202,15 +202,19 @@ impl VelocityProfile {
         let (first_ramp_s, last_ramp_s) = (first * interval_s, last * interval_s);
         let cruise_s = cruise * interval_s;
         let ramps = first_ramp_s * from_velocity + last_ramp_s * to_velocity;
-        let cruise_velocity =
-            (2.0 * self.passage.way() - ramps) / (2.0 * cruise_s + first_ramp_s + last_ramp_s);
+        let cruise_velocity = if all > 0.0 {
+            (2.0 * self.passage.way() - ramps) / (2.0 * cruise_s + first_ramp_s + last_ramp_s)
+        } else {
+            to_velocity
+        };
         Self { passage: self.passage, first_ramp_s, cruise_s, last_ramp_s, cruise_velocity }
     }
 
     /// Whether it keeps within the velocity and acceleration of the passage, up to rounding.
     pub fn holds(&self) -> bool {
         let Passage { from_velocity, to_velocity, max_velocity, acceleration, .. } = self.passage;
-        let within = |value: f64, limit: f64| value.abs() <= limit * (1.0 + ROUNDING);
+        let within =
+            |value: f64, limit: f64| value.abs() <= limit * (1.0 + ROUNDING) + 1e-12 * max_velocity;
         within(self.cruise_velocity, max_velocity)
             && within(self.cruise_velocity - from_velocity, acceleration * self.first_ramp_s)
             && within(to_velocity - self.cruise_velocity, acceleration * self.last_ramp_s)

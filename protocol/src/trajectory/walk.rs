@@ -1,108 +1,99 @@
 //! [`Walk`]: from pieces to legs, the one place where the order of motion is decided.
 use super::{
-    AxisLimits,
-    leg::Leg,
-    row::{Row, RowLeg},
-    ticks,
-    turn::{State, Turn, run_down_to, run_up_from},
+    Mark,
+    leg::{Leg, RowLeg},
+    row::{Joint, Row},
+    rules::Rules,
+    turn::Turn,
 };
 use crate::scan::Piece;
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, mem};
 
-/// What is the same for all of a walk.
-#[derive(Clone, Debug)]
-pub(super) struct Rules {
-    pub(super) limits: Arc<[AxisLimits]>,
-    /// Shortest frame, seconds.
-    pub(super) minimum_s: f64,
-    /// Longest segment, ticks; at least 1.
-    pub(super) longest: u64,
-}
-
-/// The legs of a scan in order. Holds at most one row and the motion around it.
+/// The legs of a scan in order. Holds at most two rows and the motion around them.
 #[derive(Debug)]
 pub(super) struct Walk<I> {
     rules: Rules,
     pieces: I,
-    previous: Option<RowLeg>,
+    progress: Progress,
     pub(super) ready: VecDeque<Leg>,
-    ended: bool,
+}
+
+#[derive(Debug)]
+enum Progress {
+    Ahead,
+    /// A row that is complete once it is known what follows.
+    At(Box<Row>, Offset),
+    Ended,
+}
+
+/// What the roundings of the time of a row leave to the next.
+#[derive(Clone, Copy, Debug, Default)]
+struct Offset {
+    /// How much later than the ticks given out it should begin, ticks (within a half).
+    carried: f64,
+    /// How far along its way, in ticks, it begins beyond its lower bound.
+    ahead: f64,
 }
 
 impl<I: Iterator<Item = Piece>> Walk<I> {
     pub(super) fn new(rules: Rules, pieces: I) -> Self {
-        Self { rules, pieces, previous: None, ready: VecDeque::new(), ended: false }
+        Self { rules, pieces, progress: Progress::Ahead, ready: VecDeque::new() }
     }
 
-    /// Makes the legs up to and including `row`, after the `previous` one.
-    pub(super) fn go_through(&mut self, row: Row) {
-        let longest = self.rules.longest;
-        let begin = row.begin();
-        let carried = self.previous.as_ref().map_or(0.0, RowLeg::carried_on);
-        let joined = self.previous.as_ref().filter(|previous| previous.row.continues_into(&row));
-        let ahead = if let Some(previous) = joined {
-            previous.ahead_after()
-        } else {
-            let after = self.previous.as_ref().map(|previous| previous.row.last_frame());
-            let from = match &self.previous {
-                Some(previous) => previous.finish(),
-                None => self.rules.at_rest(&begin, run_up_from),
-            };
-            let turn = Turn::new(&from, &begin, &self.rules.limits, longest);
-            self.ready.push_back(Leg::Turn { turn, after, before: Some(row.piece.first_frame) });
-            if row.is_step() {
-                let settle = self.settle(&from, &begin);
-                self.ready.push_back(Leg::Settle(Turn::still(&begin.positions, settle, longest)));
+    /// Makes the legs up to `next`, which follows the row before it.
+    pub(super) fn go_on(&mut self, mut next: Row) {
+        let offset = match mem::replace(&mut self.progress, Progress::Ended) {
+            Progress::Ahead | Progress::Ended => {
+                let turn = Turn::run_up(&next.begin(), &self.rules);
+                let before = Some(next.piece.first_frame);
+                self.ready.push_back(Leg::Turn { turn, after: None, before });
+                Offset::default()
             }
-            0.0
+            Progress::At(mut row, offset) => {
+                let joint = row.join(&mut next);
+                let leg = self.row(*row, offset, joint);
+                let (carried, ahead) = (leg.beat.carried_on(), leg.ahead_after());
+                let turn = match joint {
+                    Joint::Apart => Some(self.between(&leg, &next)),
+                    Joint::Met | Joint::Through => None,
+                };
+                self.ready.push_back(Leg::Row(leg));
+                let ahead = if turn.is_some() { 0.0 } else { ahead };
+                self.ready.extend(turn);
+                Offset { carried, ahead }
+            }
         };
-        let leg = RowLeg::new(row, longest, carried, ahead);
-        self.previous = Some(leg.clone());
-        self.ready.push_back(Leg::Row(leg));
+        self.progress = Progress::At(Box::new(next), offset);
     }
 
-    /// Ticks to stand still before a step: of the axes that have moved; of all before the first
-    /// frame, since how they came there is unknown.
-    fn settle(&self, from: &State, to: &State) -> u64 {
-        let moved = |axis: usize| {
-            self.previous.is_none()
-                || from.positions[axis] != to.positions[axis]
-                || from.velocities[axis] != 0.0
-        };
-        let settles = self.rules.limits.iter().enumerate();
-        let settles = settles.filter(|&(axis, _)| moved(axis)).map(|(_, limits)| limits.settle_s);
-        ticks::at_least(settles.fold(0.0, f64::max))
-    }
-
-    /// Makes the leg to standstill after the last row.
+    /// Makes the last row and the leg to standstill after it.
     pub(super) fn come_to_rest(&mut self) {
-        self.ended = true;
-        if let Some(last) = self.previous.take() {
-            let from = last.finish();
-            let to = self.rules.at_rest(&from, run_down_to);
-            let turn = Turn::new(&from, &to, &self.rules.limits, self.rules.longest);
-            self.ready.push_back(Leg::Turn {
-                turn,
-                after: Some(last.row.last_frame()),
-                before: None,
-            });
+        match mem::replace(&mut self.progress, Progress::Ended) {
+            Progress::Ahead | Progress::Ended => {}
+            Progress::At(row, offset) => {
+                let leg = self.row(*row, offset, Joint::Apart);
+                let turn = Turn::run_down(&leg.finish(), &self.rules);
+                let after = Some(leg.row.last_frame());
+                self.ready.push_back(Leg::Row(leg));
+                self.ready.push_back(Leg::Turn { turn, after, before: None });
+            }
         }
     }
-}
 
-impl Rules {
-    /// The row of a piece with at least one frame.
-    pub(super) fn row(&self, piece: Piece) -> Row {
-        Row::new(piece, &self.limits, self.minimum_s)
+    fn row(&self, row: Row, offset: Offset, joint: Joint) -> RowLeg {
+        let end = match joint {
+            Joint::Apart => Mark::RowEnd,
+            Joint::Met => Mark::Join,
+            Joint::Through => Mark::FrameEnd,
+        };
+        RowLeg::new(row, &self.rules, (offset.carried, offset.ahead), end)
     }
 
-    /// The standstill to which `place` leads from `state`.
-    fn at_rest(&self, state: &State, place: fn(f64, f64, &AxisLimits) -> f64) -> State {
-        let axes = state.positions.iter().zip(&state.velocities).zip(&*self.limits);
-        let positions: Box<[f64]> = axes
-            .map(|((&position, &velocity), limits)| place(position, velocity, limits))
-            .collect();
-        State { velocities: positions.iter().map(|_| 0.0).collect(), positions }
+    fn between(&self, leg: &RowLeg, next: &Row) -> Leg {
+        let least = self.rules.min_turnaround.max(next.delay());
+        let turn = Turn::between(&leg.finish(), &next.begin(), &self.rules, least);
+        let after = Some(leg.row.last_frame());
+        Leg::Turn { turn, after, before: Some(next.piece.first_frame) }
     }
 }
 
@@ -110,9 +101,9 @@ impl<I: Iterator<Item = Piece>> Iterator for Walk<I> {
     type Item = Leg;
 
     fn next(&mut self) -> Option<Leg> {
-        while self.ready.is_empty() && !self.ended {
+        while self.ready.is_empty() && !matches!(self.progress, Progress::Ended) {
             match self.pieces.find(|piece| piece.frames > 0) {
-                Some(piece) => self.go_through(self.rules.row(piece)),
+                Some(piece) => self.go_on(self.rules.row(piece)),
                 None => self.come_to_rest(),
             }
         }

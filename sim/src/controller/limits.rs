@@ -11,7 +11,8 @@ pub(super) fn check_phase(motor: &Motor, phase: &Phase) -> Result<(), String> {
     let (name, axis) = (&motor.name, &motor.axis);
     let seconds = phase.duration.as_secs_f64().max(1e-6);
     let [low, high] = phase.extent();
-    let rounding = ROUNDINGS * f64::EPSILON * low.abs().max(high.abs()) / seconds;
+    let reach = axis.max_velocity * axis.max_velocity / axis.max_acceleration;
+    let rounding = ROUNDINGS * f64::EPSILON * (low.abs().max(high.abs()) + reach) / seconds;
     let velocity = phase.max_speed();
     if velocity > axis.max_velocity * (1.0 + TOLERANCE) + rounding {
         return Err(format!("{name} cannot go at {velocity}"));
