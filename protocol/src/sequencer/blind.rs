@@ -57,6 +57,7 @@ impl Sequencer {
             Beginning::Gated(_) => shortest,
             Beginning::Timed => whole,
             Beginning::At(compare) => {
+                compare.check(turnaround)?;
                 let turned = compare.last_turned(before, segments);
                 let place = ("position", turned.position);
                 let counts = compare.input.counts_at(frame, place)?;
@@ -73,6 +74,20 @@ impl Sequencer {
 }
 
 impl Compare<'_> {
+    /// The axis can be counted wherever it goes.
+    fn check(&self, turnaround: &Turnaround<'_>) -> Result<(), SequencerError> {
+        let frame = turnaround.frame;
+        for segment in turnaround.segments.iter().chain([turnaround.before]) {
+            let (position, value) = (segment.positions[self.axis], segment.velocities[self.axis]);
+            self.input.counts_at(frame, ("position", position))?;
+            if !value.is_finite() {
+                let axis = self.input.axis.clone();
+                return Err(SequencerError::NotFinite { frame, axis, key: "velocity", value });
+            }
+        }
+        Ok(())
+    }
+
     /// When and where the axis was last not on its way to the position; at the beginning, if it is
     /// on its way all the time.
     fn last_turned(&self, before: &Segment, segments: &[Segment]) -> Knot {
@@ -91,8 +106,8 @@ impl Compare<'_> {
             let to = knot(from.time_us + segment.duration_us as f64, segment);
             if to.velocity * rising <= 0.0 {
                 turned = to;
-            } else if from.velocity * rising < 0.0 {
-                turned = from.rest_towards(to);
+            } else if let Some(turn) = from.last_turn_before(to) {
+                turned = turn;
             }
             from = to;
         }
@@ -101,11 +116,21 @@ impl Compare<'_> {
 }
 
 impl Knot {
-    /// Where the axis turns, if its velocity changes sign at constant acceleration until `to`.
-    fn rest_towards(self, to: Self) -> Self {
-        let part = self.velocity / (self.velocity - to.velocity);
-        let time_us = (to.time_us - self.time_us) * part;
-        let way = self.velocity / 2.0 * (time_us / 1e6);
-        Self { time_us: self.time_us + time_us, position: self.position + way, velocity: 0.0 }
+    /// Where the axis last turns before `to`, if it does, on the cubic that both determine.
+    fn last_turn_before(self, to: Self) -> Option<Self> {
+        let seconds = (to.time_us - self.time_us) / 1e6;
+        let mean = (to.position - self.position) / seconds;
+        // The velocity over the part of the time, 0 to 1, is square * part^2 + linear * part + start.
+        let start = self.velocity;
+        let square = 3.0 * (start + to.velocity - 2.0 * mean);
+        let linear = 6.0 * mean - 4.0 * start - 2.0 * to.velocity;
+        let root = (linear * linear - 4.0 * square * start).sqrt();
+        // Neither subtracts what may be equal, and one stays finite as the square vanishes.
+        let sum = -(linear + root.copysign(linear)) / 2.0;
+        let is_before = |part: &f64| *part > 0.0 && *part < 1.0;
+        let part = [sum / square, start / sum].into_iter().filter(is_before).reduce(f64::max)?;
+        let way = ((square / 3.0 * part + linear / 2.0) * part + start) * part * seconds;
+        let time_us = self.time_us + part * (to.time_us - self.time_us);
+        Some(Self { time_us, position: self.position + way, velocity: 0.0 })
     }
 }
