@@ -66,8 +66,9 @@ impl Encoder {
 }
 
 impl Phases {
+    /// Whether it is the same once more: a row waits for its trigger at each repeat.
     fn is_joined_by(&self, next: &Self) -> bool {
-        next.trigger == Trigger::Immediate && *self == Self { repeats: self.repeats, ..*next }
+        *self == Self { repeats: self.repeats, ..*next }
     }
 
     /// Gives as many of its repeats as go together, at least one.

@@ -56,21 +56,22 @@ pub enum PulseError {
     )]
     Short { detector: Name, value: Duration, minimum: Duration },
     #[error(
-        "detector {detector}: exposure {value:?} and dead time {dead_time:?} are longer than \
+        "detector {detector}: exposure {value:?} and a pause of {pause:?} do not fit into \
          {step_s} s, the frame divided by {pulses}"
     )]
     Exposure {
         detector: Name,
         value: Duration,
-        dead_time: Duration,
+        /// The dead time, or the shortest pause.
+        pause: Duration,
         step_s: f64,
         pulses: NonZeroU32,
     },
     #[error(
-        "detector {detector}: dead time {value:?} leaves no pulse of {minimum:?} in {step_s} s, \
+        "detector {detector}: a pause of {value:?} leaves no pulse of {minimum:?} in {step_s} s, \
          the frame divided by {pulses}"
     )]
-    DeadTime { detector: Name, value: Duration, minimum: Duration, step_s: f64, pulses: NonZeroU32 },
+    Pause { detector: Name, value: Duration, minimum: Duration, step_s: f64, pulses: NonZeroU32 },
 }
 
 /// The pulses of a detector, evenly spaced over the frame and over before its end.
@@ -111,11 +112,12 @@ impl PulseRequest {
             let detector = self.detector.clone();
             return Err(PulseError::Short { detector, value, minimum: shortest() });
         }
-        if ticks + pause_ticks(self.dead_time) > step_ticks {
+        let pause = self.dead_time.max(shortest());
+        if ticks + pause_ticks(pause) > step_ticks {
             return Err(PulseError::Exposure {
                 detector: self.detector.clone(),
                 value,
-                dead_time: self.dead_time,
+                pause,
                 step_s: self.step_s(),
                 pulses: self.pulses,
             });
@@ -125,11 +127,12 @@ impl PulseRequest {
 
     /// Ticks of the longest pulse.
     fn exposed_at_most(&self, step_ticks: u64) -> Result<u64, PulseError> {
-        let ticks = step_ticks.saturating_sub(pause_ticks(self.dead_time.max(USUAL_PAUSE)));
+        let pause = self.dead_time.max(USUAL_PAUSE);
+        let ticks = step_ticks.saturating_sub(pause_ticks(pause));
         if ticks < SHORTEST_TICKS {
-            return Err(PulseError::DeadTime {
+            return Err(PulseError::Pause {
                 detector: self.detector.clone(),
-                value: self.dead_time.max(USUAL_PAUSE),
+                value: pause,
                 minimum: shortest(),
                 step_s: self.step_s(),
                 pulses: self.pulses,
@@ -144,9 +147,8 @@ impl PulseRequest {
 }
 
 /// The ticks of a pause, rounded up.
-fn pause_ticks(dead_time: Duration) -> u64 {
-    let ticks = dead_time.as_nanos().div_ceil(NS_PER_TICK);
-    (ticks.min(LONGEST_TICKS.into()) as u64).max(SHORTEST_TICKS)
+fn pause_ticks(pause: Duration) -> u64 {
+    pause.as_nanos().div_ceil(NS_PER_TICK).min(LONGEST_TICKS.into()) as u64
 }
 
 fn shortest() -> Duration {

@@ -71,14 +71,22 @@ fn what_does_not_fit_is_refused_by_name() {
     );
     refused(
         &request(1e-3, 4, us(249)),
-        "detector cam: exposure 249µs and dead time 2µs are longer than 0.00025 s, the frame divided by 4",
+        "detector cam: exposure 249µs and a pause of 2µs do not fit into 0.00025 s, the frame divided by 4",
     );
     refused(
         &request(1e-3, 1, Some(Duration::MAX)),
         &format!(
-            "detector cam: exposure {:?} and dead time 2µs are longer than 0.001 s, the frame divided by 1",
+            "detector cam: exposure {:?} and a pause of 2µs do not fit into 0.001 s, the frame divided by 1",
             Duration::MAX
         ),
+    );
+    let pause = PulseRequest {
+        dead_time: Duration::ZERO,
+        ..request(1e-6, 1, Some(Duration::from_nanos(968)))
+    };
+    refused(
+        &pause,
+        "detector cam: exposure 968ns and a pause of 40ns do not fit into 0.000001 s, the frame divided by 1",
     );
     refused(
         &request(1e-3, 1, Some(Duration::from_nanos(39))),
@@ -86,17 +94,17 @@ fn what_does_not_fit_is_refused_by_name() {
     );
     refused(
         &request(8e-6, 4, None),
-        "detector cam: dead time 2µs leaves no pulse of 40ns in 0.000002 s, the frame divided by 4",
+        "detector cam: a pause of 2µs leaves no pulse of 40ns in 0.000002 s, the frame divided by 4",
     );
     refused(
         &PulseRequest { dead_time: Duration::MAX, ..request(1.0, 1, None) },
         &format!(
-            "detector cam: dead time {:?} leaves no pulse of 40ns in 1 s, the frame divided by 1",
+            "detector cam: a pause of {:?} leaves no pulse of 40ns in 1 s, the frame divided by 1",
             Duration::MAX
         ),
     );
     refused(
         &request(1.0, u32::MAX, None),
-        "detector cam: dead time 2µs leaves no pulse of 40ns in 0.00000000023283064370807974 s, the frame divided by 4294967295",
+        "detector cam: a pause of 2µs leaves no pulse of 40ns in 0.00000000023283064370807974 s, the frame divided by 4294967295",
     );
 }
