@@ -182,6 +182,10 @@ fn numbers_beyond_their_range() {
         r#"{"type":"Range","axis":"x","start":-1e308,"stop":1e308,"step":1}"#,
         "$: the number of frames is beyond all numbers: extents must be smaller, or steps larger",
     );
+}
+
+#[test]
+fn sizes_beyond_their_range() {
     refused(
         r#"{"type":"ConstantDuration","constant_duration":"inf","spec":LINE}"#,
         r#"$.constant_duration: "inf" is not finite: it must be a number"#,
