@@ -243,7 +243,7 @@ impl VelocityProfile {
 /// The whole number that is no smaller, but for rounding.
 fn ceil(value: f64) -> f64 {
     let nearest = value.round();
-    if (value - nearest).abs() <= ROUNDING * value.abs() { nearest } else { value.ceil() }
+    if (value - nearest).abs() <= ROUNDING * value.abs().max(1.0) { nearest } else { value.ceil() }
 }
 
 #[cfg(test)]
