@@ -106,6 +106,10 @@ impl Shape {
 }
 
 impl Curve {
+    pub(super) fn midpoint(self, index: u64) -> f64 {
+        self.shape.at(index as f64 + 0.5)
+    }
+
     pub(super) fn frame(self, index: u64) -> Frame {
         let index = index as f64;
         let midpoint = self.shape.at(index + 0.5);

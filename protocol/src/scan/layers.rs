@@ -160,6 +160,15 @@ impl Layers {
         self.dimensions().any(|dimension| dimension.varies(tracks))
     }
 
+    /// How many frames at least are no part of a longer run.
+    pub(super) fn curved(&self, tracks: &Tracks) -> u64 {
+        let fastest = self.nested.iter().rfind(|layer| layer.dimension.varies(tracks));
+        fastest.map_or(0, |layer| {
+            let passes = self.len / (layer.repeat * layer.dimension.len);
+            layer.dimension.curved(tracks) * passes
+        })
+    }
+
     /// The run around a frame: a pass of the fastest dimension of which an axis is asked for.
     pub(super) fn run(&self, frame: u64, tracks: &mut Tracks) -> Run {
         let fastest = self.nested.iter().rposition(|layer| layer.dimension.varies(tracks));

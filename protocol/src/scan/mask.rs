@@ -19,6 +19,9 @@ use std::ops::Range;
 /// Most stretches of a mask: 64 MiB of them.
 const MAX_STRETCHES: usize = 1 << 22;
 
+/// How many points are asked at a time where there is no straight run.
+const ASKED: u64 = 1024;
+
 /// Frames of a dimension, of which only some stretches are taken. It grows with the number of
 /// stretches (of an ellipse: rows), not with the number of frames.
 #[derive(Clone, Debug)]
@@ -151,6 +154,14 @@ impl Mask {
     }
 }
 
+/// Appends a range, or lengthens the last one if it goes on there.
+fn join(ranges: &mut Vec<Range<u64>>, range: Range<u64>) {
+    match ranges.last_mut() {
+        Some(last) if last.end == range.start => last.end = range.end,
+        _ => ranges.push(range),
+    }
+}
+
 /// The span of the grid for some frames of a stretch.
 fn forward(part: &Range<u64>, skipped: u64) -> Span {
     Span {
@@ -248,25 +259,39 @@ impl Builder {
         let wanted = region.axis_sets().into_iter().flatten();
         let mut tracks = Tracks::new(self.places.len(), wanted);
         let (mut work, mut found) = (Work::new(), Vec::new());
-        let mut ranges: Vec<Range<u64>> = Vec::new();
+        let (mut columns, areas) = (Columns::default(), region.areas());
+        if grid.curved(&tracks).saturating_mul(areas) > Looks::MOST {
+            return Err(TooMany);
+        }
+        let mut ranges = Vec::new();
         let mut next = 0;
         while next < grid.len {
             work.looks.take(1)?;
             let run = grid.run(next, &mut tracks);
-            found.clear();
-            let course = Course { tracks: &tracks, ticks: run.ticks() };
-            region.stretches(course, &mut work, &mut found)?;
-            for ticks in &found {
-                let frames = run.frames(ticks);
-                match ranges.last_mut() {
-                    Some(last) if last.end == frames.start => last.end = frames.end,
-                    _ => ranges.push(frames),
+            if run.range.end == next + 1 {
+                let count = ASKED.min(grid.len - next);
+                work.looks.take(count.saturating_mul(areas))?;
+                columns.resize(self.places.len(), count as usize);
+                grid.fill(forward(&(next..next + count), 0), 0, &mut columns);
+                for place in 0..count as usize {
+                    if region.contains(|axis| columns.midpoints[axis][place]) {
+                        let index = next + place as u64;
+                        join(&mut ranges, index..index + 1);
+                    }
                 }
+                next += count;
+            } else {
+                found.clear();
+                let course = Course { tracks: &tracks, ticks: run.ticks() };
+                region.stretches(course, &mut work, &mut found)?;
+                for ticks in &found {
+                    join(&mut ranges, run.frames(ticks));
+                }
+                next = run.range.end;
             }
             if ranges.len() > MAX_STRETCHES {
                 return Err(TooMany);
             }
-            next = run.range.end;
         }
         Ok(ranges)
     }

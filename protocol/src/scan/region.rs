@@ -291,15 +291,24 @@ impl Region {
         }
     }
 
-    /// Whether a point lies within.
-    #[cfg(test)]
-    pub(super) fn contains(&self, point: &[f64]) -> bool {
+    /// Whether a point lies within; `at` gives its position along an axis.
+    pub(super) fn contains(&self, at: impl Fn(usize) -> f64 + Copy) -> bool {
         match self {
             Self::Everything => true,
-            Self::Area(area) => area.contains(|axis| point[axis]),
+            Self::Area(area) => area.contains(at),
             Self::Both(combination, sides) => {
-                combination.takes(sides.0.contains(point), sides.1.contains(point))
+                combination.takes(sides.0.contains(at), sides.1.contains(at))
             }
+        }
+    }
+
+    /// How many areas there are, each of which a point is compared with.
+    pub(super) fn areas(&self) -> u64 {
+        match self {
+            Self::Everything => 0,
+            Self::Area(Area::Polygon { vertices, .. }) => vertices.len() as u64,
+            Self::Area(_) => 1,
+            Self::Both(_, sides) => sides.0.areas() + sides.1.areas(),
         }
     }
 }

@@ -214,6 +214,27 @@ impl Dimension {
         }
     }
 
+    /// How many frames at least are no part of a longer run, so that each of them is asked.
+    pub(super) fn curved(&self, tracks: &Tracks) -> u64 {
+        match &self.source {
+            // Of a way it is not known: its parts may be lines.
+            Source::Repeat { .. } | Source::Constant { .. } | Source::Ways(_) => 0,
+            Source::Curves(curves) => {
+                let bent = |(axis, curve): &(usize, Curve)| {
+                    tracks.wanted[*axis] && curve.shape.midpoints().is_none()
+                };
+                if curves.iter().any(bent) { self.len } else { 0 }
+            }
+            Source::Zip(left, right) => left.curved(tracks).max(right.curved(tracks)),
+            Source::Concat { left, right, .. } => left.curved(tracks) + right.curved(tracks),
+            Source::Squash(layers) => layers.curved(tracks),
+            Source::Mask(mask) => {
+                let grid = mask.grid();
+                if grid.curved(tracks) == grid.len { self.len } else { 0 }
+            }
+        }
+    }
+
     /// The run around a frame; the tracks of the dimension's axes are set to it.
     pub(super) fn run(&self, index: u64, tracks: &mut Tracks) -> Run {
         match &self.source {
@@ -225,20 +246,18 @@ impl Dimension {
                 Run::new(0..self.len)
             }
             Source::Curves(curves) => {
-                let line = |(axis, curve): &(usize, Curve)| {
-                    curve.shape.midpoints().is_some() || !tracks.wanted[*axis]
-                };
-                if curves.iter().all(line) {
-                    for (axis, curve) in curves {
-                        tracks.tracks[*axis] = match curve.shape.midpoints() {
-                            Some(line) => Track { line, index: 0, direction: Direction::Forward },
-                            None => Track::still(0.0),
-                        };
-                    }
+                let mut straight = true;
+                for (axis, curve) in curves {
+                    let line = curve.shape.midpoints();
+                    straight &= line.is_some() || !tracks.wanted[*axis];
+                    let along = |line| Track { line, index: 0, direction: Direction::Forward };
+                    tracks.tracks[*axis] = line.map_or(Track::still(0.0), along);
+                }
+                if straight {
                     return Run::new(0..self.len);
                 }
                 for (axis, curve) in curves {
-                    tracks.tracks[*axis] = Track::still(curve.frame(index).midpoint);
+                    tracks.tracks[*axis] = Track::still(curve.midpoint(index));
                 }
                 Run::new(index..index + 1)
             }

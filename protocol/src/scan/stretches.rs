@@ -363,7 +363,7 @@ mod tests {
         let within = |index: &u64| {
             dimension.point(*index, Direction::Forward, &mut frame);
             let point: Vec<f64> = frame.iter().map(|frame| frame.midpoint).collect();
-            region.contains(&point)
+            region.contains(|axis| point[axis])
         };
         (0..dimension.len).filter(within).collect()
     }

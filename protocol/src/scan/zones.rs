@@ -107,14 +107,16 @@ impl Zones {
     /// From one real tick to another, both included.
     fn between(&mut self, low: f64, high: f64) {
         let margin = |end: f64| 2.0 * f64::EPSILON * end.abs();
-        let (start, end) = ((low - margin(low)).ceil(), (high + margin(high)).floor() + 1.0);
-        if start.is_nan() || end.is_nan() {
+        let (low, high) = (low - margin(low), high + margin(high));
+        if low.is_nan() || high.is_nan() {
             self.push((0, self.ticks));
             return;
         }
-        // The conversion puts what is beyond the numbers at their ends.
-        let start = (start as u64).min(self.ticks);
-        self.push((start, (end as u64).clamp(start, self.ticks)));
+        // The conversion cuts towards zero, and puts what is beyond the numbers at their ends.
+        let after = |end: f64, whole: u64| whole + u64::from((whole as f64) < end);
+        let start = after(low, (low as u64).min(self.ticks)).min(self.ticks);
+        let end = if high < 0.0 { 0 } else { (high as u64).saturating_add(1) };
+        self.push((start, end.clamp(start, self.ticks)));
     }
 
     /// The zone in which a quantity goes through a limit.

@@ -4,6 +4,7 @@ mod compound_golden;
 mod compounds;
 mod golden;
 mod malformed;
+mod masks;
 mod properties;
 mod rules;
 mod schema;
