@@ -6,6 +6,7 @@
 use super::{
     columns::{Direction, Frame, Slices, Span},
     runs::Line,
+    turn::sin_cos,
 };
 use std::f64::consts::PI;
 
@@ -65,36 +66,36 @@ pub(super) enum Arm {
     Cosine,
 }
 
-impl Arm {
-    fn turn(self, phi: f64) -> f64 {
-        match self {
-            Self::Sine => phi.sin(),
-            Self::Cosine => phi.cos(),
-        }
-    }
-}
-
 impl Shape {
     pub(super) fn at(self, index: f64) -> f64 {
         match self {
             Self::Line { step, first } => index * step + first,
-            Self::Spiral { centre, scale, rotate, arm } => {
-                let phi = (4.0 * PI * index).sqrt();
-                centre + scale * phi * arm.turn(phi + rotate)
+            Self::Spiral { centre, scale, arm, .. } | Self::Coil { centre, scale, arm } => {
+                let (radius, rotate) = self.winding(index);
+                let (sine, cosine) = sin_cos(radius + rotate);
+                let turn = match arm {
+                    Arm::Sine => sine,
+                    Arm::Cosine => cosine,
+                };
+                centre + scale * radius * turn
             }
             Self::Points { step, start } => (index - 0.5) * step + start,
-            Self::Coil { centre, scale, arm } => {
-                let phi = (4.0 * PI).sqrt() * index.sqrt();
-                centre + scale * phi * arm.turn(phi)
-            }
             Self::Wave { centre, reach, rate, phase } => {
                 centre + reach * (rate * (index - 0.5) + phase).sin()
             }
         }
     }
-}
 
-impl Shape {
+    /// The angle of a spiral at an index, which is its radius before it is scaled, too, and by how
+    /// much it is rotated.
+    pub(super) fn winding(self, index: f64) -> (f64, f64) {
+        match self {
+            Self::Spiral { rotate, .. } => ((4.0 * PI * index).sqrt(), rotate),
+            Self::Coil { .. } => ((4.0 * PI).sqrt() * index.sqrt(), 0.0),
+            Self::Line { .. } | Self::Points { .. } | Self::Wave { .. } => (0.0, 0.0),
+        }
+    }
+
     /// The midpoints as a line, computed by the very same operations, if they are one.
     pub(super) fn midpoints(self) -> Option<Line> {
         match self {

@@ -4,6 +4,7 @@ use super::{
     curve::{Curve, Motion},
     layers::Layers,
     mask::Mask,
+    spiral::Spiral,
     way::Way,
 };
 use std::ops::Range;
@@ -96,6 +97,9 @@ impl Dimension {
         match &self.source {
             Source::Repeat { .. } => {}
             Source::Curves(curves) => {
+                if let Some(spiral) = Spiral::of(curves) {
+                    return spiral.fill(span, at, columns);
+                }
                 for (axis, curve) in curves {
                     curve.fill(span, &mut columns.slices(*axis, at, span.count));
                 }
