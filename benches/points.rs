@@ -31,6 +31,45 @@ const SPIRAL: &str = r#"{"type": "Fly", "spec": {"type": "ConstantDuration", "co
     "spec": {"type": "Spiral", "x_axis": "x", "x_centre": 0, "x_diameter": 10,
         "x_step": 0.008862269254527579, "y_axis": "y", "y_centre": 0}}}"#;
 
+/// 2000 x 2000 points, of which about 3e6 lie within the region.
+fn masked(region: &str) -> String {
+    let line = |axis| {
+        format!(r#"{{"type": "Line", "axis": "{axis}", "start": -1, "stop": 1, "num": 2000}}"#)
+    };
+    let (outer, inner) = (line("y"), line("x"));
+    format!(
+        r#"{{"type": "Fly", "spec": {{"type": "Mask", "region": {region},
+            "spec": {{"type": "Product", "outer": {outer},
+                "inner": {{"type": "Snake", "spec": {inner}}}}}}}}}"#
+    )
+}
+
+const REGIONS: &[&str] = &["circle", "ellipse", "polygon", "ring"];
+
+fn region(name: &str) -> &'static str {
+    match name {
+        "circle" => {
+            r#"{"type": "Circle", "x_axis": "x", "y_axis": "y", "x_middle": 0, "y_middle": 0,
+                "radius": 1}"#
+        }
+        "ellipse" => {
+            r#"{"type": "Ellipse", "x_axis": "x", "y_axis": "y", "x_middle": 0, "y_middle": 0,
+                "x_radius": 1, "y_radius": 0.9, "angle": 30}"#
+        }
+        "polygon" => {
+            r#"{"type": "Polygon", "x_axis": "x", "y_axis": "y",
+                "x_verts": [-1, 0.9, 0.3, 0.9, -0.9], "y_verts": [-1, -0.9, 0, 1, 0.8]}"#
+        }
+        _ => {
+            r#"{"type": "DifferenceOf",
+                "left": {"type": "Circle", "x_axis": "x", "y_axis": "y", "x_middle": 0,
+                    "y_middle": 0, "radius": 1},
+                "right": {"type": "Circle", "x_axis": "x", "y_axis": "y", "x_middle": 0.1,
+                    "y_middle": 0, "radius": 0.4}}"#
+        }
+    }
+}
+
 fn main() {
     divan::main();
 }
@@ -50,8 +89,31 @@ fn first_piece_of_1e7() {
 #[divan::bench(sample_count = 10, sample_size = 1)]
 fn frames_of_1e7(bencher: Bencher) {
     let stack = stack(CUBE);
+    assert_eq!(stack.num_points(), 10_000_000);
+    fill(bencher, &stack);
+}
+
+/// Specification text of a masked grid to the first piece of motion.
+#[divan::bench(args = REGIONS)]
+fn first_piece_of_masked_4e6(bencher: Bencher, name: &str) {
+    let text = masked(region(name));
+    bencher.bench_local(|| stack(black_box(&text)).pieces(0).next().unwrap());
+}
+
+/// All frames of a masked grid, in chunks.
+#[divan::bench(args = REGIONS, sample_count = 10)]
+fn frames_of_masked_4e6(bencher: Bencher, name: &str) {
+    fill(bencher, &stack(&masked(region(name))));
+}
+
+/// All frames of a spiral, in chunks.
+#[divan::bench(sample_count = 10)]
+fn frames_of_spiral_1e6(bencher: Bencher) {
+    fill(bencher, &stack(SPIRAL));
+}
+
+fn fill(bencher: Bencher, stack: &Stack) {
     let total = stack.num_points();
-    assert_eq!(total, 10_000_000);
     bencher.counter(ItemsCount::new(total)).bench_local(|| {
         let mut frames = Frames::default();
         for start in (0..total).step_by(CHUNK as usize) {
