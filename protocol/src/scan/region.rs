@@ -1,6 +1,5 @@
 //! [`Region`]: where midpoints must lie to be taken, asked with the very operations of scanspec 0.9
 //! and scanpointgenerator, so that points on an edge fall on the same side.
-#![cfg_attr(not(test), expect(dead_code, reason = "scanpointgenerator's regions are not read yet"))]
 use std::{
     collections::BTreeSet,
     f64::consts::{PI, TAU},

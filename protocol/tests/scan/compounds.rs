@@ -70,7 +70,7 @@ fn generator(dice: &mut Dice, free: &mut Vec<&'static str>) -> Value {
                 line(axes[0], (start, start + size as f64 * 0.1), size + 1),
                 line(
                     axes[0],
-                    (start + (size + 1) as f64 * 0.1, start + (size + 1) as f64 * 0.1 + 0.0),
+                    (start + size as f64 * 0.1 + 0.05, start + size as f64 * 0.1 + 0.15),
                     1,
                 ),
                 of("ArrayGenerator", &array),
@@ -89,6 +89,47 @@ fn generator(dice: &mut Dice, free: &mut Vec<&'static str>) -> Value {
     value
 }
 
+/// A region somewhere near the points.
+fn roi(dice: &mut Dice) -> Value {
+    let near = |dice: &mut Dice| dice.of(&[0.0, 0.5, -0.7, 1.0, 0.25]);
+    let (centre, angle) = ([near(dice), near(dice)], dice.of(&[0.0, 0.3, -2.0]));
+    let long = |dice: &mut Dice| dice.of(&[0.6, 1.0, 1.7, 3.0]);
+    let (one, other) = (long(dice), long(dice));
+    let (kind, fields) = match dice.roll(8) {
+        0 => ("CircularROI", json!({"centre": centre, "radius": one})),
+        1 => ("EllipticalROI", json!({"centre": centre, "semiaxes": [one, other], "angle": angle})),
+        2 => ("LinearROI", json!({"start": centre, "length": one, "angle": angle})),
+        3 => ("PointROI", json!({"point": centre})),
+        4 => {
+            let points =
+                |dice: &mut Dice| -> Vec<f64> { (0..4).map(|_| long(dice) - long(dice)).collect() };
+            ("PolygonalROI", json!({"points_x": points(dice), "points_y": points(dice)}))
+        }
+        5 => (
+            "SectorROI",
+            json!({"centre": centre, "radii": [dice.of(&[0.0, 0.5]), one], "angles": [angle, angle + other]}),
+        ),
+        _ => (
+            "RectangularROI",
+            json!({"start": [centre[0] - 1.0, centre[1] - 0.5], "width": one + 1.0, "height": other, "angle": dice.of(&[0.0, 0.0, angle])}),
+        ),
+    };
+    typed("roi", kind, &fields)
+}
+
+fn excluder(dice: &mut Dice, axes: &[&str]) -> Value {
+    let (first, second) = (dice.of(axes), dice.of(axes));
+    if first == second {
+        return typed("excluder", "SquashingExcluder", &json!({"axes": first}));
+    }
+    let some = [first, second];
+    if dice.roll(4) == 0 {
+        return typed("excluder", "SquashingExcluder", &json!({"axes": some}));
+    }
+    let rois: Vec<Value> = (0..=dice.roll(2)).map(|_| roi(dice)).collect();
+    typed("excluder", "ROIExcluder", &json!({"rois": rois, "axes": some}))
+}
+
 /// A random compound, refused ones included.
 pub(crate) fn random(dice: &mut Dice) -> Value {
     let mut free = vec!["a", "b", "c", "d", "e"];
@@ -101,10 +142,8 @@ pub(crate) fn random(dice: &mut Dice) -> Value {
         fields["delay_after"] = json!(dice.of(&[0.05, -0.2]));
     }
     if dice.chance() && !axes.is_empty() {
-        let some: Vec<&str> = (0..2).map(|_| dice.of(&axes)).collect();
-        let some = if some[0] == some[1] { vec![some[0]] } else { some };
-        fields["excluders"] =
-            json!([typed("excluder", "SquashingExcluder", &json!({"axes": some}))]);
+        let excluders: Vec<Value> = (0..=dice.roll(2)).map(|_| excluder(dice, &axes)).collect();
+        fields["excluders"] = json!(excluders);
     }
     if dice.roll(3) == 0 && !axes.is_empty() {
         let offset = json!({"seed": dice.roll(99), "axes": axes[0], "max_offset": 0.01});

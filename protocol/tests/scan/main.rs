@@ -1,6 +1,7 @@
 //! Scan specifications: what upstream computed, rules of the single types, and what holds for all.
 mod compound_errors;
 mod compound_golden;
+mod compound_regions;
 mod compounds;
 mod golden;
 mod malformed;

@@ -352,11 +352,16 @@ fn disturb(value: &mut Value, nth: &mut usize, odd: Option<&Value>) {
 fn one_odd_value_is_refused_in_a_line_or_can_be_scanned() {
     let odd: Vec<Value> = ODD.iter().map(|text| serde_json::from_str(text).expect(text)).collect();
     let (mut refused, mut taken) = (0, 0);
-    for (name, text) in crate::golden::files() {
+    let parsed = |(name, text): (String, String)| -> Value {
         let golden: Value = serde_json::from_str(&text).expect(&name);
+        golden["spec"].clone()
+    };
+    let compounds = crate::compound_golden::files().into_iter();
+    let compounds = compounds.map(|(_, golden)| golden["generator"].clone());
+    for golden in crate::golden::files().into_iter().map(parsed).chain(compounds) {
         for odd in odd.iter().map(Some).chain([None]) {
             for nth in 0.. {
-                let (mut spec, mut left) = (golden["spec"].clone(), nth);
+                let (mut spec, mut left) = (golden.clone(), nth);
                 disturb(&mut spec, &mut left, odd);
                 if left != usize::MAX {
                     break;

@@ -1,5 +1,7 @@
 //! From a [`Compound`] to its dimensions.
-use super::{Combined, Compound, Generator, Line, Lissajous, Mutator, Spiral};
+use super::{
+    Combined, Compound, Excluder, Generator, Line, Lissajous, Mutator, Spiral, trim::trimmed,
+};
 use crate::scan::{
     SpecError,
     build::{Builder, PathCheck, layers},
@@ -7,11 +9,12 @@ use crate::scan::{
     dimension::{Dimension, Source},
     error::{At, shown},
     offset::Offset,
+    region::{Combination, Region},
     sequence::{Offsets, Sequence},
     way::{Form, Way},
 };
 use serde_json::Value;
-use std::{f64::consts::PI, ops::Range};
+use std::{collections::BTreeMap, f64::consts::PI, ops::Range};
 
 /// Furthest apart that the bounds of generators which follow each other may be if they are flown.
 const MEET: f64 = 1e-5;
@@ -21,21 +24,23 @@ type Parts = Vec<(Form, u64)>;
 
 /// The axes of a compound in the order of its generators, and its frames.
 pub(in crate::scan) fn stack(compound: &Compound) -> Result<(Vec<String>, Sequence), SpecError> {
-    let generators = &compound.generators;
+    let owners = owners(&compound.generators);
+    let (generators, excluders) = trimmed(compound, &owners)?;
     let axes = generators.iter().flat_map(Generator::axes).map(|(axis, _)| axis.to_owned());
     let axes: Vec<String> = axes.collect();
     let builder = Builder { places: axes.iter().cloned().zip(0..).collect() };
-    let groups = groups(compound)?;
+    let groups = groups(compound, &owners, excluders)?;
     let at = At::Top.field("generators");
     let mut dimensions = Vec::with_capacity(groups.len());
     for group in groups {
         let mut members = Vec::with_capacity(group.generators.len());
-        for index in group.generators {
+        for index in group.generators.clone() {
             let flown = compound.continuous && index + 1 == generators.len();
             let motion = if flown { Motion::Fly } else { Motion::Step };
             members.push(builder.generator(&generators[index], motion, &at.item(index))?);
         }
-        dimensions.push(builder.squash(members, PathCheck::Allow, &At::Top)?);
+        let joined = builder.squash(members, PathCheck::Allow, &At::Top)?;
+        dimensions.push(builder.excluded(joined, (compound, &group))?);
     }
     if let Some(fastest) = dimensions.last_mut()
         && compound.duration > 0.0
@@ -53,26 +58,39 @@ pub(in crate::scan) fn stack(compound: &Compound) -> Result<(Vec<String>, Sequen
     Ok((axes, sequence))
 }
 
+/// The place of the generator of each axis.
+pub(super) type Owners<'a> = BTreeMap<&'a str, usize>;
+
+fn owners(generators: &[Generator]) -> Owners<'_> {
+    let mut owners = BTreeMap::new();
+    for (index, generator) in generators.iter().enumerate() {
+        owners.extend(generator.axes().into_iter().map(|(axis, _)| (axis, index)));
+    }
+    owners
+}
+
 /// Generators that make one dimension.
 struct Group {
     generators: Range<usize>,
-}
-
-impl Group {
-    fn has(&self, compound: &Compound, axis: &str) -> bool {
-        let generators = &compound.generators[self.generators.clone()];
-        generators.iter().any(|each| each.axes().iter().any(|(known, _)| *known == axis))
-    }
+    excluders: Vec<usize>,
 }
 
 /// The dimensions of a compound: every excluder joins those from the first to the last of its axes.
-fn groups(compound: &Compound) -> Result<Vec<Group>, SpecError> {
-    let single = |index| Group { generators: index..index + 1 };
-    let mut groups: Vec<Group> = (0..compound.generators.len()).map(single).collect();
+fn groups(
+    compound: &Compound,
+    owners: &Owners,
+    excluders: Vec<usize>,
+) -> Result<Vec<Group>, SpecError> {
+    let generators = &compound.generators;
+    let single = |index| Group { generators: index..index + 1, excluders: Vec::new() };
+    let mut groups: Vec<Group> = (0..generators.len()).map(single).collect();
     let at = At::Top.field("excluders");
-    for (index, excluder) in compound.excluders.iter().enumerate() {
-        let at = at.item(index);
-        let place = |axis: &String| groups.iter().position(|group| group.has(compound, axis));
+    for index in excluders {
+        let (excluder, at) = (&compound.excluders[index], at.item(index));
+        let place = |axis: &String| {
+            let owner = *owners.get(axis.as_str())?;
+            Some(groups.partition_point(|group| group.generators.end <= owner))
+        };
         let mut joined = groups.len()..0;
         for (axis_index, axis) in excluder.axes().iter().enumerate() {
             let Some(place) = place(axis) else {
@@ -82,10 +100,11 @@ fn groups(compound: &Compound) -> Result<Vec<Group>, SpecError> {
             };
             joined = joined.start.min(place)..joined.end.max(place + 1);
         }
-        let generators =
-            groups[joined.start].generators.start..groups[joined.end - 1].generators.end;
-        check_alternation(&compound.generators[generators.clone()], &at)?;
-        groups.splice(joined, [Group { generators }]);
+        let members = groups[joined.start].generators.start..groups[joined.end - 1].generators.end;
+        check_alternation(&generators[members.clone()], &at)?;
+        let before = groups[joined.clone()].iter().flat_map(|group| &group.excluders).copied();
+        let excluders = before.chain([index]).collect();
+        groups.splice(joined, [Group { generators: members, excluders }]);
     }
     Ok(groups)
 }
@@ -135,6 +154,34 @@ impl Builder {
         };
         dimension.first_gap = !snaked && !self.meet(&dimension, &dimension);
         Ok(dimension)
+    }
+
+    /// The points of a dimension that all of its excluders leave.
+    fn excluded(
+        &self,
+        dimension: Dimension,
+        (compound, group): (&Compound, &Group),
+    ) -> Result<Dimension, SpecError> {
+        let regions: Vec<(usize, Region)> = group
+            .excluders
+            .iter()
+            .filter_map(|index| match &compound.excluders[*index] {
+                Excluder::Squashing { .. } => None,
+                Excluder::Roi { rois, axes } => {
+                    let axes = axes.each_ref().map(|axis| self.place(axis));
+                    let areas = rois.iter().map(|roi| Region::Area(roi.area(axes))).collect();
+                    Some((*index, Region::of_all(Combination::Union, areas)))
+                }
+            })
+            .collect();
+        let at = At::Top.field("excluders");
+        let item = regions.first().map_or(0, |(index, _)| *index);
+        let place = if regions.len() == 1 { at.item(item) } else { at };
+        let regions: Vec<Region> = regions.into_iter().map(|(_, region)| region).collect();
+        if regions.is_empty() {
+            return Ok(dimension);
+        }
+        self.select(dimension, &Region::of_all(Combination::Intersection, regions), &place)
     }
 
     /// The offsets of the mutators, one after the other.
@@ -230,7 +277,7 @@ fn concatenated(concat: &Combined, motion: Motion, at: &At) -> Result<Vec<Parts>
     Ok(all)
 }
 
-fn lines(line: &Line) -> Vec<Form> {
+pub(super) fn lines(line: &Line) -> Vec<Form> {
     let ends = line.start.iter().zip(&line.stop);
     let form = |(start, stop): (&f64, &f64)| {
         let step = stop - start;

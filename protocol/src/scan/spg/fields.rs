@@ -78,6 +78,10 @@ impl<'a> List<'a> {
         if self.optional(name).is_none() { Ok(default) } else { self.number(name) }
     }
 
+    pub(super) fn positive(&self, name: &str) -> Result<f64, SpecError> {
+        self.fields.positive(name)
+    }
+
     pub(super) fn flag(&self, name: &str, default: Flag) -> Result<bool, SpecError> {
         self.fields.flag(name, default)
     }
@@ -179,9 +183,9 @@ impl<'a> List<'a> {
         Ok(self.numbers(name, 2)?.try_into().unwrap_or_default())
     }
 
-    /// The points of an array.
-    pub(super) fn points(&self) -> Result<Vec<f64>, SpecError> {
-        self.some("points", |value, at| number(value, &at))
+    /// A list of any number of numbers, but at least one.
+    pub(super) fn all_numbers(&self, name: &str) -> Result<Vec<f64>, SpecError> {
+        self.some(name, |value, at| number(value, &at))
     }
 
     /// A number under the name of an axis.

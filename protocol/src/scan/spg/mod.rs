@@ -5,8 +5,11 @@
 mod build;
 mod fields;
 mod parse;
+mod roi;
+mod trim;
 pub(super) use build::stack;
 pub(super) use parse::compound as parse;
+pub(super) use roi::Roi;
 use serde::Serialize;
 use std::f64::consts::PI;
 
@@ -129,12 +132,16 @@ pub(super) struct Combined {
 pub(super) enum Excluder {
     #[serde(rename = "scanpointgenerator:excluder/SquashingExcluder:1.0")]
     Squashing { axes: Vec<String> },
+    /// Only the points within any of the regions are taken.
+    #[serde(rename = "scanpointgenerator:excluder/ROIExcluder:1.0")]
+    Roi { rois: Vec<Roi>, axes: [String; 2] },
 }
 
 impl Excluder {
     pub(super) fn axes(&self) -> &[String] {
         match self {
             Self::Squashing { axes } => axes,
+            Self::Roi { axes, .. } => axes,
         }
     }
 }

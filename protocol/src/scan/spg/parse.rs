@@ -1,5 +1,7 @@
 //! From JSON to a [`Compound`]: each field by its own rule, then what a generator demands of others.
-use super::{Array, Combined, Compound, Excluder, Generator, Line, Lissajous, Mutator, Spiral};
+use super::{
+    Array, Combined, Compound, Excluder, Generator, Line, Lissajous, Mutator, Roi, Spiral,
+};
 use super::{StaticPoint, fields::Typed};
 use crate::scan::{
     SpecError,
@@ -22,7 +24,7 @@ const GENERATORS: &[&str] = &[
     "ZipGenerator",
     "ConcatGenerator",
 ];
-const EXCLUDERS: &[&str] = &["SquashingExcluder"];
+const EXCLUDERS: &[&str] = &["ROIExcluder", "SquashingExcluder"];
 const MUTATORS: &[&str] = &["RandomOffsetMutator"];
 
 /// The generator that a JSON value describes, which must be a `CompoundGenerator`.
@@ -112,7 +114,7 @@ fn array(typed: &Typed) -> Result<Array, SpecError> {
     Ok(Array {
         axes: fields.exactly(name)?,
         units: fields.units(1)?.try_into().unwrap_or_default(),
-        points: fields.points()?,
+        points: fields.all_numbers("points")?,
         alternate: fields.flag("alternate", Flag::False)?,
     })
 }
@@ -227,6 +229,13 @@ fn concat(typed: &Typed, depth: usize) -> Result<Combined, SpecError> {
 
 fn excluder(value: &Value, at: At) -> Result<Excluder, SpecError> {
     let typed = Typed::new(value, at, ("excluder", EXCLUDERS))?;
+    if typed.kind == "ROIExcluder" {
+        let fields = typed.fields(&["rois", "axes"])?;
+        return Ok(Excluder::Roi {
+            rois: fields.some("rois", Roi::parse)?,
+            axes: fields.exactly("axes")?,
+        });
+    }
     let fields = typed.fields(&["axes"])?;
     Ok(Excluder::Squashing { axes: fields.axes("axes")? })
 }
