@@ -182,3 +182,27 @@ fn a_compound_is_nested_a_hundred_deep_at_most() {
     let error = stack(&compound(&[nested(101)], &json!({}))).expect_err("too deep");
     assert_eq!(error.rule, "is nested more than 100 deep");
 }
+
+#[test]
+fn a_refused_compound_is_told_in_a_short_line() {
+    let name = "x".repeat(100_000);
+    let x = line(&name, (0.0, 1.0), 3);
+    let y = with(line("y", (0.0, 1.0), 3), "alternate", json!(true));
+    let squash = typed("excluder", "SquashingExcluder", &json!({"axes": [name, "y"]}));
+    let offset = |axis: &str| {
+        typed("mutator", "RandomOffsetMutator", &json!({"seed": 1, "axes": axis, "max_offset": {}}))
+    };
+    let apart = json!({"generators": [x.clone(), x.clone()]});
+    let bad = [
+        compound(&[x.clone(), x.clone()], &json!({})),
+        compound(&[y.clone(), x.clone()], &json!({"excluders": [squash]})),
+        compound(&[x.clone()], &json!({"mutators": [offset(&name)]})),
+        one(of("ConcatGenerator", &apart)),
+        one(of("ConcatGenerator", &json!({"generators": [y, x]}))),
+        top("typeid", json!(name)),
+    ];
+    for value in bad {
+        let line = stack(&value).expect_err("wrong").to_string();
+        assert!(line.len() < 400 && !line.contains('\n'), "{line}");
+    }
+}

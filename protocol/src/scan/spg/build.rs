@@ -7,7 +7,7 @@ use crate::scan::{
     build::{Builder, PathCheck, layers},
     curve::{Arm, Curve, Motion, Shape},
     dimension::{Dimension, Source},
-    error::{At, shown},
+    error::{At, short, shown},
     offset::Offset,
     region::{Combination, Region},
     sequence::{Offsets, Sequence},
@@ -117,7 +117,7 @@ fn check_alternation(generators: &[Generator], at: &At) -> Result<(), SpecError>
         if !generator.alternate() && !matches!(generator, Generator::Static(_)) {
             let names: Vec<&str> = generator.axes().into_iter().map(|(axis, _)| axis).collect();
             let rule = "would jump: what is joined within a generator that alternates must too";
-            return Err(SpecError::new(at, format!("[{}]", names.join(", ")), rule));
+            return Err(SpecError::new(at, short(&format!("[{}]", names.join(", "))), rule));
         }
     }
     Ok(())
@@ -263,7 +263,7 @@ fn concatenated(concat: &Combined, motion: Motion, at: &At) -> Result<Vec<Parts>
             {
                 let (end, start) = (before.at(*size as f64), after.at(0.0));
                 if (end - start).abs() >= MEET {
-                    let value = format!("{start:?} of axis {:?}", child.axes()[axis].0);
+                    let value = format!("{start:?} of axis {:?}", short(child.axes()[axis].0));
                     let rule = format!(
                         "is not where the generator before ends, {end:?}: if flown, bounds must \
                          meet within 0.00001"

@@ -3,7 +3,7 @@
 use crate::scan::{
     SpecError,
     coerce::{Fields, Flag, MAX_COUNT, count, number},
-    error::{At, shown},
+    error::{At, short, shown},
 };
 use serde_json::{Map, Value};
 
@@ -193,7 +193,7 @@ impl<'a> List<'a> {
         let at = self.at.field(name);
         match self.required(name)?.get(axis) {
             Some(value) => number(value, &at.field(axis)),
-            None => Err(SpecError::new(&at.field(axis), axis, "is missing: it is required")),
+            None => Err(SpecError::new(&at.field(axis), short(axis), "is missing: it is required")),
         }
     }
 

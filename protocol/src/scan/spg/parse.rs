@@ -65,7 +65,7 @@ fn distinct(generators: &[Generator]) -> Result<(), SpecError> {
                 } else {
                     format!("is also moved by {other}: an axis is moved once")
                 };
-                return Err(SpecError { path, value: format!("axis {axis:?}"), rule });
+                return Err(SpecError { path, value: format!("axis {:?}", short(axis)), rule });
             }
         }
     }
