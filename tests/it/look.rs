@@ -328,3 +328,26 @@ fn the_schema_is_printed_as_it_is_kept() {
     let Ended { status, out, err } = ended_with_input(&mut bluefly(&["schema"]), "");
     assert_eq!((status, err.as_str(), out.as_str()), (0, "", bluefly_protocol::scan::SCHEMA));
 }
+
+#[test]
+fn points_of_scanpointgenerator_have_delays_and_indexes() {
+    let text = include_str!("../../protocol/tests/golden/spg/005_snake.json");
+    let golden: Value = serde_json::from_str(text).unwrap();
+    let points = |arguments: &[&str]| {
+        let spec = golden["generator"].to_string();
+        let Ended { status, out, err } =
+            ended_with_input(bluefly(&["points", "-"]).args(arguments), &spec);
+        assert_eq!((status, err.as_str()), (0, ""), "{arguments:?}");
+        out
+    };
+    let json: Value = serde_json::from_str(&points(&[])).unwrap();
+    assert_eq!(json["frames"]["midpoints"], golden["points"]["positions"]);
+    for key in ["lower", "upper", "duration", "delay_after", "indexes"] {
+        assert_eq!(json["frames"][key], golden["points"][key], "{key}");
+    }
+    let expected = "\
+index,y,y_lower,y_upper,x,x_lower,x_upper,gap,duration,delay_after,index_0,index_1
+5,0.5,0.5,0.5,0.6666666666666666,0.8333333333333333,0.5,1,0.1,0.05,1,2
+";
+    assert_eq!(points(&["--format", "csv", "--start", "5", "--num", "1"]), expected);
+}
