@@ -8,7 +8,7 @@ SCANS := $(TARGET)/scans
 # Checks the documents as their readers understand them; not part of this repository.
 VALIDATE := ../shared/tools/validate_docs.py
 
-.PHONY: demo test setup fmt lint doc unit check-scan deny bench fuzz
+.PHONY: demo test setup fmt lint doc unit check-scan deny pictures bench fuzz
 # The parts of `test` follow one another: all of them build, and some need what another one made.
 .NOTPARALLEL:
 
@@ -60,6 +60,19 @@ deny:
 	else \
 	  echo "deny: cargo-deny is not installed (cargo install cargo-deny): left to the tests"; \
 	fi
+
+# The pictures of docs/scanning.md, after a change of an example or of how pictures are drawn. Tests
+# compare them with what the program draws.
+pictures:
+	cargo test --workspace --locked --no-run --quiet
+	for example in docs/examples/*.json; do \
+	  name=$$(basename $$example .json); \
+	  $(BLUEFLY) points $$example --format svg > docs/pictures/$$name.svg || exit 1; \
+	done
+	for name in snake constant_duration; do \
+	  $(BLUEFLY) profile docs/examples/$$name.json --beamline etc/sim.toml --format svg \
+	    > docs/pictures/$$name.profile.svg || exit 1; \
+	done
 
 # The figures of docs/performance.md.
 bench:

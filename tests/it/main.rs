@@ -4,6 +4,7 @@ mod beam;
 mod cli;
 mod dependencies;
 mod flown;
+mod guide;
 mod logic;
 mod look;
 mod run;
