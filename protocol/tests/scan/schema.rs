@@ -82,18 +82,7 @@ const FAMILIES: &[Family] = &[
 ];
 
 /// Families and types that the schema has and the parser may not have yet.
-const TO_COME: &[&str] = &[
-    "CompoundGenerator",
-    "CountedSpiral",
-    "Excluder",
-    "Generator",
-    "Line",
-    "Mask",
-    "Mutator",
-    "ROI",
-    "ROIExcluder",
-    "Region",
-];
+const TO_COME: &[&str] = &["ROI", "ROIExcluder"];
 
 /// Every type that has fields of its own.
 fn types() -> Vec<Type> {
