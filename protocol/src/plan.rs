@@ -81,8 +81,8 @@ pub enum Unflyable {
     TwoControllers { path: String, axis: Name, controller: Name, other_axis: Name, other: Name },
     #[error("$: this beamline has no trajectory controller")]
     NoController,
-    #[error("{path}: {error}")]
-    Limit { path: String, error: PlanError },
+    #[error("{path}: {}", error.in_units(units))]
+    Limit { path: String, error: PlanError, units: String },
     #[error("$: {frames} frames take {days:.1} days or more: a scan lasts at most {MAX_DAYS} days")]
     TooLong { frames: u64, days: f64 },
     #[error(
@@ -154,7 +154,7 @@ impl ScanPlan {
         let pieces = stack.pieces(0).map(|piece| usual.fill(piece));
         let prediction = planner
             .check(pieces.take_while(|piece| census.takes(piece)))
-            .map_err(|error| Unflyable::Limit { path: place(&spec, &error), error })?;
+            .map_err(|error| beyond(&spec, beamline, error))?;
         let shortest_frame = census.shortest_frame(prediction.duration)?;
         let shortest_frame = shortest_frame.unwrap_or(usual.at_least);
         let exposures = beamline.detectors.iter();
@@ -315,9 +315,14 @@ fn resolve_axes(
     Ok((axes, controller.ok_or(Unflyable::NoController)?))
 }
 
-/// The node of the specification that an error of the planner is about: that of the axis, if one.
-fn place(spec: &Spec, error: &PlanError) -> String {
-    error.axis().map_or_else(|| spec.duration_path(), |axis| spec.axis_path(axis.as_str()))
+/// An error of the planner, at the node of the specification that it is about: that of the axis, if
+/// one.
+fn beyond(spec: &Spec, beamline: &Capabilities, error: PlanError) -> Unflyable {
+    let path =
+        error.axis().map_or_else(|| spec.duration_path(), |axis| spec.axis_path(axis.as_str()));
+    let axis = error.axis().and_then(|axis| beamline.axes.get(axis));
+    let units = axis.map(|axis| axis.units.clone()).unwrap_or_default();
+    Unflyable::Limit { path, error, units }
 }
 
 #[cfg(test)]

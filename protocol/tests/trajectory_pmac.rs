@@ -170,7 +170,7 @@ fn plan(golden: &Golden) -> (Box<[f64]>, Batch, PmacTable) {
     match checked {
         Ok(prediction) => assert_eq!(batch.len() as u64, prediction.segments),
         Err(error) => {
-            let text = "frame 0, axis x: acceleration 6.839221765326466 on the curve is above the \
+            let text = "frame 0, axis x: acceleration 6.83922 on the curve is above the \
                         maximum 2.5: frames of 0.826996 s would do";
             assert_eq!(error.to_string(), text);
             assert!(golden.0["id"].as_str().unwrap().ends_with("019_prof_spiral_sparse"));

@@ -429,7 +429,7 @@ fn a_scan_that_cannot_be_flown_is_refused_in_one_line() {
     check_spec(
         "9.9",
         "990",
-        "$.spec.spec.inner.spec.axis: frame 10, axis x: position 105 is above the high limit 100",
+        "$.spec.spec.inner.spec.axis: frame 10, axis x: position 105 mm is above the high limit 100 mm",
     );
     check_spec(
         "0.004",

@@ -297,7 +297,7 @@ fn a_profile_of_what_cannot_be_flown_is_refused() {
     refused(
         &[],
         &linspace("x", 102),
-        "standard input: $.axis: frame 101, axis x: position 101 is above the high limit 100",
+        "standard input: $.axis: frame 101, axis x: position 101 mm is above the high limit 100 mm",
     );
     let known = "e, pitch, roll, t, x, y, z";
     refused(

@@ -59,7 +59,7 @@ pub(super) fn short(text: &str) -> String {
 }
 
 /// A number in as few characters as tell it: not 300 digits of 1e300.
-pub(super) fn short_number(number: f64) -> String {
+pub(crate) fn short_number(number: f64) -> String {
     match number.abs() {
         0.0 | 1e-4..1e15 => number.to_string(),
         _ => format!("{number:e}"),

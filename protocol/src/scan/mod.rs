@@ -34,6 +34,7 @@ mod way;
 mod window;
 mod zones;
 pub use error::SpecError;
+pub(crate) use error::short_number;
 pub use frames::{Frames, Points};
 pub use piece::{Curved, MAX_CURVED, Path, Piece};
 pub use spec::Spec;

@@ -226,7 +226,7 @@ fn a_spec_that_cannot_be_flown_is_rejected_and_the_session_stays() {
         .await;
         check(
             &line("x", 24.0, 0.5),
-            "$.spec.spec.axis: frame 3, axis x: position 21 is above the high limit 20",
+            "$.spec.spec.axis: frame 3, axis x: position 21 mm is above the high limit 20 mm",
         )
         .await;
         check(
@@ -237,7 +237,7 @@ fn a_spec_that_cannot_be_flown_is_rejected_and_the_session_stays() {
         .await;
         check(
             &line("x", 4.0, 0.01),
-            "$.spec.spec.axis: frame 0, axis x: velocity 100 is above the maximum 20",
+            "$.spec.spec.axis: frame 0, axis x: velocity 100 mm/s is above the maximum 20 mm/s",
         )
         .await;
         rig.step(Prepare(spec(LINE))).await.unwrap();
