@@ -196,7 +196,7 @@ fn a_refused_compound_is_told_in_a_short_line() {
     let bad = [
         compound(&[x.clone(), x.clone()], &json!({})),
         compound(&[y.clone(), x.clone()], &json!({"excluders": [squash]})),
-        compound(&[x.clone()], &json!({"mutators": [offset(&name)]})),
+        compound(std::slice::from_ref(&x), &json!({"mutators": [offset(&name)]})),
         one(of("ConcatGenerator", &apart)),
         one(of("ConcatGenerator", &json!({"generators": [y, x]}))),
         top("typeid", json!(name)),

@@ -140,7 +140,6 @@ fn what_is_wrong_in_a_region_is_named_in_one_line() {
     let one = |kind: &str, fields: Value, line: &str| {
         refused(&grid(&[excluder(&[roi(kind, &fields)], ["x", "y"])]), line);
     };
-    let circle = roi("CircularROI", &json!({"centre": [0, 0], "radius": 1}));
     let at = "$.excluders[0].rois[0]";
     one(
         "SquareROI",
@@ -193,11 +192,16 @@ fn what_is_wrong_in_a_region_is_named_in_one_line() {
             "{at}.radii: [2.0, 1.0] is no sector: the first must not be negative, the second greater than 0 and not less than the first"
         ),
     );
-    one(
-        "CircularROI",
-        json!({"centre": [9, 9], "radius": 1}),
+}
+
+#[test]
+fn what_is_wrong_in_an_excluder_is_named_in_one_line() {
+    let circle = |centre: [f64; 2]| roi("CircularROI", &json!({"centre": centre, "radius": 1}));
+    refused(
+        &grid(&[excluder(&[circle([9.0, 9.0])], ["x", "y"])]),
         "$.excluders[0]: the region has no point of its grid within it: the region and the grid must overlap",
     );
+    let circle = circle([0.0, 0.0]);
     refused(
         &grid(&[excluder(&[], ["x", "y"])]),
         "$.excluders[0].rois: the list is empty: rois must have at least one item",
