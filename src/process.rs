@@ -259,6 +259,7 @@ pub(crate) fn world_config(
         dtype: dtype(detector.dtype),
         dead_time: detector.dead_time,
         axes: motors.iter().map(|motor| motor.name.clone()).collect(),
+        has_multiplier: false,
         missed_triggers: lost(spec, &detector.name),
         ring: RING,
     });

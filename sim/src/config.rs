@@ -56,6 +56,8 @@ pub struct DetectorConfig {
     pub dead_time: Duration,
     /// Motors whose positions its file has.
     pub axes: Vec<Name>,
+    /// Whether a pulse multiplier stands between the controller and it.
+    pub has_multiplier: bool,
     /// Triggers that it misses, counted from zero since the world was made.
     pub missed_triggers: BTreeSet<u64>,
     /// Frames of which it remembers the statistics.
@@ -95,6 +97,7 @@ impl DetectorConfig {
             dtype: Dtype::UInt16,
             dead_time,
             axes: Vec::new(),
+            has_multiplier: false,
             missed_triggers: BTreeSet::new(),
             ring: 1_024,
         }

@@ -3,6 +3,7 @@ use crate::{
     config::DetectorConfig,
     line::Line,
     motor::Motor,
+    multiplier::{Multiplier, PulseTrain, silence},
     picture::Picture,
     pv::{Handled, Pv},
     sink::{FrameSink, Frames},
@@ -71,12 +72,13 @@ pub(crate) struct Detector {
     pub name: Name,
     pub line: Rc<Line>,
     pub writer: Rc<Writer>,
+    multiplier: Option<Rc<Multiplier>>,
     dead_time: Duration,
     axes: Vec<Rc<Motor>>,
     picture: Picture,
     pvs: Pvs,
     acquisition: RefCell<Option<Acquisition>>,
-    trains: RefCell<VecDeque<Train>>,
+    trains: RefCell<VecDeque<PulseTrain>>,
     /// Triggers of the first train that were looked at.
     triggers_done: Cell<u64>,
     ring: RefCell<Ring>,
@@ -145,6 +147,7 @@ impl Detector {
             name: config.name.clone(),
             line: line.clone(),
             writer: Writer::new(line, config, sink),
+            multiplier: config.has_multiplier.then(|| Multiplier::new(line, &config.address)),
             dead_time: config.dead_time,
             axes: config.axes.iter().filter_map(find).collect(),
             picture: Picture::new(config.shape, config.dtype),
@@ -184,6 +187,7 @@ impl Detector {
         };
         let mut pvs = self.pvs.all.clone();
         pvs.extend(self.writer.pvs());
+        pvs.extend(self.multiplier.iter().flat_map(|multiplier| multiplier.pvs()));
         pvs.push(ring("TSIndex", |ring| &ring.index));
         pvs.push(ring("TSTotal", |ring| &ring.total));
         pvs.push(ring("TSTimestamp", |ring| &ring.timestamp_s));
@@ -200,6 +204,15 @@ impl Detector {
             }
             _ => Err("it is neither true nor false".to_owned()),
         });
+        if let Some(multiplier) = &self.multiplier {
+            let detector = Rc::downgrade(self);
+            multiplier.on_disable(move || {
+                if let Some(detector) = detector.upgrade() {
+                    silence(&mut *detector.trains.borrow_mut(), detector.now());
+                    detector.changed.notify_one();
+                }
+            });
+        }
         let detector = Rc::downgrade(self);
         self.writer.before_flush(move || {
             if let Some(detector) = detector.upgrade() {
@@ -242,7 +255,8 @@ impl Detector {
         if self.pvs.trigger_mode.get::<TriggerMode>() == TriggerMode::Internal && num_images > 0 {
             let period = seconds(&self.pvs.period_s);
             let duration = nanoseconds(period.as_nanos() * u128::from(num_images));
-            self.trains.borrow_mut().push_back(Train::new(now, duration, num_images));
+            let train = PulseTrain::direct(Train::new(now, duration, num_images));
+            self.trains.borrow_mut().push_back(train);
         }
         self.pvs.message.post(String::new());
         self.pvs.counter.post(0_i64);
@@ -269,10 +283,14 @@ impl Detector {
 
     /// A train of triggers begins or is announced.
     pub(crate) fn trigger(&self, train: Train) {
+        let pulses = match &self.multiplier {
+            None => Some(PulseTrain::direct(train)),
+            Some(multiplier) => multiplier.multiply(train),
+        };
         if !self.is_armed() {
             self.forget_trains(train.start);
         }
-        self.trains.borrow_mut().push_back(train);
+        self.trains.borrow_mut().extend(pulses);
         self.changed.notify_one();
     }
 
@@ -284,7 +302,7 @@ impl Detector {
 
     fn forget_trains(&self, now: Instant) {
         let mut trains = self.trains.borrow_mut();
-        while trains.front().is_some_and(|train| train.start + train.duration <= now) {
+        while trains.front().is_some_and(|train| train.is_over(now)) {
             trains.pop_front();
             self.triggers_done.set(0);
         }
@@ -325,10 +343,10 @@ impl Detector {
         let mut next_trigger = None;
         let mut last_trigger = None;
         for train in trains.iter().filter(|_| acquisition.triggers_seen < acquisition.num_images) {
-            if done < train.count {
+            if done < train.count() {
                 next_trigger = next_trigger.or_else(|| Some(train.time(done)));
                 let left = acquisition.num_images - acquisition.triggers_seen;
-                last_trigger = Some(train.time((done + left).min(train.count) - 1));
+                last_trigger = Some(train.time((done + left).min(train.count()) - 1));
             }
             done = 0;
         }
@@ -356,8 +374,8 @@ impl Detector {
         let before = acquisition.triggers_seen;
         while let Some(train) = trains.front() {
             let done = self.triggers_done.get();
-            if done >= train.count {
-                if train.start + train.duration > now && train.count == train.frames {
+            if done >= train.count() {
+                if !train.is_over(now) {
                     break;
                 }
                 trains.pop_front();

@@ -14,6 +14,7 @@ mod controller;
 mod detector;
 mod line;
 mod motor;
+mod multiplier;
 mod picture;
 mod pv;
 mod train;

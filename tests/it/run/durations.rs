@@ -63,3 +63,23 @@ fn a_frame_longer_than_a_segment_counted_before_it_was_over() {
         assert_eq!(rig.process.world.frames_written(&name("camera")), [2, 1]);
     });
 }
+
+#[test]
+fn a_simulated_detector_waited_for_ever_after_a_pause_in_a_long_frame() {
+    for wait in [100, 1_000, 2_000, 3_000, 3_800] {
+        with_rig(Setup::default(), async |rig| {
+            let text = line(2, "3.9");
+            rig.ready(&text).await;
+            let status = rig.kickoff().await;
+            rig.reach(RunPhase::Running).await;
+            rig.sleep(Duration::from_millis(wait)).await;
+            rig.ask(Pause).await.unwrap();
+            rig.reach(RunPhase::Paused).await;
+            rig.ask(Resume::default()).await.unwrap();
+            assert_eq!(status.finished().await, Ok(Outcome::Done(2)), "{wait} ms");
+            rig.unstage().await.unwrap();
+            rig.assert_complete(&text, 2);
+            assert_eq!(rig.progress().recoveries, 0, "{wait} ms");
+        });
+    }
+}
