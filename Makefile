@@ -42,6 +42,9 @@ check-scan: setup
 	rm -rf $(SCANS)
 	$(BLUEFLY) scan etc/demo.json --beamline etc/sim.toml --sim --fast --seed 1 --out $(SCANS)/demo
 	$(PYTHON) tests/python/check_scan.py $(SCANS)/demo --num-events 1600
+	BLUEFLY__DEVICE__DIODE__EXPOSURES_PER_FRAME=3 $(BLUEFLY) scan etc/demo.json \
+	  --beamline etc/sim.toml --sim --fast --seed 1 --out $(SCANS)/rates
+	$(PYTHON) tests/python/check_scan.py $(SCANS)/rates --num-events 1600
 	$(PYTHON) tests/python/check_live.py $(BLUEFLY) etc/demo.json etc/sim.toml $(SCANS)/live
 	$(PYTHON) tests/python/check_scan.py $(SCANS)/live --num-events 1600
 	timeout 15 $(BLUEFLY) demo --out $(SCANS)/real

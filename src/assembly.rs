@@ -82,7 +82,8 @@ impl Devices {
         let axes: Vec<Name> = spec.motors().map(|motor| motor.name.clone()).collect();
         for detector in spec.detectors() {
             let (name, address) = (detector.name.clone(), detector.provider.to_string());
-            let record = DetectorRecord::connect(&connector, &address).await;
+            let exposures = detector.exposures_per_frame;
+            let record = DetectorRecord::connect(&connector, &address, exposures).await;
             let record = record.map_err(failed(&name))?;
             let logic = DetectorLogic::new(name.clone(), record, axes.clone());
             devices.detectors.push((name, Rc::new(logic)));
@@ -263,7 +264,11 @@ pub(crate) fn capabilities(spec: &BeamlineSpec) -> Capabilities {
         }
     }
     for detector in spec.detectors() {
-        let timing = DetectorTiming { dead_time: detector.dead_time, exposure: detector.exposure };
+        let timing = DetectorTiming {
+            dead_time: detector.dead_time,
+            exposure: detector.exposure,
+            exposures_per_frame: detector.exposures_per_frame,
+        };
         capabilities.detectors.insert(detector.name.clone(), timing);
     }
     capabilities

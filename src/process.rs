@@ -15,6 +15,7 @@ use bluefly_actors::{
 };
 use bluefly_protocol::{
     beamline::{self, BeamlineSpec},
+    exposures::ExposuresPerFrame,
     fault::Refused,
     name::Name,
 };
@@ -259,7 +260,7 @@ pub(crate) fn world_config(
         dtype: dtype(detector.dtype),
         dead_time: detector.dead_time,
         axes: motors.iter().map(|motor| motor.name.clone()).collect(),
-        has_multiplier: false,
+        has_multiplier: detector.exposures_per_frame != ExposuresPerFrame::ONE,
         missed_triggers: lost(spec, &detector.name),
         ring: RING,
     });

@@ -65,8 +65,10 @@ async fn ask(device: &DeviceSpec, connector: &Connector) -> Result<String, Strin
             let buffer = logic.buffer().await.map_err(text)?;
             Ok(format!("{} axes, room for {} segments", logic.axes().len(), buffer.free()))
         }
-        DeviceSpec::Detector(_) => {
-            let record = DetectorRecord::connect(connector, &address).await.map_err(text)?;
+        DeviceSpec::Detector(detector) => {
+            let exposures = detector.exposures_per_frame;
+            let record = DetectorRecord::connect(connector, &address, exposures).await;
+            let record = record.map_err(text)?;
             let logic = DetectorLogic::new(name, record, Vec::new());
             let frame = logic.describe().await.map_err(text)?;
             let dead_time = logic.dead_time().await.map_err(text)?;

@@ -2,6 +2,7 @@
 //! written and read again, and planned if it is short. `cargo +nightly fuzz run spec`
 #![no_main]
 use bluefly_protocol::{
+    exposures::ExposuresPerFrame,
     name::Name,
     plan::{AxisCapability, Capabilities, ControllerCapability, DetectorTiming, ScanPlan},
     scan::{Spec, Stack},
@@ -76,7 +77,11 @@ fn capabilities(stack: &Stack) -> Capabilities {
         precision: 3,
     };
     let names = stack.axes().iter().filter_map(|axis| axis.parse().ok());
-    let timing = DetectorTiming { dead_time: Duration::from_micros(10), exposure: None };
+    let timing = DetectorTiming {
+        dead_time: Duration::from_micros(10),
+        exposure: None,
+        exposures_per_frame: ExposuresPerFrame::ONE,
+    };
     Capabilities {
         axes: names.map(|name| (name, axis.clone())).collect(),
         detectors: [("camera".parse().expect("a name"), timing)].into(),

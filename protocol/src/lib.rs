@@ -22,6 +22,7 @@
 //! | resource, datum, stream, document, page | how data are announced (event model) |
 pub mod beamline;
 pub mod document;
+pub mod exposures;
 pub mod fault;
 pub mod name;
 pub mod plan;

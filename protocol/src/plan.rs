@@ -1,5 +1,6 @@
 //! [`ScanPlan`]: a scan specification checked against a beamline, ready to be flown.
 use crate::{
+    exposures::ExposuresPerFrame,
     name::Name,
     scan::{Path, Piece, Spec, SpecError, Stack},
     trajectory::{AxisLimits, PlanError, Planner, Prediction},
@@ -39,8 +40,10 @@ pub struct ControllerCapability {
 pub struct DetectorTiming {
     /// Time after an exposure before the next may start.
     pub dead_time: Duration,
-    /// Time for which it exposes; the frame less the dead time if absent.
+    /// Time for which it exposes; if absent, all of the time from one exposure to the next, less the
+    /// dead time.
     pub exposure: Option<Duration>,
+    pub exposures_per_frame: ExposuresPerFrame,
 }
 
 /// The shortest exposure of a detector that fits its exposure to the frame.
@@ -51,19 +54,25 @@ const USUAL_EXPOSURE: Duration = Duration::from_millis(10);
 impl DetectorTiming {
     /// The shortest frame it can take.
     pub fn min_frame(self) -> Duration {
-        self.dead_time + self.exposure.unwrap_or(MIN_EXPOSURE)
+        self.frame(MIN_EXPOSURE)
     }
 
     /// The frame it takes if nothing else is said.
     fn usual_frame(self) -> Duration {
-        self.dead_time + self.exposure.unwrap_or(USUAL_EXPOSURE)
+        self.frame(USUAL_EXPOSURE)
+    }
+
+    /// The shortest frame in which it exposes as often as it is to; for `exposure` unless it has an
+    /// exposure of its own.
+    fn frame(self, exposure: Duration) -> Duration {
+        let period = self.dead_time + self.exposure.unwrap_or(exposure);
+        self.exposures_per_frame.shortest_frame(period)
     }
 
     /// How long it exposes in a scan whose shortest frame is `frame`.
     pub fn exposure_within(self, frame: Duration) -> Duration {
-        // The controller's time is in whole microseconds: some frames are that much shorter.
-        let shortest = Duration::from_micros(frame.as_micros() as u64);
-        self.exposure.unwrap_or(shortest.saturating_sub(self.dead_time))
+        let period = self.exposures_per_frame.period(frame);
+        self.exposure.unwrap_or(period.saturating_sub(self.dead_time))
     }
 }
 
@@ -83,6 +92,20 @@ pub enum Unflyable {
     NoController,
     #[error("{path}: {}", error.in_units(units))]
     Limit { path: String, error: PlanError, units: String },
+    #[error(
+        "{path}: frame {frame}: duration {duration_s} s is shorter than {} s, {}exposure and dead \
+         time of detector {detector}",
+        min_frame.as_secs_f64(),
+        times(*.exposures)
+    )]
+    TooFast {
+        path: String,
+        frame: u64,
+        duration_s: f64,
+        detector: Name,
+        exposures: ExposuresPerFrame,
+        min_frame: Duration,
+    },
     #[error("$: {frames} frames take {days:.1} days or more: a scan lasts at most {MAX_DAYS} days")]
     TooLong { frames: u64, days: f64 },
     #[error(
@@ -144,7 +167,8 @@ impl ScanPlan {
         let limits: Vec<(Name, AxisLimits)> =
             axes.iter().map(|axis| (axis.clone(), beamline.axes[axis].limits)).collect();
         let timings = || beamline.detectors.values();
-        let min_frame = timings().map(|timing| timing.min_frame()).max();
+        let slowest = beamline.detectors.iter().max_by_key(|(_, timing)| timing.min_frame());
+        let min_frame = slowest.map(|(_, timing)| timing.min_frame());
         let at_least = timings().map(|timing| timing.usual_frame()).max();
         let planner = Planner::new(&limits, min_frame.unwrap_or(MIN_EXPOSURE))
             .with_max_segment(capability.max_segment);
@@ -154,7 +178,7 @@ impl ScanPlan {
         let pieces = stack.pieces(0).map(|piece| usual.fill(piece));
         let prediction = planner
             .check(pieces.take_while(|piece| census.takes(piece)))
-            .map_err(|error| beyond(&spec, beamline, error))?;
+            .map_err(|error| unflyable(&spec, error, (beamline, slowest)))?;
         let shortest_frame = census.shortest_frame(prediction.duration)?;
         let shortest_frame = shortest_frame.unwrap_or(usual.at_least);
         let exposures = beamline.detectors.iter();
@@ -315,14 +339,34 @@ fn resolve_axes(
     Ok((axes, controller.ok_or(Unflyable::NoController)?))
 }
 
-/// An error of the planner, at the node of the specification that it is about: that of the axis, if
-/// one.
-fn beyond(spec: &Spec, beamline: &Capabilities, error: PlanError) -> Unflyable {
+/// The error of the planner at the node of the specification that it is about: that of the axis, if
+/// one. A frame that is too short is so for the `slowest` detector.
+fn unflyable(
+    spec: &Spec,
+    error: PlanError,
+    (beamline, slowest): (&Capabilities, Option<(&Name, &DetectorTiming)>),
+) -> Unflyable {
     let path =
         error.axis().map_or_else(|| spec.duration_path(), |axis| spec.axis_path(axis.as_str()));
+    if let (PlanError::TooShort { frame, value, .. }, Some((detector, timing))) = (&error, slowest)
+    {
+        return Unflyable::TooFast {
+            path,
+            frame: *frame,
+            duration_s: *value,
+            detector: detector.clone(),
+            exposures: timing.exposures_per_frame,
+            min_frame: timing.min_frame(),
+        };
+    }
     let axis = error.axis().and_then(|axis| beamline.axes.get(axis));
     let units = axis.map(|axis| axis.units.clone()).unwrap_or_default();
     Unflyable::Limit { path, error, units }
+}
+
+/// How often something is needed, as words before it: nothing if once.
+fn times(exposures: ExposuresPerFrame) -> String {
+    if exposures == ExposuresPerFrame::ONE { String::new() } else { format!("{exposures} times ") }
 }
 
 #[cfg(test)]

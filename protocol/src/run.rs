@@ -66,7 +66,8 @@ pub struct RunProgress {
     pub frames_done: u64,
     /// Frames whose documents are out; never taken back.
     pub frames_published: u64,
-    /// Contiguous frames on disk, per detector.
+    /// Contiguous frames on disk, per detector: those of the scan, with every exposure that the
+    /// detector takes in each.
     pub detectors: BTreeMap<Name, u64>,
     /// How often the run went back to the last complete frame by itself.
     pub recoveries: u32,

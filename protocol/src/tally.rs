@@ -8,8 +8,9 @@ use std::{
 /// Which frames of a scan are complete.
 ///
 /// A frame is complete when the motion went through all of it at speed *and* every detector has it
-/// on disk. Scans of one run share files: the tally knows at which row of the run the scan begins,
-/// and speaks of frames of the scan everywhere else.
+/// on disk, with every exposure that it takes of it. Scans of one run share files: the tally knows at
+/// which row of the run the scan begins, and speaks of frames of the scan everywhere else. A row of the
+/// run is what one frame comes to in the documents, however many rows it has in a detector's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tally {
     first_row: u64,

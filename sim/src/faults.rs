@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Something that goes wrong with one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// A detector loses the frame at this index when it next comes.
+    /// A detector loses the exposure at this index, which is a row of its file, when it next comes.
     LoseFrame { detector: Name, index: u64 },
     /// A detector does not arm the next time.
     FailArm { detector: Name },

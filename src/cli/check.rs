@@ -111,7 +111,13 @@ fn details(device: &DeviceSpec) -> String {
             let [rows, columns] = detector.shape;
             let (dtype, trigger) = (detector.dtype.as_str(), detector.trigger.as_str());
             let dead_time = detector.dead_time;
-            format!("{rows} x {columns} {dtype}, dead time {dead_time:?}, trigger {trigger}")
+            let exposures = match detector.exposures_per_frame.get() {
+                1 => String::new(),
+                number => format!(", {number} exposures per frame"),
+            };
+            format!(
+                "{rows} x {columns} {dtype}, dead time {dead_time:?}, trigger {trigger}{exposures}"
+            )
         }
         DeviceSpec::Generator(_) => "works out the frames of a scan".to_owned(),
     }

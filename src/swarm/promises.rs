@@ -125,22 +125,26 @@ impl Remains<'_> {
         (0..self.stack.axes().len()).map(rows).collect()
     }
 
-    /// How much of a frame is over in the middle of its exposure: where a file has the axes.
-    fn middle(&self, detector: &str) -> f64 {
+    /// How much of a frame is over in the middle of each exposure: where a file has the axes.
+    fn middles(&self, detector: &str) -> Vec<f64> {
         let first = self.stack.frames(0..1);
         let timing = self.capabilities.detectors.iter().find(|(name, _)| name.as_str() == detector);
         match (first.duration_s(), timing) {
             (Some([duration_s]), Some((_, timing))) => {
-                let exposure = timing.exposure_within(Duration::from_secs_f64(*duration_s));
-                exposure.as_secs_f64() / 2.0 / duration_s
+                let frame = Duration::from_secs_f64(*duration_s);
+                let per_frame = timing.exposures_per_frame;
+                let middle = |i| per_frame.period(frame) * i + timing.exposure_within(frame) / 2;
+                (0..per_frame.get()).map(|i| middle(i).as_secs_f64() / duration_s).collect()
             }
-            _ => 0.5,
+            _ => vec![0.5],
         }
     }
 
-    /// Every documented frame is on disk at its index, taken at full speed where the scan put it.
+    /// Every exposure of a documented frame is on disk at its index, taken at full speed where the
+    /// scan put it.
     fn check_file(&self, detector: &str, name: &str, frames: u64) -> Result<(), String> {
-        let middle = self.middle(detector);
+        let middles = self.middles(detector);
+        let rows = frames * middles.len() as u64;
         let Some(file) = self.disk.file(&self.directory.join(name)) else {
             hold!(frames == 0, "{name}: is missing");
             return Ok(());
@@ -148,20 +152,23 @@ impl Remains<'_> {
         hold!(file.is_closed, "{name}: is open still");
         let (pixels, row_len) = column(&file, "/data").ok_or("no pixels")?;
         let ColumnData::U16(pixels) = pixels else { return Err("pixels are u16".to_owned()) };
-        hold!(pixels.len() as u64 >= frames * row_len, "{name}: is shorter than {frames} frames");
-        for index in 0..frames {
+        hold!(pixels.len() as u64 >= rows * row_len, "{name}: is shorter than {rows} rows");
+        for index in 0..rows {
             let pixel = u64::from(pixels[(index * row_len) as usize]);
-            hold!(pixel == index % 65_536, "{name}: frame {pixel} at index {index}");
+            hold!(pixel == index % 65_536, "{name}: exposure {pixel} at index {index}");
         }
         let expected = self.frames(0, frames);
         for (axis, bounds) in self.stack.axes().iter().zip(expected) {
             let Some((ColumnData::F64(taken), _)) = column(&file, &format!("/{axis}")) else {
                 return Err(format!("{name}: no positions of {axis}"));
             };
-            for (index, ((lower, upper, _), at)) in bounds.iter().zip(taken).enumerate() {
-                let wanted = lower + (upper - lower) * middle;
-                let is_there = (wanted - at).abs() < 1e-6;
-                hold!(is_there, "{name}: frame {index}: {axis} at {at}, not {wanted}");
+            let exposures = bounds.iter().zip(taken.chunks(middles.len()));
+            for (index, ((lower, upper, _), exposures)) in exposures.enumerate() {
+                for (middle, at) in middles.iter().zip(exposures) {
+                    let wanted = lower + (upper - lower) * middle;
+                    let is_there = (wanted - at).abs() < 1e-6;
+                    hold!(is_there, "{name}: frame {index}: {axis} at {at}, not {wanted}");
+                }
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! [`Scenario`]: what one seed does to a beamline.
 use bluefly_actors::random::{Seed, Stream};
 use bluefly_protocol::{
-    beamline::{BeamlineFile, BeamlineSpec},
+    beamline::{BeamlineFile, BeamlineSpec, DeviceSpec},
     name::Name,
     scan::Spec,
 };
@@ -68,12 +68,13 @@ impl Scenario {
         let seed = Seed(seed);
         let random = &mut seed.stream("swarm", 0);
         let spec = Spec::from_value(&spec(random)).expect("it is made by its rules");
-        let beamline = beamline(random);
+        let mut beamline = beamline(random);
         let num_scans = 1 + u64::from(random.chance(0.2));
         let latency = latency(random);
         let acts = acts(random);
         let num_faults = if random.chance(0.5) { 0 } else { 1 + random.below(4) as usize };
         let faults = faults::random(random, &victims(), num_faults, SPAN);
+        expose(&mut beamline, &mut seed.stream("swarm exposures", 0));
         Self { seed, beamline, spec, num_scans, latency, acts, faults }
     }
 
@@ -99,6 +100,9 @@ impl fmt::Display for Scenario {
         let controller = self.beamline.trajectory_controllers().next();
         let max_segments = controller.map(|controller| controller.max_segments);
         writeln!(f, "lag {:?}, segments {max_segments:?}", self.beamline.publish.lag)?;
+        for detector in self.beamline.detectors() {
+            writeln!(f, "{}: {} exposures per frame", detector.name, detector.exposures_per_frame)?;
+        }
         writeln!(f, "latency {:?} to {:?}", self.latency.least, self.latency.most)?;
         for (after, act) in &self.acts {
             writeln!(f, "{after:?} {act:?}")?;
@@ -123,6 +127,22 @@ fn beamline(random: &mut Stream) -> BeamlineSpec {
     let value: Value = toml::from_str(&text).expect("the file of the swarm is TOML");
     let file = BeamlineFile::from_value(value).expect("the file of the swarm is right");
     file.try_into().expect("the file of the swarm is right")
+}
+
+/// Half of the detectors expose several times in each frame.
+fn expose(beamline: &mut BeamlineSpec, random: &mut Stream) {
+    for device in beamline.devices.values_mut() {
+        match device {
+            DeviceSpec::Detector(detector) if random.chance(0.5) => {
+                let number: u32 = *pick(random, &[2, 3, 7]);
+                detector.exposures_per_frame = number.try_into().expect("it is in range");
+            }
+            DeviceSpec::Detector(_)
+            | DeviceSpec::Motor(_)
+            | DeviceSpec::TrajectoryController(_)
+            | DeviceSpec::Generator(_) => {}
+        }
+    }
 }
 
 fn latency(random: &mut Stream) -> Latency {

@@ -11,6 +11,7 @@ use bluefly_actors::{
     supervise::Schedule,
 };
 use bluefly_protocol::{
+    exposures::ExposuresPerFrame,
     name::Name,
     trajectory::{AxisLimits, Batch, Segment},
 };
@@ -96,7 +97,8 @@ impl Beam {
     }
 
     pub(crate) async fn camera(&self) -> Result<DetectorLogic, SignalError> {
-        let record = DetectorRecord::connect(&self.connector, "sim://camera").await?;
+        let once = ExposuresPerFrame::ONE;
+        let record = DetectorRecord::connect(&self.connector, "sim://camera", once).await?;
         Ok(DetectorLogic::new(name("camera"), record, vec![name("x"), name("y")]))
     }
 

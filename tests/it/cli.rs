@@ -435,7 +435,7 @@ fn a_scan_that_cannot_be_flown_is_refused_in_one_line() {
         "0.004",
         "0.0002",
         "$.spec.constant_duration: frame 0: duration 0.0002 s is shorter than 0.000501 s, exposure \
-         and dead time",
+         and dead time of detector camera",
     );
     check_spec(
         "0.004",

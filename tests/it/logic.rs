@@ -2,7 +2,7 @@
 use crate::beam::{Beam, ROW_START, arm, ms, name, plan, row, row_back, simulate, snake};
 use bluefly_actors::{
     logic::{
-        detector::{Arm, DatasetKind, Dtype, OpenFile, Summary},
+        detector::{Arm, DatasetKind, DetectorLogic, DetectorRecord, Dtype, OpenFile, Summary},
         trajectory::Buffer,
     },
     signal::SignalError,
@@ -275,7 +275,50 @@ fn a_detector_refuses_what_it_cannot_take() {
     };
     check(arm(0, 0), "there are no frames");
     let short = Arm { frame_duration: ms(50), ..arm(0, 1) };
-    check(short, "50ms exposure and 1ms dead time exceed 50ms per frame");
+    check(
+        short,
+        "50ms exposure and 1ms dead time exceed 50ms, which a frame of 50ms has for each \
+         exposure",
+    );
+}
+
+#[test]
+fn a_detector_is_armed_for_every_exposure_of_a_frame() {
+    simulate(async {
+        let beam = Beam::with(|config| config.detectors[0].has_multiplier = true);
+        let connect = || {
+            let thrice = 3.try_into().unwrap();
+            DetectorRecord::connect(&beam.connector, "sim://camera", thrice)
+        };
+        let camera = DetectorLogic::new(name("camera"), connect().await.unwrap(), Vec::new());
+        camera.open(&plan("a.h5")).await.unwrap();
+        let text = "camera: cannot arm for frames 10 to 29: 50ms exposure and 1ms dead time exceed \
+                    33.333333ms, which a frame of 100ms has for each exposure";
+        check_fault(camera.arm(&arm(10, 20)).await, FaultClass::Rejected, text);
+        camera.arm(&Arm { exposure: ms(32), ..arm(10, 20) }).await.unwrap();
+        let DetectorRecord { driver, writer, multiplier, .. } = connect().await.unwrap();
+        let multiplier = multiplier.unwrap();
+        assert_eq!(driver.num_images.get().await, Ok(60));
+        assert_eq!(writer.position_offset.get().await, Ok(30));
+        assert_eq!(driver.acquire_period_s.get().await, Ok(0.033_333_333));
+        assert_eq!(multiplier.enable.get().await, Ok(true));
+        assert_eq!(multiplier.pulses.get().await, Ok(3));
+        assert_eq!(multiplier.step_s.get().await, Ok(0.033_333_333));
+        assert_eq!(camera.disarm().await, Ok(0));
+        camera.close().await.unwrap();
+        beam.assert_safe();
+    });
+}
+
+#[test]
+fn several_exposures_per_frame_need_a_multiplier() {
+    simulate(async {
+        let beam = Beam::new();
+        let thrice = 3.try_into().unwrap();
+        let record = DetectorRecord::connect(&beam.connector, "sim://camera", thrice).await;
+        let error = record.err().unwrap().to_string();
+        assert!(error.contains("sim://camera:PULSE1:Enable"), "{error}");
+    });
 }
 
 #[test]
@@ -335,7 +378,7 @@ fn faults_of_a_detector_are_told_in_its_words() {
     };
     let camera = || name("camera");
     let lost = faults::Fault::LoseFrame { detector: camera(), index: 7 };
-    let text = "camera: cannot bring its frames to disk: 1 frames lost with 7 of 20 on disk";
+    let text = "camera: cannot bring its frames to disk: 1 exposures lost with 7 of 20 on disk";
     check(lost, FaultClass::Lost, text);
     let fault = faults::Fault::FailArm { detector: camera() };
     let text = "camera: cannot arm for frames 0 to 19: the detector failed to arm";

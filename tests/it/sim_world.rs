@@ -10,6 +10,7 @@ use bluefly_actors::{
     signal::{Backlog, Connector, LocalFuture},
 };
 use bluefly_protocol::{
+    exposures::ExposuresPerFrame,
     fault::FaultClass,
     name::Name,
     trajectory::{AxisLimits, Batch, Segment},
@@ -390,8 +391,8 @@ fn fly_rows(detectors: usize, rows: u64, expected: u64) {
         let stage = TrajectoryLogic::new(name("stage"), record);
         stage.move_to(&[-5.0, 0.0]).await.unwrap();
         for camera in names {
-            let record =
-                DetectorRecord::connect(&connector, &format!("sim://{camera}")).await.unwrap();
+            let (address, once) = (format!("sim://{camera}"), ExposuresPerFrame::ONE);
+            let record = DetectorRecord::connect(&connector, &address, once).await.unwrap();
             let camera = DetectorLogic::new(camera, record, axes.to_vec());
             camera.open(&plan("a.h5")).await.unwrap();
             camera.arm(&arm(0, rows * 100)).await.unwrap();

@@ -160,10 +160,14 @@ class Run:
             path = Path(unquote(urlparse(resource["uri"]).path))
             key, dataset = resource["data_key"], resource["parameters"]["dataset"]
             shape = next((d["data_keys"][key]["shape"] for d in self.descriptors.values()
-                          if key in d["data_keys"]), None)
+                          if key in d["data_keys"]), None) or []
+            # An event is a row of its shape; or several rows, as many as its shape says first.
+            rows, row = self.rows[uid], shape
+            if resource["parameters"].get("join_method") == "concat":
+                rows, row = rows * shape[0], shape[1:]
             try:
                 with h5py.File(path, "r", swmr=True) as file:
-                    self.check_dataset(file[dataset], key, self.rows[uid], shape)
+                    self.check_dataset(file[dataset], key, rows, row)
             except (OSError, KeyError) as error:
                 self.findings.append(f"{path.name}: {dataset}: cannot be read: {error}")
 
@@ -179,20 +183,19 @@ class Run:
         if self.is_whole():
             self.findings.check(have == rows, f"{where}: {have} rows, stop says {rows}")
         row = [length for length in dataset.shape[1:]]
-        said = [length for length in (shape or [])]
-        self.findings.check(math.prod(row) == math.prod(said),
-                            f"{where}: rows of shape {row}, described as {said}")
+        self.findings.check(math.prod(row) == math.prod(shape),
+                            f"{where}: rows of shape {row}, described as {shape}")
         for start in range(0, rows, ROWS_AT_ONCE):
             values = dataset[start : min(start + ROWS_AT_ONCE, rows)]
             if np.issubdtype(values.dtype, np.floating):
                 missing = np.isnan(values).reshape(len(values), -1).any(axis=1)
                 if missing.any():
                     first = start + int(missing.argmax())
-                    self.findings.append(f"{where}: frame {first} is missing (NaN)")
+                    self.findings.append(f"{where}: row {first} is missing (NaN)")
                     break
         if key.endswith(UNIQUE_ID):
             unique = len(np.unique(dataset[:rows])) == rows
-            self.findings.check(unique, f"{where}: a frame is there twice")
+            self.findings.check(unique, f"{where}: a row is there twice")
 
 
 def check_master(path, findings):

@@ -118,8 +118,21 @@ class CheckScan(unittest.TestCase):
         self.found("rows of shape", images=np.zeros((NUM_FRAMES, 2, 2), "u2"))
         missing = np.zeros((NUM_FRAMES, 2, 3))
         missing[4, 1, 1] = np.nan
-        self.found("frame 4 is missing", images=missing)
+        self.found("row 4 is missing", images=missing)
         self.found("cannot be read", disturb=lambda directory: (directory / "camera.h5").unlink())
+
+    def test_several_rows_per_event_are_counted(self):
+        def concat(found):
+            for place, key, shape in [(2, "camera", [2, 2, 3]), (3, UNIQUE_ID, [2])]:
+                found[1][1]["data_keys"][key].update(shape=shape, dtype="array")
+                found[place][1]["parameters"]["join_method"] = "concat"
+        self.assertEqual(self.findings(change=concat, rows=2 * NUM_FRAMES), [])
+        self.found("6 rows, documents say 12", change=concat)
+        self.found("13 rows, stop says 12", change=concat, rows=2 * NUM_FRAMES + 1)
+        self.found("11 committed, documents say 12", change=concat, rows=2 * NUM_FRAMES,
+                   committed=2 * NUM_FRAMES - 1)
+        again = [*range(2 * NUM_FRAMES - 1), 0]
+        self.found("is there twice", change=concat, rows=2 * NUM_FRAMES, unique_ids=again)
 
     def test_a_file_whose_frames_nothing_numbers_is_found(self):
         def rename(found):

@@ -11,7 +11,10 @@ use crate::{
     storage::{AxisPlan, DetectorLink, MasterPlan},
 };
 use bluefly_protocol::{
-    document::{DataKey, DescriptorInfo, ObjectHints, ResourceInfo, RunInfo, StartHints},
+    document::{
+        DataKey, DescriptorInfo, JoinMethod, ObjectHints, ResourceInfo, RunInfo, StartHints,
+    },
+    exposures::ExposuresPerFrame,
     fault::{Fault, FaultClass},
     name::Name,
     plan::ScanPlan,
@@ -135,15 +138,31 @@ fn declare(
             let key = key(name, dataset);
             let source = format!("file://{}#{}", file.path.display(), dataset.path);
             let numpy = numpy(dataset.dtype);
-            let data_key = DataKey::stream(name.as_str(), &source, numpy, &dataset.shape);
+            let (shape, join_method) = event_shape(dataset, file.exposures_per_frame);
+            let data_key = DataKey::stream(name.as_str(), &source, numpy, &shape);
             descriptor.data_keys.insert(key.clone(), data_key);
             let chunk = [dataset.rows_per_chunk];
             let chunk_shape = chunk.iter().chain(&dataset.shape).copied().collect();
             let dataset = dataset.path.clone();
-            resources.push(ResourceInfo { data_key: key, uri: uri.clone(), dataset, chunk_shape });
+            resources.push(ResourceInfo {
+                data_key: key,
+                uri: uri.clone(),
+                dataset,
+                chunk_shape,
+                join_method,
+            });
         }
     }
     Ok(Declare { descriptor, resources })
+}
+
+/// What an event has of a dataset: a row, or the rows of all exposures of its frame.
+fn event_shape(dataset: &Dataset, per_frame: ExposuresPerFrame) -> (Vec<u64>, JoinMethod) {
+    let row = dataset.shape.clone();
+    if per_frame == ExposuresPerFrame::ONE {
+        return (row, JoinMethod::Stack);
+    }
+    ([u64::from(per_frame.get())].into_iter().chain(row).collect(), JoinMethod::Concat)
 }
 
 /// The location of a file as documents give it: `file://localhost/absolute/path`.
@@ -190,6 +209,7 @@ async fn create_master(
             file: relative.to_string_lossy().into_owned(),
             dataset: dataset.path.clone(),
             row_rank: dataset.shape.len(),
+            exposures_per_frame: file.exposures_per_frame,
         })
     });
     let clock = &beamline.clock;

@@ -16,8 +16,9 @@ use bluefly_protocol::{
 use futures_util::future::{LocalBoxFuture, select_all};
 use std::{rc::Rc, sync::Arc, time::Duration};
 
-/// Frames that may wait before they are collected ahead of the period.
-const EARLY_ROWS: u64 = 1_024;
+/// Exposures of one detector that may wait before they are collected ahead of the period: detectors
+/// remember few.
+const EARLY_EXPOSURES: u64 = 1_024;
 /// How long an append may take: as long as the controller follows what it has.
 const APPEND_WITHIN: Duration = Duration::from_hours(24);
 
@@ -80,6 +81,9 @@ impl Flight {
         let mut feeding: LocalBoxFuture<'static, Fault> =
             if watch.is_fed { Box::pin(std::future::pending()) } else { self.feed() };
         let mut next_collection = clock.now() + self.beamline.settings.collect_period;
+        let timings = self.beamline.capabilities.detectors.values();
+        let most = timings.map(|timing| timing.exposures_per_frame.get()).max().unwrap_or(1);
+        let early_frames = (EARLY_EXPOSURES / u64::from(most)).max(1);
         loop {
             self.hear(&mut watch)?;
             if watch.is_over() {
@@ -87,7 +91,7 @@ impl Flight {
             }
             if self.collection.is_none()
                 && (clock.now() >= next_collection
-                    || self.tally.complete() >= self.harvest.read + EARLY_ROWS)
+                    || self.tally.complete() >= self.harvest.read + early_frames)
             {
                 next_collection = clock.now() + self.beamline.settings.collect_period;
                 self.collection = self.collect();

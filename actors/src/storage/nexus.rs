@@ -1,4 +1,5 @@
 //! The `NeXus` master of a run: written complete and closed before the run, finished after it.
+use bluefly_protocol::exposures::ExposuresPerFrame;
 use std::{fmt, path::PathBuf};
 
 /// Setpoints in the order in which frames are taken: each item has one vector per axis, all equally
@@ -41,6 +42,8 @@ pub struct DetectorLink {
     pub dataset: String,
     /// Dimensions of one row: 0 for a number, 2 for an image.
     pub row_rank: usize,
+    /// How many rows belong to a frame.
+    pub exposures_per_frame: ExposuresPerFrame,
 }
 
 /// What is known only at the end of a run.

@@ -5,6 +5,7 @@ use super::{
     nexus::{DetectorLink, MasterEnd, MasterPlan, Setpoints},
     plan::Element,
 };
+use bluefly_protocol::exposures::ExposuresPerFrame;
 use hdf5::{Dataset, File, Group, Result, types::FixedUnicode};
 use std::path::Path;
 
@@ -69,11 +70,15 @@ fn write_setpoints(axes: &[(String, Dataset)], setpoints: Setpoints) -> Result<(
     Ok(())
 }
 
-/// `NXdata` with a link to the stream file, which need not exist yet, and to the setpoints.
+/// `NXdata` with a link to the stream file, which need not exist yet; and to the setpoints, if each of
+/// them belongs to one row.
 fn create_detector(file: &File, link: &DetectorLink, axes: &[(String, Dataset)]) -> Result<()> {
     let group = layout::create_group(file, &format!("/entry/{}", link.name), "NXdata")?;
     layout::set_text(&group, "signal", "data")?;
     group.link_external(&link.file, &link.dataset, "data")?;
+    let per_frame = link.exposures_per_frame;
+    group.new_attr::<u32>().create("exposures_per_frame")?.write_scalar(&per_frame.get())?;
+    let axes = if per_frame == ExposuresPerFrame::ONE { axes } else { &[] };
     // One dimension of frames: a single axis scales it, several describe it.
     let frames = if let [(name, _)] = axes { name } else { "." };
     let names = [frames].into_iter().chain(std::iter::repeat_n(".", link.row_rank));

@@ -3,7 +3,7 @@ use super::error::StorageError;
 use std::path::PathBuf;
 
 /// One stream file: where it is and which columns it holds. Row `i` of every column belongs to
-/// frame `i` of the run.
+/// exposure `i` of the run: to frame `i`, if there is one exposure in each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamPlan {
     /// The file to create. It must not exist.

@@ -119,6 +119,8 @@ fn detector(key: &str, name: Name, table: &DetectorTable) -> Result<DetectorSpec
         trigger: trigger(&format!("{key}.trigger"), &table.trigger)?,
         dead_time: duration(&dead_time_key, &table.dead_time, Duration::ZERO..=HOUR)?,
         exposure: table.exposure.as_ref().map(exposure).transpose()?,
+        exposures_per_frame: (table.exposures_per_frame.try_into())
+            .map_err(at(format!("{key}.exposures_per_frame")))?,
         frame_timeout: duration(
             &timeout_key,
             &table.frame_timeout,

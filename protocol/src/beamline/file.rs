@@ -132,6 +132,8 @@ pub struct DetectorTable {
     pub dead_time: Quantity,
     #[serde(default)]
     pub exposure: Option<Quantity>,
+    #[serde(default = "one")]
+    pub exposures_per_frame: u32,
     #[serde(default = "five_seconds")]
     pub frame_timeout: Quantity,
 }
@@ -310,6 +312,10 @@ fn four_seconds() -> Quantity {
 
 fn five_seconds() -> Quantity {
     quantity("5 s")
+}
+
+const fn one() -> u32 {
+    1
 }
 
 const fn three() -> u32 {

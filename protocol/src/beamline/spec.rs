@@ -1,6 +1,6 @@
 //! [`BeamlineSpec`]: a beamline whose names are unique, references resolved and units parsed.
 use super::{Address, PathTemplate};
-use crate::{name::Name, trajectory::AxisLimits};
+use crate::{exposures::ExposuresPerFrame, name::Name, trajectory::AxisLimits};
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 /// A checked beamline. Made from a [`super::BeamlineFile`] alone.
@@ -215,8 +215,11 @@ pub struct DetectorSpec {
     pub trigger: Trigger,
     /// Time after an exposure before the next may start.
     pub dead_time: Duration,
-    /// Time for which it exposes; frame duration less dead time if absent.
+    /// Time for which it exposes; if absent, all of the time from one exposure to the next, less
+    /// dead time.
     pub exposure: Option<Duration>,
+    /// How often it exposes in each frame of a scan; each exposure is a row of its file.
+    pub exposures_per_frame: ExposuresPerFrame,
     /// How long after its trigger a frame may arrive before it counts as lost.
     pub frame_timeout: Duration,
 }
@@ -246,7 +249,8 @@ pub struct SimSpec {
 /// What one simulated device does wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SimDeviceSpec {
-    /// Triggers that a detector misses, counted from 0 since it came up; rising.
+    /// Triggers that a detector misses, one for each exposure, counted from 0 since it came up;
+    /// rising.
     pub lose_frames: Vec<u64>,
 }
 

@@ -1,5 +1,6 @@
 //! One rule, one line: a change to a file that is right, and what is said of it.
 use super::*;
+use crate::exposures::ExposuresPerFrame;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -64,6 +65,9 @@ fn a_right_file_is_read() {
     let camera = spec.detectors().next().unwrap();
     assert_eq!(camera.dead_time, Duration::from_micros(500));
     assert_eq!(camera.frame_bytes(), 48 * 64 * 2);
+    assert_eq!(camera.exposures_per_frame, ExposuresPerFrame::ONE);
+    let spec = changed("device.camera.exposures_per_frame", json!(3)).unwrap();
+    assert_eq!(spec.detectors().next().unwrap().exposures_per_frame.get(), 3);
     assert_eq!(spec.trajectory_controllers().next().unwrap().axes.len(), 2);
     assert_eq!(spec.generators().next().unwrap().name.as_str(), "generator");
     assert_eq!(spec.motors().count(), 2);
@@ -129,6 +133,11 @@ fn wrong_types_are_named() {
          generator",
     );
     refused("supervision.max_restarts", json!(-1), "invalid value: integer -1, expected u32");
+    let exposures = |value, text| refused("device.camera.exposures_per_frame", value, text);
+    exposures(json!(-1), "invalid value: integer -1, expected u32");
+    exposures(json!(1e9), "invalid type: floating point 1000000000.0, expected u32");
+    exposures(json!(1.5), "invalid type: floating point 1.5, expected u32");
+    exposures(json!("three"), "invalid type: string \"three\", expected u32");
 }
 
 #[test]
@@ -227,6 +236,13 @@ fn numbers_that_mean_nothing_are_refused() {
         json!([0, 64]),
         "device.camera.shape[0]: 0 is out of range: must be 1 to 65536",
     );
+    for number in [0, 1_001, 1_000_000_000] {
+        refused(
+            "device.camera.exposures_per_frame",
+            json!(number),
+            &format!("{number} is out of range: must be 1 to 1000"),
+        );
+    }
     refused("device.x.precision", json!(16), "16 is out of range: must be 0 to 15");
     refused("device.motion.max_segments", json!(3), "3 is out of range: must be 100 to 1000000");
     refused(

@@ -1,6 +1,7 @@
 //! The rules of the event model and of its consumers that a type cannot say.
 use super::{
-    ComposeError, Configuration, DataKey, DescriptorInfo, Dtype, ObjectHints, ResourceInfo, Rows,
+    ComposeError, Configuration, DataKey, DescriptorInfo, Dtype, JoinMethod, ObjectHints,
+    ResourceInfo, Rows,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -159,9 +160,17 @@ pub(super) fn resource(info: &ResourceInfo, data_key: &DataKey) -> Result<(), Co
     if info.dataset.is_empty() {
         return refused("dataset", format!("{:?}", info.dataset), "must name a data set");
     }
-    let (entries, most) = (&info.chunk_shape, data_key.shape.len() + 1);
+    let (entries, rank) = (&info.chunk_shape, data_key.shape.len());
+    let most = match info.join_method {
+        JoinMethod::Stack => rank + 1,
+        JoinMethod::Concat if data_key.shape.first().is_none_or(|&rows| rows == 0) => {
+            let shape = format!("concat of shape {:?}", data_key.shape);
+            return refused("join_method", shape, "must have rows: the first of the key's shape");
+        }
+        JoinMethod::Concat => rank,
+    };
     if entries.is_empty() || entries.len() > most || entries.contains(&0) {
-        let rule = "must be rows, then at most the key's shape, each at least 1";
+        let rule = "must be rows, then at most the shape of one, each at least 1";
         return refused("chunk_shape", format!("{entries:?}"), rule);
     }
     Ok(())

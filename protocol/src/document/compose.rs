@@ -1,8 +1,8 @@
 //! [`RunComposer`]: makes the documents of one run.
 use super::{
     ComposeError, Configuration, DataKey, Descriptor, Document, EventPage, ExitStatus,
-    Hdf5Parameters, IndexRange, ObjectHints, Start, StartHints, Stop, StreamDatum, StreamResource,
-    check,
+    Hdf5Parameters, IndexRange, JoinMethod, ObjectHints, Start, StartHints, Stop, StreamDatum,
+    StreamResource, check,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -39,6 +39,7 @@ pub struct ResourceInfo {
     pub dataset: String,
     /// Rows in a chunk, then the shape of one.
     pub chunk_shape: Vec<u64>,
+    pub join_method: JoinMethod,
 }
 
 /// The next rows of a stream: all its external keys have them, and its columns are here.
@@ -177,7 +178,7 @@ impl<F: FnMut() -> String> RunComposer<F> {
             parameters: Hdf5Parameters {
                 dataset: info.dataset,
                 chunk_shape: info.chunk_shape,
-                join_method: Some("stack".to_owned()),
+                join_method: Some(info.join_method),
             },
         }))
     }

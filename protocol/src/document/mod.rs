@@ -19,7 +19,7 @@ pub use compose::{DescriptorInfo, Outcome, ResourceInfo, Rows, RunComposer, RunI
 pub use error::ComposeError;
 pub use types::{
     Configuration, DataKey, Descriptor, Dtype, EventPage, ExitStatus, External, Hdf5Parameters,
-    IndexRange, LimitRange, Limits, ObjectHints, Start, StartHints, Stop, StreamDatum,
+    IndexRange, JoinMethod, LimitRange, Limits, ObjectHints, Start, StartHints, Stop, StreamDatum,
     StreamResource,
 };
 

@@ -72,6 +72,7 @@ fn resource(key: &str, chunk_shape: &[u64]) -> ResourceInfo {
         uri: "file://localhost/data/run.h5".to_owned(),
         dataset: format!("/entry/{key}"),
         chunk_shape: chunk_shape.to_vec(),
+        join_method: JoinMethod::Stack,
     }
 }
 
@@ -250,11 +251,20 @@ fn wrong_resources_are_refused() {
         let text = format!("resource of \"camera_stamp\": uri {uri} {rule}");
         check(ResourceInfo { uri: uri.to_owned(), ..stamp() }, &text);
     }
-    let rule = "must be rows, then at most the key's shape, each at least 1";
+    let rule = "must be rows, then at most the shape of one, each at least 1";
     for chunks in [vec![], vec![0], vec![1, 1]] {
         let text = format!("resource of \"camera_stamp\": chunk_shape {chunks:?} {rule}");
         check(ResourceInfo { chunk_shape: chunks, ..stamp() }, &text);
     }
+    // The key's shape is [4, 5]: four rows of five an event.
+    let concat = |info: ResourceInfo| ResourceInfo { join_method: JoinMethod::Concat, ..info };
+    let text = format!("resource of \"camera\": chunk_shape [1, 5, 5] {rule}");
+    check(concat(resource("camera", &[1, 5, 5])), &text);
+    check(
+        concat(stamp()),
+        "resource of \"camera_stamp\": join_method concat of shape [] must have rows: the first of \
+         the key's shape",
+    );
     check(
         ResourceInfo { dataset: String::new(), ..stamp() },
         "resource of \"camera_stamp\": dataset \"\" must name a data set",

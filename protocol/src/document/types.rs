@@ -195,9 +195,19 @@ pub struct Hdf5Parameters {
     /// Path of the data set in the file.
     pub dataset: String,
     pub chunk_shape: Vec<u64>,
-    /// `stack`: row after row of the key's shape.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub join_method: Option<String>,
+    pub join_method: Option<JoinMethod>,
+}
+
+/// How the rows of a data set make up events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JoinMethod {
+    /// Each row is an event, of the key's shape.
+    #[default]
+    Stack,
+    /// An event has as many rows as the key's shape says first; the others are the shape of a row.
+    Concat,
 }
 
 /// Rows that can be read.

@@ -232,7 +232,7 @@ fn a_spec_that_cannot_be_flown_is_rejected_and_the_session_stays() {
         check(
             &line("x", 4.0, 0.001),
             "$.spec.constant_duration: frame 0: duration 0.001 s is shorter than 0.006 s, \
-             exposure and dead time",
+             exposure and dead time of detector camera",
         )
         .await;
         check(

@@ -6,6 +6,7 @@ mod durations;
 mod frames;
 mod life;
 mod pause;
+mod rates;
 mod requests;
 mod rig;
 mod shutdown;

@@ -289,43 +289,51 @@ impl Rig {
         values.map(|value| value.as_f64().unwrap()).collect()
     }
 
-    /// How much of a frame is over in the middle of its exposure: where a file has the axes.
-    fn middle(&self, detector: &str, stack: &Stack) -> f64 {
+    /// How much of a frame is over in the middle of each exposure: where a file has the axes.
+    fn middles(&self, detector: &str, stack: &Stack) -> Vec<f64> {
         let timing = &self.process.beamline.capabilities.detectors[&name(detector)];
         let first = stack.frames(0..1);
-        first.duration_s().map_or(0.5, |durations| {
-            let exposure = timing.exposure_within(Duration::from_secs_f64(durations[0]));
-            exposure.as_secs_f64() / 2.0 / durations[0]
+        first.duration_s().map_or(vec![0.5], |durations| {
+            let frame = Duration::from_secs_f64(durations[0]);
+            let (per_frame, exposure) = (timing.exposures_per_frame, timing.exposure_within(frame));
+            let middle = |i| per_frame.period(frame) * i + exposure / 2;
+            (0..per_frame.get()).map(|i| middle(i).as_secs_f64() / durations[0]).collect()
         })
     }
 
     fn assert_frames(&self, (detector, path): (&str, &Path), stack: &Stack, frames: u64) {
-        let middle = self.middle(detector, stack);
+        let middles = self.middles(detector, stack);
+        let rows = frames * middles.len() as u64;
         let file = self.memory.file(path).unwrap();
         assert!(file.is_closed, "{}", path.display());
-        assert!(file.committed >= frames, "{}: {} rows", path.display(), file.committed);
+        assert!(file.committed >= rows, "{}: {} rows", path.display(), file.committed);
         let column = |suffix: &str| {
             let columns = &file.plan.columns;
             let found = columns.iter().position(|column| column.dataset.ends_with(suffix));
             found.map(|column| (&file.columns[column], columns[column].row_len() as usize)).unwrap()
         };
         let (ColumnData::U16(pixels), row) = column("/data") else { panic!("pixels are u16") };
-        for index in 0..frames as usize {
+        for index in 0..rows as usize {
             assert_eq!(usize::from(pixels[index * row]), index % 65_536, "{}", path.display());
         }
         let (ColumnData::F64(totals), _) = column("/StatsTotal") else { panic!("totals are f64") };
-        assert_eq!(&self.published(&format!("{detector}_total")), &totals[..frames as usize]);
+        let totals =
+            totals[..rows as usize].chunks(middles.len()).map(|all| all.iter().sum::<f64>());
+        assert_eq!(self.published(&format!("{detector}_total")), totals.collect::<Vec<_>>());
         let expected = stack.frames(0..frames);
         for (axis, name) in stack.axes().iter().enumerate() {
             let (ColumnData::F64(positions), _) = column(&format!("/{name}")) else {
                 panic!("positions are f64")
             };
             let bounds = expected.lower()[axis].iter().zip(&expected.upper()[axis]);
-            for (index, ((lower, upper), taken)) in bounds.zip(positions).enumerate() {
-                // Exactly there: a frame that was taken while the motion slowed down is not.
-                let wanted = lower + (upper - lower) * middle;
-                let is_there = (wanted - taken).abs() < 1e-6;
-                assert!(is_there, "{detector}: frame {index}: {name} at {taken}, not {wanted}");
+            let exposures = bounds.zip(positions.chunks(middles.len()));
+            for (index, ((lower, upper), exposures)) in exposures.enumerate() {
+                for (middle, taken) in middles.iter().zip(exposures) {
+                    // Exactly there: a frame that was taken while the motion slowed down is not.
+                    let wanted = lower + (upper - lower) * middle;
+                    let is_there = (wanted - taken).abs() < 1e-6;
+                    assert!(is_there, "{detector}: frame {index}: {name} at {taken}, not {wanted}");
+                }
             }
         }
     }

@@ -220,6 +220,13 @@ fn a_nexus_master_links_to_streams_and_is_finished_in_place() {
     let (master, stream_path) = (directory.path().join("run.nxs"), directory.path().join("a.h5"));
     let windows = [vec![vec![0.5, 1.5], vec![7.0, 7.0]], vec![vec![2.5], vec![8.0]]];
     let axis = |name: &str| AxisPlan { name: name.to_owned(), units: "mm".to_owned() };
+    let link = |name: &str, exposures: u32| DetectorLink {
+        name: name.to_owned(),
+        file: "a.h5".to_owned(),
+        dataset: "/entry/detector/data".to_owned(),
+        row_rank: 2,
+        exposures_per_frame: exposures.try_into().unwrap(),
+    };
     let plan_master = MasterPlan {
         path: master.clone(),
         title: "a scan".to_owned(),
@@ -228,12 +235,7 @@ fn a_nexus_master_links_to_streams_and_is_finished_in_place() {
         scan_shape: vec![1, 3],
         axes: vec![axis("x"), axis("y")],
         setpoints: Box::new(windows.into_iter()),
-        detectors: vec![DetectorLink {
-            name: "camera".to_owned(),
-            file: "a.h5".to_owned(),
-            dataset: "/entry/detector/data".to_owned(),
-            row_rank: 2,
-        }],
+        detectors: vec![link("camera", 1), link("diode", 2)],
     };
     let end = MasterEnd {
         end_time: "2026-01-01T00:00:03Z".to_owned(),
@@ -271,4 +273,15 @@ fn a_nexus_master_links_to_streams_and_is_finished_in_place() {
     assert_eq!(images.shape(), [2, 2, 3]);
     assert_eq!(ColumnData::U16(images.read_raw().unwrap()), rows(0, 2, 0).columns[2]);
     assert_eq!(text_attribute(&file.group("entry").unwrap(), "default"), "camera");
+    for (name, expected) in [("camera", 1), ("diode", 2)] {
+        let attribute = file.group("entry").unwrap().group(name).unwrap();
+        let attribute = attribute.attr("exposures_per_frame").unwrap();
+        assert_eq!(attribute.read_scalar::<u32>().unwrap(), expected, "{name}");
+    }
+    // There is no row for each setpoint, nor a setpoint for each row.
+    assert!(file.dataset("/entry/diode/x_set").is_err());
+    let scales = file.group("/entry/diode").unwrap().attr("axes").unwrap();
+    let scales: Vec<VarLenUnicode> = scales.read_raw().unwrap();
+    assert_eq!(scales.iter().map(VarLenUnicode::as_str).collect::<Vec<_>>(), [".", ".", "."]);
+    assert_eq!(file.dataset("/entry/diode/data").unwrap().shape(), [2, 2, 3]);
 }

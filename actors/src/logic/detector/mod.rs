@@ -2,13 +2,14 @@
 mod record;
 
 pub use record::{
-    DetectorRecord, DetectorState, DriverRecord, Dtype, ImageMode, StatsRecord, TriggerMode,
-    WriteStatus, WriterRecord,
+    DetectorRecord, DetectorState, DriverRecord, Dtype, ImageMode, MultiplierRecord, StatsRecord,
+    TriggerMode, WriteStatus, WriterRecord,
 };
 
 use super::{Task, signed};
 use crate::signal::{Backlog, SignalR};
 use bluefly_protocol::{
+    exposures::{Exposures, ExposuresPerFrame},
     fault::{Fault, FaultClass},
     name::Name,
 };
@@ -42,7 +43,7 @@ pub enum DatasetKind {
     Position,
 }
 
-/// One dataset of a file, with one row per frame.
+/// One dataset of a file, with one row per exposure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataset {
     pub name: String,
@@ -64,6 +65,8 @@ pub struct OpenFile {
     pub path: PathBuf,
     pub run_uid: String,
     pub datasets: Vec<Dataset>,
+    /// How many rows belong to a frame.
+    pub exposures_per_frame: ExposuresPerFrame,
     /// Frames on disk without a hole from index 0, when this was made.
     pub frames_on_disk: u64,
 }
@@ -75,15 +78,16 @@ impl OpenFile {
     }
 }
 
-/// What a detector is armed for.
+/// What a detector is armed for. Frames are those of the scan, however often it exposes in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arm {
-    /// Index at which the frame of the first trigger lands.
+    /// Index in the run of the first frame.
     pub first_index: u64,
-    /// Number of triggers that will come, at least one.
+    /// Number of frames that will come, at least one.
     pub frames: u64,
-    /// Time from one trigger to the next.
+    /// Time from one frame to the next, at least.
     pub frame_duration: Duration,
+    /// Of each exposure.
     pub exposure: Duration,
 }
 
@@ -91,22 +95,25 @@ pub struct Arm {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
     pub first_index: u64,
-    /// Sum of the pixels.
+    /// Sum of the pixels, over all exposures of the frame.
     pub total: Vec<f64>,
-    /// When the exposure began, seconds since 1970-01-01T00:00:00Z.
+    /// When the first exposure began, seconds since 1970-01-01T00:00:00Z.
     pub timestamp_s: Vec<f64>,
 }
 
 /// Arms one detector and follows its frames to the disk.
+///
+/// Whoever asks speaks of frames of the scan, the hardware of exposures, which are rows of its file:
+/// this is where the one becomes the other, by [`ExposuresPerFrame`].
 pub struct DetectorLogic {
     device: Name,
     record: DetectorRecord,
     /// The axes whose positions its file has.
     axes: Vec<Name>,
-    /// Frames that are on disk once everything armed is.
-    target: Cell<u64>,
-    /// Frames that were written once everything armed is, those before a rewind among them.
-    written: Cell<u64>,
+    /// Exposures that are on disk once everything armed is.
+    target: Cell<Exposures>,
+    /// Exposures that were written once everything armed is, those before a rewind among them.
+    written: Cell<Exposures>,
 }
 
 /// How long a driver or writer may take to change its state.
@@ -115,7 +122,8 @@ const WITHIN: Duration = Duration::from_secs(10);
 impl DetectorLogic {
     /// `axes`: those whose positions the file writer has as attributes of each frame.
     pub const fn new(device: Name, record: DetectorRecord, axes: Vec<Name>) -> Self {
-        Self { device, record, axes, target: Cell::new(0), written: Cell::new(0) }
+        let (target, written) = (Cell::new(Exposures(0)), Cell::new(Exposures(0)));
+        Self { device, record, axes, target, written }
     }
 
     /// Stops acquiring, and tells of a file that is still open so that it can be adopted or closed.
@@ -169,24 +177,34 @@ impl DetectorLogic {
         self.open_file(task).await
     }
 
-    /// Gets ready for `arm.frames` triggers; resolves once triggers would be taken.
+    /// Gets ready for the triggers of `arm.frames` frames; resolves once they would be taken.
     ///
-    /// Fails as rejected if a frame is shorter than exposure and dead time together.
+    /// Fails as rejected if a frame is too short for all of its exposures and dead times.
     pub async fn arm(&self, arm: &Arm) -> Result<(), Fault> {
         let last = arm.first_index + arm.frames.saturating_sub(1);
         let operation = format!("arm for frames {} to {last}", arm.first_index);
         let task = self.task(&operation);
         self.check_arm(task, arm).await?;
+        let per_frame = self.record.exposures_per_frame;
+        let (first, count) = (per_frame.of(arm.first_index), per_frame.of(arm.frames));
+        let period_s = per_frame.period(arm.frame_duration).as_secs_f64();
+        if let Some(multiplier) = &self.record.multiplier {
+            // Pulses of a frame that was cut short must not be taken for those to come.
+            task.done(multiplier.enable.put(false).await)?;
+            task.done(multiplier.pulses.put(i64::from(per_frame.get())).await)?;
+            task.done(multiplier.step_s.put(period_s).await)?;
+            task.done(multiplier.enable.put(true).await)?;
+        }
         let driver = &self.record.driver;
         task.done(driver.image_mode.put(ImageMode::Multiple).await)?;
         task.done(driver.trigger_mode.put(TriggerMode::External).await)?;
-        task.done(driver.num_images.put(signed(arm.frames)).await)?;
+        task.done(driver.num_images.put(signed(count.0)).await)?;
         task.done(driver.acquire_time_s.put(arm.exposure.as_secs_f64()).await)?;
-        task.done(driver.acquire_period_s.put(arm.frame_duration.as_secs_f64()).await)?;
-        task.done(self.record.writer.position_offset.put(signed(arm.first_index)).await)?;
-        self.target.set(arm.first_index + arm.frames);
+        task.done(driver.acquire_period_s.put(period_s).await)?;
+        task.done(self.record.writer.position_offset.put(signed(first.0)).await)?;
+        self.target.set(per_frame.of(arm.first_index + arm.frames));
         let written = self.read_count(task, &self.record.writer.num_captured).await?;
-        self.written.set(written + arm.frames);
+        self.written.set(Exposures(written + count.0));
         task.done(driver.acquire.send(true).await)?;
         let settled =
             |state: &DetectorState| matches!(state, DetectorState::Waiting | DetectorState::Error);
@@ -223,9 +241,9 @@ impl DetectorLogic {
                 }
                 fault = &mut flushing => return Err(fault),
                 frames = frames.next() => {
-                    let frames = task.done(frames)?.value.unsigned_abs();
-                    progress(frames);
-                    if frames >= self.target.get() {
+                    let exposures = Exposures(task.done(frames)?.value.unsigned_abs());
+                    progress(self.record.exposures_per_frame.whole_frames(exposures));
+                    if exposures >= self.target.get() {
                         return Ok(());
                     }
                 }
@@ -244,7 +262,8 @@ impl DetectorLogic {
     async fn flush_when_written(&self, task: Task<'_>) -> Fault {
         let flushed = async {
             let mut written = self.record.writer.num_captured.observe(Backlog::Latest);
-            while task.done(written.next().await)?.value.unsigned_abs() < self.written.get() {}
+            let all = self.written.get();
+            while Exposures(task.done(written.next().await)?.value.unsigned_abs()) < all {}
             self.flush(task).await
         };
         match flushed.await {
@@ -260,7 +279,7 @@ impl DetectorLogic {
         self.stop_acquiring(task).await?;
         self.flush(task).await?;
         self.check_written(task).await?;
-        self.read_count(task, &self.record.writer.frames_on_disk).await
+        self.read_frames_on_disk(task).await
     }
 
     /// Closes the file, if one is open; resolves when it is complete on disk.
@@ -284,13 +303,16 @@ impl DetectorLogic {
         // Last: a slot that still has its index now had its values when they were read.
         let index = task.done(stats.index.get().await)?;
         let mut summary = Summary { first_index: frames.start, ..Summary::default() };
+        let per_frame = self.record.exposures_per_frame;
         for frame in frames {
-            let Some(slot) = ring_slot(&index, frame) else {
+            let exposures = per_frame.of(frame).0..per_frame.of(frame + 1).0;
+            let slots = exposures.map(|exposure| ring_slot(&index, exposure));
+            let slots = slots.collect::<Option<Vec<usize>>>().ok_or_else(|| {
                 let reason = format!("frame {frame} is not in a ring of {}", index.len());
-                return Err(task.fault(FaultClass::Lost, reason));
-            };
-            summary.total.push(total[slot]);
-            summary.timestamp_s.push(timestamp_s[slot]);
+                task.fault(FaultClass::Lost, reason)
+            })?;
+            summary.total.push(slots.iter().map(|slot| total[*slot]).sum());
+            summary.timestamp_s.extend(slots.first().map(|slot| timestamp_s[*slot]));
         }
         Ok(summary)
     }
@@ -305,9 +327,12 @@ impl DetectorLogic {
         if frames == 0 {
             return Err(task.fault(FaultClass::Rejected, "there are no frames"));
         }
-        if exposure + dead_time > frame_duration {
+        let per_frame = self.record.exposures_per_frame;
+        let period = per_frame.period(frame_duration);
+        if exposure + dead_time > period {
             let reason = format!(
-                "{exposure:?} exposure and {dead_time:?} dead time exceed {frame_duration:?} per frame"
+                "{exposure:?} exposure and {dead_time:?} dead time exceed {period:?}, which a \
+                 frame of {frame_duration:?} has for each exposure"
             );
             return Err(task.fault(FaultClass::Rejected, reason));
         }
@@ -344,7 +369,8 @@ impl DetectorLogic {
             path: task.done(writer.full_file_name.get().await)?.into(),
             run_uid: task.done(writer.run_uid.get().await)?,
             datasets: datasets(&frame, &self.axes),
-            frames_on_disk: self.read_count(task, &writer.frames_on_disk).await?,
+            exposures_per_frame: self.record.exposures_per_frame,
+            frames_on_disk: self.read_frames_on_disk(task).await?,
         })
     }
 
@@ -379,9 +405,9 @@ impl DetectorLogic {
     }
 
     async fn lost_fault(&self, task: Task<'_>, dropped: i64) -> Result<Fault, Fault> {
-        let frames = self.read_count(task, &self.record.writer.frames_on_disk).await?;
-        let target = self.target.get();
-        let reason = format!("{dropped} frames lost with {frames} of {target} on disk");
+        let exposures = self.read_count(task, &self.record.writer.frames_on_disk).await?;
+        let Exposures(target) = self.target.get();
+        let reason = format!("{dropped} exposures lost with {exposures} of {target} on disk");
         Ok(task.fault(FaultClass::Lost, reason))
     }
 
@@ -398,6 +424,11 @@ impl DetectorLogic {
         let columns = self.read_count(task, &driver.size_x).await?;
         let dtype = task.done(driver.data_type.get().await)?;
         Ok(FrameShape { shape: vec![rows, columns], dtype })
+    }
+
+    async fn read_frames_on_disk(&self, task: Task<'_>) -> Result<u64, Fault> {
+        let exposures = self.read_count(task, &self.record.writer.frames_on_disk).await?;
+        Ok(self.record.exposures_per_frame.whole_frames(Exposures(exposures)))
     }
 
     async fn read_count(&self, task: Task<'_>, signal: &SignalR<i64>) -> Result<u64, Fault> {
@@ -434,8 +465,8 @@ fn datasets(frame: &FrameShape, axes: &[Name]) -> Vec<Dataset> {
     datasets
 }
 
-/// Where in a ring the values of `frame` are.
-fn ring_slot(index: &Arc<[f64]>, frame: u64) -> Option<usize> {
-    let slot = usize::try_from(frame.checked_rem(index.len() as u64)?).ok()?;
-    (index[slot] == frame as f64).then_some(slot)
+/// Where in a ring the values of an exposure are.
+fn ring_slot(index: &Arc<[f64]>, exposure: u64) -> Option<usize> {
+    let slot = usize::try_from(exposure.checked_rem(index.len() as u64)?).ok()?;
+    (index[slot] == exposure as f64).then_some(slot)
 }

@@ -1,5 +1,6 @@
 //! [`DetectorRecord`]: the signals of an areaDetector driver with its HDF writer and statistics.
 use crate::signal::{Connector, SignalError, SignalR, SignalRW, SignalX, choices};
+use bluefly_protocol::exposures::ExposuresPerFrame;
 use std::sync::Arc;
 
 choices! {
@@ -64,7 +65,7 @@ pub struct DriverRecord {
     /// Exposure, seconds.
     pub acquire_time_s: SignalRW<f64>,
     pub acquire_period_s: SignalRW<f64>,
-    /// Triggers taken since it was armed.
+    /// Triggers taken since it was armed, one for each exposure.
     pub array_counter: SignalR<i64>,
     pub state: SignalR<DetectorState>,
     /// What went wrong, in the driver's words.
@@ -101,7 +102,7 @@ pub struct WriterRecord {
     pub swmr_mode: SignalRW<bool>,
     /// Opens at the first frame; an error is then forgotten, so it stays off.
     pub lazy_open: SignalRW<bool>,
-    /// The index at which the next frame lands.
+    /// The index at which the next exposure lands.
     pub position_offset: SignalRW<i64>,
 }
 
@@ -115,20 +116,55 @@ pub struct StatsRecord {
     pub timestamp_s: SignalR<Arc<[f64]>>,
 }
 
+/// The signals of a pulse multiplier, `:PULSE1:`: it stands before the detector and makes several
+/// triggers of each that comes, as the PULSE block of a PandA does.
+pub struct MultiplierRecord {
+    /// False: no pulse comes, and those under way are forgotten.
+    pub enable: SignalRW<bool>,
+    /// Pulses for each trigger, the first at once.
+    pub pulses: SignalRW<i64>,
+    /// From the start of a pulse to the start of the next, seconds.
+    pub step_s: SignalRW<f64>,
+}
+
 /// The signals of one detector.
 pub struct DetectorRecord {
     pub driver: DriverRecord,
     pub writer: WriterRecord,
     pub stats: StatsRecord,
+    pub exposures_per_frame: ExposuresPerFrame,
+    /// Absent with one exposure per frame: the trigger of the frame is that of the detector.
+    pub multiplier: Option<MultiplierRecord>,
 }
 
 impl DetectorRecord {
     /// Connects every signal of the detector at `address` (`sim://saxs`).
-    pub async fn connect(connector: &Connector, address: &str) -> Result<Self, SignalError> {
+    pub async fn connect(
+        connector: &Connector,
+        address: &str,
+        exposures_per_frame: ExposuresPerFrame,
+    ) -> Result<Self, SignalError> {
+        let multiplier = if exposures_per_frame == ExposuresPerFrame::ONE {
+            None
+        } else {
+            Some(MultiplierRecord::connect(connector, &format!("{address}:PULSE1")).await?)
+        };
         Ok(Self {
             driver: DriverRecord::connect(connector, &format!("{address}:cam1")).await?,
             writer: WriterRecord::connect(connector, &format!("{address}:HDF1")).await?,
             stats: StatsRecord::connect(connector, &format!("{address}:STAT1")).await?,
+            exposures_per_frame,
+            multiplier,
+        })
+    }
+}
+
+impl MultiplierRecord {
+    async fn connect(connector: &Connector, address: &str) -> Result<Self, SignalError> {
+        Ok(Self {
+            enable: connector.rw(&format!("{address}:Enable")).await?,
+            pulses: connector.rw(&format!("{address}:Pulses")).await?,
+            step_s: connector.rw(&format!("{address}:Step")).await?,
         })
     }
 }
