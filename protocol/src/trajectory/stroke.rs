@@ -223,3 +223,51 @@ impl ByRest {
         stroke.until(end, 0.0).until(ramped, self.to.1).until(total, self.to.1).ends_at(self.to.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{RngExt as _, SeedableRng as _};
+    use rand_chacha::ChaCha8Rng;
+
+    #[test]
+    fn a_stroke_by_rest_exists_for_any_longer_time() {
+        for seed in 0..2_000 {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            let limits = AxisLimits {
+                low: -1e4,
+                high: 1e4,
+                max_velocity: random.random_range(0.5..50.0),
+                max_acceleration: random.random_range(0.5..500.0),
+                settle_s: 0.0,
+            };
+            let grid = Grid { interval: [1, 50, 2_000][random.random_range(0..3)] };
+            let mut end = || {
+                let part = [0.0, 1.0, -1.0, random.random_range(-1.0..1.0)];
+                let velocity = limits.max_velocity * part[random.random_range(0..4)];
+                (random.random_range(-50.0..50.0), velocity)
+            };
+            let (from, to) = (end(), end());
+            let to = (if random.random_range(0..4) == 0 { from.0 } else { to.0 }, to.1);
+            let settle = grid.interval * random.random_range(0..3);
+            let shortest = ByRest::new(from, to, (&limits, settle), grid);
+            let total = shortest.duration() + grid.interval * random.random_range(0..1_000);
+            let stroke = shortest.within(total);
+            assert_eq!((stroke.at(0), stroke.at(total)), (from, to), "seed {seed}");
+            assert_eq!(stroke.at(total - settle).1, to.1, "seed {seed}: settled");
+            let knots = stroke.knots();
+            assert!(knots.iter().any(|knot| knot.velocity == 0.0), "seed {seed}");
+            for pair in knots.windows(2) {
+                let ticks = pair[1].tick - pair[0].tick;
+                assert_eq!(pair[1].tick % grid.interval, 0, "seed {seed}: {knots:?}");
+                let change = (pair[1].velocity - pair[0].velocity).abs();
+                let most = limits.max_acceleration * ticks::seconds(ticks) * (1.0 + 1e-9);
+                assert!(change <= most + 1e-12, "seed {seed}: {knots:?}");
+                assert!(pair[1].velocity.abs() <= limits.max_velocity * (1.0 + 1e-9));
+                let mean = f64::midpoint(pair[0].velocity, pair[1].velocity);
+                let way = pair[1].position - pair[0].position - mean * ticks::seconds(ticks);
+                assert!(way.abs() <= 1e-9, "seed {seed}: {way} in {knots:?}");
+            }
+        }
+    }
+}
