@@ -208,8 +208,8 @@ impl<'a> Way<'a> {
         Some(Stroke::along(self.from, fit, self.to, self.settle))
     }
 
-    fn profile(&self, min_time_s: f64) -> VelocityProfile {
-        VelocityProfile::new(Passage { min_time_s, ..self.passage })
+    fn within(&self, min_time_s: f64) -> Passage {
+        Passage { min_time_s, ..self.passage }
     }
 }
 
@@ -259,13 +259,13 @@ fn in_common_time(ways: &[Way<'_>], mut total_s: f64) -> (Vec<VelocityProfile>, 
     // Each pass but the last makes another axis go back, and none does so twice.
     for _ in 0..=ways.len() {
         let slowest_s =
-            ways.iter().map(|way| way.profile(total_s).total_s()).fold(total_s, f64::max);
+            ways.iter().map(|way| way.within(total_s).total_s()).fold(total_s, f64::max);
         if slowest_s <= total_s * (1.0 + 1e-12) {
             break;
         }
         total_s = slowest_s;
     }
-    (ways.iter().map(|way| way.profile(total_s)).collect(), total_s)
+    (ways.iter().map(|way| VelocityProfile::new(way.within(total_s))).collect(), total_s)
 }
 
 /// All axes by way of a standstill, which any time suits that is long enough.

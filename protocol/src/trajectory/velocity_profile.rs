@@ -104,6 +104,11 @@ impl Passage {
         time_s
     }
 
+    /// The time that its profile takes.
+    pub(super) fn total_s(&self) -> f64 {
+        self.phases_s() + self.settle_s
+    }
+
     /// The least time for the phases (without settling) that is no shorter than the one demanded.
     fn phases_s(&self) -> f64 {
         let change = (self.from_velocity - self.to_velocity).abs() / self.acceleration;
