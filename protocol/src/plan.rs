@@ -140,16 +140,31 @@ pub struct ScanPlan {
 #[derive(Clone, Debug)]
 struct UsualFrame {
     at_least: Duration,
+    /// Of all curves, seconds: to be flown through, they have one duration.
+    curves_s: f64,
     planner: Planner,
 }
 
 impl UsualFrame {
+    fn new(stack: &Stack, planner: &Planner, at_least: Duration) -> Self {
+        let curves_s = if stack.has_duration() {
+            0.0
+        } else {
+            planner.shortest_curve_frame_s(stack.pieces(0).take(MAX_STRETCHES as usize))
+        };
+        Self { at_least, curves_s, planner: planner.clone() }
+    }
+
     /// The same piece with a duration: as fast as detectors and axes can.
     fn fill(&self, mut piece: Piece) -> Piece {
         if piece.frame_duration_s.is_none() {
-            let fastest = self.planner.shortest_frame_s(&piece);
-            let slowest = fastest.max(self.at_least.as_secs_f64());
-            piece.frame_duration_s = Some((slowest * 1e6).ceil() / 1e6);
+            let (fastest_s, ticks) = match &piece.path {
+                Path::Straight => (self.planner.shortest_frame_s(&piece), 1.0),
+                // Midpoints are points of the trajectory: a frame is two times a whole tick.
+                Path::Curved(_) => (self.curves_s, 2.0),
+            };
+            let frame_s = fastest_s.max(self.at_least.as_secs_f64());
+            piece.frame_duration_s = Some((frame_s * 1e6 / ticks).ceil() * ticks / 1e6);
         }
         piece
     }
@@ -172,9 +187,8 @@ impl ScanPlan {
         let at_least = timings().map(|timing| timing.usual_frame()).max();
         let planner = Planner::new(&limits, min_frame.unwrap_or(MIN_EXPOSURE))
             .with_max_segment(capability.max_segment);
-        let usual =
-            UsualFrame { at_least: at_least.unwrap_or(USUAL_EXPOSURE), planner: planner.clone() };
         let mut census = Census::new(stack.num_points(), min_frame.unwrap_or(MIN_EXPOSURE))?;
+        let usual = UsualFrame::new(&stack, &planner, at_least.unwrap_or(USUAL_EXPOSURE));
         let pieces = stack.pieces(0).map(|piece| usual.fill(piece));
         let prediction = planner
             .check(pieces.take_while(|piece| census.takes(piece)))

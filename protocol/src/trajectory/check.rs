@@ -3,7 +3,7 @@ use super::{
     AxisLimits, Batch, Bound, PlanError, Planner, Prediction, Stretch,
     cubic::Cubic,
     leg::{Leg, RowLeg},
-    row::Row,
+    row::{Row, entry, frames},
     ticks,
     turn::Turn,
 };
@@ -152,8 +152,30 @@ impl<'a> Check<'a> {
                 let mut velocities = row.begin_velocities.iter().enumerate();
                 velocities.try_for_each(|(axis, value)| self.velocity(frame, axis, value.abs()))
             }
-            Path::Curved(_) => Ok(()),
+            Path::Curved(curve) => self.entries(row, curve),
         }
+    }
+
+    /// A curve can be entered at any frame: that is how a scan is resumed.
+    fn entries(&self, row: &Row, curve: &Curved) -> Result<(), PlanError> {
+        let frame_s = row.frame_s();
+        for (axis, points) in curve.by_axis(row.piece.start.len()).enumerate() {
+            let limits = self.planner.rules.limits[axis];
+            for (frame, points) in (row.piece.first_frame..).zip(frames(points)) {
+                let [velocity, acceleration] = entry(points, frame_s).map(f64::abs);
+                self.velocity(frame, axis, velocity)?;
+                let place = points[0].abs().max(points[2].abs());
+                let rounding = 32.0 * f64::EPSILON * place / (frame_s * frame_s);
+                if acceleration > limits.max_acceleration * (1.0 + ROUNDING) + rounding {
+                    let (axis, limit) = (self.planner.names[axis].clone(), limits.max_acceleration);
+                    let enough = (row.frame_ticks * (acceleration / limit).sqrt()).ceil();
+                    let enough_s = enough / ticks::PER_SECOND;
+                    let value = acceleration;
+                    return Err(PlanError::Acceleration { frame, axis, value, limit, enough_s });
+                }
+            }
+        }
+        Ok(())
     }
 
     fn row_leg(&mut self, leg: &RowLeg) -> Result<(), PlanError> {

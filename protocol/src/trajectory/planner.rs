@@ -3,13 +3,16 @@ use super::{
     AxisLimits, Batch, PlanError, PointMode, TriggerBits,
     check::Check,
     leg::Leg,
-    row::{Joint, shortest_frame_s},
+    row::{Joint, curve_frame_s, shortest_frame_s},
     rules::Rules,
     ticks::{self, Grid},
     turn::Turn,
     walk::Walk,
 };
-use crate::{name::Name, scan::Piece};
+use crate::{
+    name::Name,
+    scan::{Path, Piece},
+};
 use std::{iter, sync::Arc, time::Duration};
 
 /// The longest segment that a PMAC takes: 2^12 - 1 ms.
@@ -148,6 +151,28 @@ impl Planner {
     /// The piece has as many positions as there are axes.
     pub fn shortest_frame_s(&self, piece: &Piece) -> f64 {
         shortest_frame_s(piece, &self.rules.limits, self.rules.minimum_s)
+    }
+
+    /// The shortest frames of all curves among the pieces, if they are to have one duration, which
+    /// keep every axis within its velocity and acceleration wherever a curve is entered. Seconds;
+    /// 0 without a curve.
+    ///
+    /// The pieces follow each other, and have as many positions as there are axes.
+    pub fn shortest_curve_frame_s(&self, pieces: impl IntoIterator<Item = Piece>) -> f64 {
+        let mut shortest_s: f64 = 0.0;
+        let mut before: Option<Box<[f64]>> = None;
+        for piece in pieces {
+            let Path::Curved(curve) = &piece.path else {
+                before = None;
+                continue;
+            };
+            let from = before.as_deref().filter(|_| !piece.gap);
+            shortest_s = shortest_s.max(curve_frame_s((&piece, curve), from, &self.rules.limits));
+            let last = |points: &[f64]| points[points.len() - 2];
+            let goes_on = curve.next_midpoint.is_some();
+            before = goes_on.then(|| curve.by_axis(piece.start.len()).map(last).collect());
+        }
+        shortest_s
     }
 
     pub(super) fn axes(&self) -> impl Iterator<Item = (&Name, &AxisLimits)> {

@@ -166,28 +166,56 @@ pub(super) fn shortest_frame_s(piece: &Piece, limits: &[AxisLimits], minimum_s: 
                 .map(|(distance, axis)| distance.abs() / frames / axis.max_velocity)
                 .fold(minimum_s, f64::max)
         }
-        Path::Curved(curve) => {
-            let times = limits.iter().enumerate().map(|(axis, limits)| {
-                let [velocity, acceleration] = hardest(points(curve, piece, axis));
-                let for_acceleration = (acceleration / limits.max_acceleration).sqrt();
-                (velocity / limits.max_velocity).max(for_acceleration)
-            });
-            times.fold(minimum_s, f64::max)
-        }
+        Path::Curved(curve) => curve_frame_s((piece, curve), None, limits).max(minimum_s),
     }
 }
 
-/// The greatest velocity and acceleration in a curve of frames of 1 s.
-fn hardest(points: &[f64]) -> [f64; 2] {
-    let [begin, end] = end_steps(points);
-    let knot = |index: usize| knot(points, index, (begin, end), 1.0);
+/// The shortest frames of a stretch of a curve, wherever it is entered. `before` is the midpoint of
+/// the frame before it in the same curve, if motion comes from there. Seconds.
+pub(super) fn curve_frame_s(
+    (piece, curve): (&Piece, &Curved),
+    before: Option<&[f64]>,
+    limits: &[AxisLimits],
+) -> f64 {
+    let times = limits.iter().enumerate().map(|(axis, limits)| {
+        let points = points(curve, piece, axis);
+        let [mut begin, mut end] = end_steps(points);
+        if let Some(before) = before {
+            begin = points[1] - before[axis];
+        }
+        if let Some(next) = &curve.next_midpoint {
+            end = next[axis] - points[points.len() - 2];
+        }
+        let [velocity, acceleration] = hardest(points, (begin, end));
+        (velocity / limits.max_velocity).max((acceleration / limits.max_acceleration).sqrt())
+    });
+    times.fold(0.0, f64::max)
+}
+
+/// The greatest velocity and acceleration in a curve of frames of 1 s, which has these velocities at
+/// its ends or is entered at any frame.
+fn hardest(points: &[f64], ends: (f64, f64)) -> [f64; 2] {
+    let knot = |index: usize| knot(points, index, ends, 1.0);
     let cubics =
         (1..points.len()).map(|to| Cubic { from: knot(to - 1), to: knot(to), seconds: 0.5 });
-    cubics.fold([0.0, 0.0], |[velocity, acceleration], cubic| {
+    let flown = cubics.map(|cubic| {
         let [first, last] = cubic.accelerations();
-        [
-            f64::max(velocity, cubic.max_speed([first, last])),
-            f64::max(acceleration, first.abs().max(last.abs())),
-        ]
+        [cubic.max_speed([first, last]), first.abs().max(last.abs())]
+    });
+    let entered = frames(points).map(|frame| entry(frame, 1.0).map(f64::abs));
+    flown.chain(entered).fold([0.0, 0.0], |[velocity, acceleration], [one, other]| {
+        [f64::max(velocity, one), f64::max(acceleration, other)]
     })
+}
+
+/// Lower bound, midpoint and upper bound of each frame.
+pub(super) fn frames(points: &[f64]) -> impl Iterator<Item = &[f64]> {
+    points.windows(3).step_by(2)
+}
+
+/// Velocity at the lower bound of a frame at which motion begins, and acceleration from there to the
+/// midpoint: those of the parabola.
+pub(super) fn entry(frame: &[f64], frame_s: f64) -> [f64; 2] {
+    let [velocity, _] = end_steps(frame);
+    [velocity / frame_s, 4.0 * (frame[0] - 2.0 * frame[1] + frame[2]) / (frame_s * frame_s)]
 }
