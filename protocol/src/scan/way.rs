@@ -98,6 +98,44 @@ impl Way {
     }
 
     pub(super) fn fill(&self, span: Span, slices: &mut Slices) {
+        let end = span.low() + span.count as u64;
+        let mut index = span.low();
+        while index < end {
+            let (frames, form) = self.around(index);
+            index = frames.end;
+            let Some((part, skip)) = span.part(frames.start, frames.end) else { continue };
+            let rows = skip..skip + part.count;
+            let mut slices = Slices {
+                midpoints: &mut slices.midpoints[rows.clone()],
+                lower: &mut slices.lower[rows.clone()],
+                upper: &mut slices.upper[rows],
+            };
+            match form {
+                Form::Shape(shape) => {
+                    let own = Span { first: part.first - frames.start, ..part };
+                    Curve { shape: *shape, motion: self.motion }.fill(own, &mut slices);
+                    self.join(part, frames.end, &mut slices);
+                }
+                Form::Listed(_) => self.fill_each(part, &mut slices),
+            }
+        }
+    }
+
+    /// Sets the last bound of a part, up to the frame `end`, to that of the next part.
+    fn join(&self, span: Span, end: u64, slices: &mut Slices) {
+        let bound = match (self.motion, span.direction) {
+            (Motion::Step, _) => None,
+            (Motion::Fly, Direction::Forward) => slices.upper.last_mut(),
+            (Motion::Fly, Direction::Backward) => slices.lower.first_mut(),
+        };
+        if let Some(bound) = bound
+            && span.low() + span.count as u64 == end
+        {
+            *bound = self.bound(end);
+        }
+    }
+
+    fn fill_each(&self, span: Span, slices: &mut Slices) {
         for place in 0..span.count {
             let frame = match span.direction {
                 Direction::Forward => self.frame(span.first + place as u64),
