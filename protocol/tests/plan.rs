@@ -1,0 +1,84 @@
+//! Scan plans: what a beamline makes of a specification.
+use bluefly_protocol::{
+    exposures::ExposuresPerFrame,
+    name::Name,
+    plan::{
+        AxisCapability, Capabilities, ControllerCapability, DetectorTiming, ScanPlan, Unflyable,
+    },
+    trajectory::AxisLimits,
+};
+use std::time::Duration;
+
+fn name(text: &str) -> Name {
+    text.parse().expect("a name")
+}
+
+/// Axes x and y of one controller, and a camera of 1 ms dead time.
+fn beamline() -> Capabilities {
+    let limits = AxisLimits {
+        low: -10.0,
+        high: 10.0,
+        max_velocity: 10.0,
+        max_acceleration: 100.0,
+        settle_s: 0.0,
+    };
+    let controller = name("stage");
+    let axis = AxisCapability {
+        controller: controller.clone(),
+        limits,
+        units: "mm".to_owned(),
+        precision: 3,
+    };
+    let camera = DetectorTiming {
+        dead_time: Duration::from_millis(1),
+        exposure: None,
+        exposures_per_frame: ExposuresPerFrame::ONE,
+    };
+    let stage =
+        ControllerCapability { max_segments: 1_000, max_segment: Duration::from_millis(4_095) };
+    Capabilities {
+        axes: [(name("x"), axis.clone()), (name("y"), axis)].into(),
+        detectors: [(name("camera"), camera)].into(),
+        controllers: [(controller, stage)].into(),
+    }
+}
+
+fn plan(spec: &str) -> Result<ScanPlan, Unflyable> {
+    ScanPlan::new(spec.parse().expect(spec), &beamline())
+}
+
+fn refused(spec: &str, line: &str) {
+    assert_eq!(plan(spec).expect_err(spec).to_string(), line, "{spec}");
+}
+
+const SPIRAL: &str = r#"{"type":"Spiral","x_axis":"x","x_centre":0,"x_diameter":8,"x_step":0.2,"y_axis":"y","y_centre":0}"#;
+
+fn flown(duration_s: &str, spec: &str) -> String {
+    format!(
+        r#"{{"type":"Fly","spec":{{"type":"ConstantDuration","constant_duration":{duration_s},"spec":{spec}}}}}"#
+    )
+}
+
+#[test]
+fn a_curve_without_a_duration_is_as_fast_as_the_axes_can_follow() {
+    let open = plan(&format!(r#"{{"type":"Fly","spec":{SPIRAL}}}"#)).expect("a scan");
+    let frame = open.shortest_frame();
+    // It begins where it turns hardest; frames are two times a whole number of microseconds.
+    let faster = frame - Duration::from_micros(2);
+    let error = format!(
+        "$.spec.spec.x_axis: frame 0, axis x: acceleration 100.002 mm/s^2 on the curve is above \
+         the maximum 100 mm/s^2: frames of {} s would do",
+        frame.as_secs_f64()
+    );
+    refused(&flown(&faster.as_secs_f64().to_string(), SPIRAL), &error);
+    let said = plan(&flown(&frame.as_secs_f64().to_string(), SPIRAL)).expect("the same scan");
+    assert_eq!(said.prediction(), open.prediction());
+    assert_eq!(said.num_frames(), 1_257);
+    for first in [0, 1, 511, 512, 513, 1_256] {
+        let left = open.planner().check(open.pieces(first)).expect("the rest can be flown");
+        assert_eq!(left.frames, 1_257 - first);
+        assert!(
+            open.pieces(first).all(|piece| piece.frame_duration_s == Some(frame.as_secs_f64()))
+        );
+    }
+}
