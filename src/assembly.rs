@@ -9,7 +9,7 @@ use bluefly_actors::{
     },
     device::{controller::Controller, detector::Detector, generator::Generator, motor::Motor},
     logic::{
-        detector::{DetectorLogic, DetectorRecord},
+        detector::{DetectorLogic, DetectorRecord, row_bytes},
         generator::{GeneratorLogic, GeneratorRecord},
         motor::{MotorLogic, MotorRecord},
         trajectory::{TrajectoryLogic, TrajectoryRecord},
@@ -21,7 +21,7 @@ use bluefly_actors::{
 use bluefly_protocol::{
     beamline::{BeamlineSpec, SupervisionSpec},
     name::Name,
-    plan::{AxisCapability, Capabilities, ControllerCapability, DetectorTiming},
+    plan::{AxisCapability, Capabilities, ControllerCapability, DetectorCapability},
 };
 use std::{collections::BTreeMap, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 
@@ -264,10 +264,11 @@ pub(crate) fn capabilities(spec: &BeamlineSpec) -> Capabilities {
         }
     }
     for detector in spec.detectors() {
-        let timing = DetectorTiming {
+        let timing = DetectorCapability {
             dead_time: detector.dead_time,
             exposure: detector.exposure,
             exposures_per_frame: detector.exposures_per_frame,
+            exposure_bytes: row_bytes(detector.frame_bytes() as u64, spec.motors().count() as u64),
         };
         capabilities.detectors.insert(detector.name.clone(), timing);
     }

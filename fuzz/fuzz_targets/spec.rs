@@ -4,7 +4,7 @@
 use bluefly_protocol::{
     exposures::ExposuresPerFrame,
     name::Name,
-    plan::{AxisCapability, Capabilities, ControllerCapability, DetectorTiming, ScanPlan},
+    plan::{AxisCapability, Capabilities, ControllerCapability, DetectorCapability, ScanPlan},
     scan::{Spec, Stack},
     trajectory::AxisLimits,
 };
@@ -77,10 +77,11 @@ fn capabilities(stack: &Stack) -> Capabilities {
         precision: 3,
     };
     let names = stack.axes().iter().filter_map(|axis| axis.parse().ok());
-    let timing = DetectorTiming {
+    let timing = DetectorCapability {
         dead_time: Duration::from_micros(10),
         exposure: None,
         exposures_per_frame: ExposuresPerFrame::ONE,
+        exposure_bytes: 1_000,
     };
     Capabilities {
         axes: names.map(|name| (name, axis.clone())).collect(),

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Capabilities {
     pub axes: BTreeMap<Name, AxisCapability>,
-    pub detectors: BTreeMap<Name, DetectorTiming>,
+    pub detectors: BTreeMap<Name, DetectorCapability>,
     /// Controllers in order of preference for scans that move nothing.
     pub controllers: BTreeMap<Name, ControllerCapability>,
 }
@@ -35,15 +35,17 @@ pub struct ControllerCapability {
     pub max_segment: Duration,
 }
 
-/// How long a detector needs for a frame.
+/// How long a detector needs for a frame, and how much it leaves of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DetectorTiming {
+pub struct DetectorCapability {
     /// Time after an exposure before the next may start.
     pub dead_time: Duration,
     /// Time for which it exposes; if absent, all of the time from one exposure to the next, less the
     /// dead time.
     pub exposure: Option<Duration>,
     pub exposures_per_frame: ExposuresPerFrame,
+    /// What one exposure adds to its file: pixels, and numbers about them.
+    pub exposure_bytes: u64,
 }
 
 /// The shortest exposure of a detector that fits its exposure to the frame.
@@ -51,7 +53,7 @@ const MIN_EXPOSURE: Duration = Duration::from_micros(1);
 /// The exposure of such a detector where the specification says no duration.
 const USUAL_EXPOSURE: Duration = Duration::from_millis(10);
 
-impl DetectorTiming {
+impl DetectorCapability {
     /// The shortest frame it can take.
     pub fn min_frame(self) -> Duration {
         self.frame(MIN_EXPOSURE)
@@ -134,6 +136,7 @@ pub struct ScanPlan {
     prediction: Prediction,
     shortest_frame: Duration,
     exposures: BTreeMap<Name, Duration>,
+    file_bytes: u64,
 }
 
 /// The duration of frames whose specification says none.
@@ -200,6 +203,7 @@ impl ScanPlan {
             .map(|(name, timing)| (name.clone(), timing.exposure_within(shortest_frame)))
             .collect();
         let max_segments = capability.max_segments;
+        let file_bytes = file_bytes(&stack, beamline);
         Ok(Self {
             spec,
             stack,
@@ -211,6 +215,7 @@ impl ScanPlan {
             prediction,
             shortest_frame,
             exposures,
+            file_bytes,
         })
     }
 
@@ -244,6 +249,12 @@ impl ScanPlan {
     /// Duration, frames and segments of the whole scan.
     pub fn prediction(&self) -> Prediction {
         self.prediction
+    }
+
+    /// What the scan will leave in files, bytes: data of detectors, and setpoints. The files
+    /// themselves have some ten thousand more.
+    pub fn file_bytes(&self) -> u64 {
+        self.file_bytes
     }
 
     /// Number of frames of the scan.
@@ -317,6 +328,14 @@ impl Census {
     }
 }
 
+fn file_bytes(stack: &Stack, beamline: &Capabilities) -> u64 {
+    let setpoints = (stack.axes().len() * size_of::<f64>()) as u64;
+    let detectors = beamline.detectors.values().map(|detector| {
+        detector.exposures_per_frame.of(1).0.saturating_mul(detector.exposure_bytes)
+    });
+    detectors.fold(setpoints, u64::saturating_add).saturating_mul(stack.num_points())
+}
+
 fn resolve_axes(
     spec: &Spec,
     stack: &Stack,
@@ -358,7 +377,7 @@ fn resolve_axes(
 fn unflyable(
     spec: &Spec,
     error: PlanError,
-    (beamline, slowest): (&Capabilities, Option<(&Name, &DetectorTiming)>),
+    (beamline, slowest): (&Capabilities, Option<(&Name, &DetectorCapability)>),
 ) -> Unflyable {
     let path =
         error.axis().map_or_else(|| spec.duration_path(), |axis| spec.axis_path(axis.as_str()));

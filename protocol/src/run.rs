@@ -73,6 +73,8 @@ pub struct RunProgress {
     pub recoveries: u32,
     /// Predicted time of the whole scan, seconds.
     pub predicted_s: f64,
+    /// Predicted size of the data of the whole scan in files, bytes.
+    pub predicted_bytes: u64,
     /// What went wrong last, if anything did.
     pub trouble: Option<String>,
 }

@@ -1,9 +1,8 @@
 //! Scan plans: what a beamline makes of a specification.
 use bluefly_protocol::{
-    exposures::ExposuresPerFrame,
     name::Name,
     plan::{
-        AxisCapability, Capabilities, ControllerCapability, DetectorTiming, ScanPlan, Unflyable,
+        AxisCapability, Capabilities, ControllerCapability, DetectorCapability, ScanPlan, Unflyable,
     },
     trajectory::AxisLimits,
 };
@@ -13,7 +12,7 @@ fn name(text: &str) -> Name {
     text.parse().expect("a name")
 }
 
-/// Axes x and y of one controller, and a camera of 1 ms dead time.
+/// Axes x and y of one controller, and a camera of 1 ms dead time that exposes twice in a frame.
 fn beamline() -> Capabilities {
     let limits = AxisLimits {
         low: -10.0,
@@ -29,10 +28,11 @@ fn beamline() -> Capabilities {
         units: "mm".to_owned(),
         precision: 3,
     };
-    let camera = DetectorTiming {
+    let camera = DetectorCapability {
         dead_time: Duration::from_millis(1),
         exposure: None,
-        exposures_per_frame: ExposuresPerFrame::ONE,
+        exposures_per_frame: 2.try_into().expect("a number of exposures"),
+        exposure_bytes: 1_000,
     };
     let stage =
         ControllerCapability { max_segments: 1_000, max_segment: Duration::from_millis(4_095) };
@@ -81,4 +81,11 @@ fn a_curve_without_a_duration_is_as_fast_as_the_axes_can_follow() {
             open.pieces(first).all(|piece| piece.frame_duration_s == Some(frame.as_secs_f64()))
         );
     }
+}
+
+#[test]
+fn what_a_scan_leaves_is_known_before() {
+    let open = plan(&format!(r#"{{"type":"Fly","spec":{SPIRAL}}}"#)).expect("a scan");
+    // Two exposures, and where two axes are to be.
+    assert_eq!(open.file_bytes(), 1_257 * (2 * 1_000 + 2 * 8));
 }

@@ -1,7 +1,7 @@
 //! Detectors that expose several times in each frame: what a plan makes of them.
 use bluefly_protocol::{
     name::Name,
-    plan::{AxisCapability, Capabilities, ControllerCapability, DetectorTiming, ScanPlan},
+    plan::{AxisCapability, Capabilities, ControllerCapability, DetectorCapability, ScanPlan},
     scan::Spec,
     trajectory::AxisLimits,
 };
@@ -17,8 +17,9 @@ fn us(micros: u64) -> Duration {
 }
 
 /// A detector that needs so many microseconds for dead time and, if any, for an exposure.
-fn detector(per_frame: u32, dead_time: u64, exposure: Option<u64>) -> DetectorTiming {
-    DetectorTiming {
+fn detector(per_frame: u32, dead_time: u64, exposure: Option<u64>) -> DetectorCapability {
+    DetectorCapability {
+        exposure_bytes: 0,
         dead_time: us(dead_time),
         exposure: exposure.map(us),
         exposures_per_frame: per_frame.try_into().expect("a number in range"),
@@ -26,7 +27,7 @@ fn detector(per_frame: u32, dead_time: u64, exposure: Option<u64>) -> DetectorTi
 }
 
 /// One axis from -100 to 100 mm, and these detectors.
-fn beamline(detectors: &[(&str, DetectorTiming)]) -> Capabilities {
+fn beamline(detectors: &[(&str, DetectorCapability)]) -> Capabilities {
     let limits = AxisLimits {
         low: -100.0,
         high: 100.0,
@@ -59,7 +60,7 @@ fn line(duration_s: Option<f64>) -> Spec {
 /// The exposures, in order of names, of a flyable line; or why it is none.
 fn plan(
     duration_s: Option<f64>,
-    detectors: &[(&str, DetectorTiming)],
+    detectors: &[(&str, DetectorCapability)],
 ) -> Result<Vec<u128>, String> {
     let plan = ScanPlan::new(line(duration_s), &beamline(detectors));
     let plan = plan.map_err(|error| error.to_string())?;
@@ -85,7 +86,7 @@ fn an_exposure_fits_into_its_part_of_the_frame() {
 
 #[test]
 fn a_frame_that_is_too_short_for_all_exposures_is_refused() {
-    let check = |duration_s, detectors: &[(&str, DetectorTiming)], expected: &str| {
+    let check = |duration_s, detectors: &[(&str, DetectorCapability)], expected: &str| {
         assert_eq!(plan(Some(duration_s), detectors), Err(expected.to_owned()));
     };
     let camera = ("camera", detector(1, 1_000, Some(5_000)));
@@ -123,7 +124,7 @@ fn a_frame_that_is_too_short_for_all_exposures_is_refused() {
 
 #[test]
 fn without_a_duration_there_is_time_for_all_exposures() {
-    let check = |detectors: &[(&str, DetectorTiming)], expected: u64| {
+    let check = |detectors: &[(&str, DetectorCapability)], expected: u64| {
         let plan = ScanPlan::new(line(None), &beamline(detectors)).expect("flyable");
         assert_eq!(plan.shortest_frame(), us(expected));
     };

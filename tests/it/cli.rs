@@ -345,7 +345,7 @@ fn a_bad_specification_is_refused_in_one_line() {
     check(
         r#"{"type": "Lin"}"#,
         "$.type: \"Lin\" is no type of node: it must be one of Product, Zip, Snake, Concat, Squash, \
-         Linspace, Range, Fly, ConstantDuration, Static, Spiral, Ellipse, Polygon",
+         Linspace, Range, Fly, ConstantDuration, Static, Spiral, Ellipse, Polygon, Line, Mask",
     );
     check(
         r#"{"type": "Linspace", "axis": "x", "start": 0, "stop": 1, "num": 0}"#,

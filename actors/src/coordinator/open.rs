@@ -83,6 +83,7 @@ fn run_info(beamline: &Beamline, plan: &ScanPlan) -> RunInfo {
         ("scan_spec", json!(plan.spec())),
         ("snaked", json!(stack.snaked())),
         ("predicted_duration", json!(plan.prediction().duration.as_secs_f64())),
+        ("predicted_bytes", json!(plan.file_bytes())),
     ];
     RunInfo {
         shape: stack.shape(),

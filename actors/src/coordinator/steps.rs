@@ -30,6 +30,8 @@ use std::{
 const PLAN_WITHIN: Duration = Duration::from_mins(10);
 /// How long an undo waits for devices whose actor is being restarted.
 const UNDO_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the disk may take to say how much is free.
+const ROOM_WITHIN: Duration = Duration::from_secs(10);
 /// How long documents may take to be written.
 const PUBLISH_WITHIN: Duration = Duration::from_secs(30);
 
@@ -85,7 +87,8 @@ impl Setting {
         match planned {
             Ok(Ok(plan)) => {
                 let before = session.frames;
-                let (total, predicted) = (plan.num_frames(), plan.prediction().duration);
+                let (total, bytes) = (plan.num_frames(), plan.file_bytes());
+                let predicted = plan.prediction().duration;
                 self.board.update(|progress| {
                     progress.frames_before = before;
                     progress.frames_total = total;
@@ -93,6 +96,7 @@ impl Setting {
                     progress.frames_published = 0;
                     progress.detectors.clear();
                     progress.predicted_s = predicted.as_secs_f64();
+                    progress.predicted_bytes = bytes;
                 });
                 Conclusion { next: Phase::Ready(session, plan), end: Ok(Outcome::Done(0)) }
             }
@@ -122,8 +126,32 @@ impl Setting {
                 );
                 Err(generator.fault("plan the scan", FaultClass::Rejected, reason))
             }
-            _ => Ok(plan),
+            _ => self.find_room(&plan).await.map(|()| plan),
         }
+    }
+
+    /// Fails if the disk has no room for what the scan is to leave: better before it than in the
+    /// middle of the night.
+    async fn find_room(&self, plan: &ScanPlan) -> Result<(), Fault> {
+        let beamline = &self.beamline;
+        let directory = &beamline.settings.directory;
+        let fault =
+            |class, reason| beamline.generator().fault("find room for the scan", class, reason);
+        let room = beamline.storage.room(directory.join("any"));
+        let room = beamline.clock.timeout(ROOM_WITHIN, room).await.map_err(|_| {
+            fault(FaultClass::Failed, format!("the disk says nothing for {ROOM_WITHIN:?}"))
+        })?;
+        let room = room.map_err(|error| fault(FaultClass::Failed, error.to_string()))?;
+        let (frames, bytes) = (plan.num_frames(), plan.file_bytes());
+        if bytes <= room {
+            return Ok(());
+        }
+        let (place, needed, left) = (directory.display(), size(bytes), size(room));
+        let reason = format!(
+            "$: {frames} frames need {needed} in {place}, which has room for {left} (data.min_free \
+             is kept free)"
+        );
+        Err(fault(FaultClass::Rejected, reason))
     }
 
     /// Flies a prepared scan; undoes everything unless all frames are taken.
@@ -264,6 +292,14 @@ impl Setting {
             Err(fault) => faults.push(fault),
         }
     }
+}
+
+/// A number of bytes in the unit in which people compare it.
+fn size(bytes: u64) -> String {
+    let units = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
+    let bytes = bytes as f64;
+    let unit = units.into_iter().find(|(unit, _)| bytes >= *unit);
+    unit.map_or_else(|| format!("{bytes} B"), |(unit, name)| format!("{:.1} {name}", bytes / unit))
 }
 
 /// How a run ends, given what could not be undone.

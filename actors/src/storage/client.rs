@@ -167,6 +167,12 @@ impl StorageClient {
         if is_dirty { self.flush().await } else { Ok(()) }
     }
 
+    /// How many bytes may still be written to files beside `beside` before the disk is nearly full.
+    pub async fn room(&self, beside: PathBuf) -> Result<u64> {
+        let (reply, room) = oneshot::channel();
+        self.ask(Command::Room { beside, reply }, room).await?
+    }
+
     /// Resolves when the `NeXus` master has been written and closed.
     pub async fn create_master(&self, plan: MasterPlan) -> Result<()> {
         let (reply, created) = oneshot::channel();

@@ -54,6 +54,7 @@ pub(super) enum Command {
     Rewind { stream: StreamId, rows: u64, epoch: u64 },
     Flush { reply: Reply<Vec<StreamReport>> },
     Close { stream: StreamId, reply: Reply<Result<FileSummary>> },
+    Room { beside: PathBuf, reply: Reply<Result<u64>> },
     CreateMaster { plan: MasterPlan, reply: Reply<Result<()>> },
     FinishMaster { path: PathBuf, end: MasterEnd, reply: Reply<Result<()>> },
     Shutdown { reply: Reply<Vec<(StreamId, Result<FileSummary>)>> },
@@ -137,6 +138,10 @@ impl Writer {
             }
             Command::Flush { reply } => answer(reply, self.flush()),
             Command::Close { stream, reply } => answer(reply, self.close(stream)),
+            Command::Room { beside, reply } => {
+                let free = self.disk.free_bytes(&beside).map_err(StorageError::from);
+                answer(reply, free.map(|free| free.saturating_sub(self.min_free_bytes)));
+            }
             Command::CreateMaster { plan, reply } => {
                 answer(reply, self.disk.create_master(plan).map_err(StorageError::from));
             }

@@ -63,6 +63,8 @@ fn uid(rig: &Rig) -> String {
 
 /// The run fails cleanly with a reason that names a file of the run; the next one is complete.
 fn check(call: DiskCall, calls: u64, effect: FaultEffect) {
+    // The first question after the room is that of prepare, before there is a run.
+    let calls = if call == DiskCall::FreeBytes { calls + 1 } else { calls };
     let faults = DiskFaults::default();
     faults.add(fault(call, calls, effect));
     with_rig(on_memory(&faults), async |rig| {
@@ -136,15 +138,33 @@ fn what_was_committed_before_a_write_error_can_be_read_back() {
     }
 }
 
+/// The scan is refused in so many words; nothing is written, and another can be flown at once.
+fn refused(setup: Setup, faults: &DiskFaults, words: &str) {
+    with_rig(setup, async |rig| {
+        let error = rig.run(GRID).await.unwrap_err();
+        assert!(error.contains(words), "{error:?} does not tell of {words:?}");
+        rig.assert_safe();
+        assert!(!rig.process.documents.exists());
+        faults.clear();
+        rig.process.abort("refused").await.unwrap();
+    });
+}
+
 #[test]
-fn a_disk_that_is_nearly_full_is_not_written() {
+fn a_scan_that_the_disk_has_no_room_for_is_not_begun() {
     let faults = DiskFaults::default();
     let mut setup = on_hdf5(&faults);
     setup.edits = vec![("1 MiB", "1000000 GiB")];
-    with_rig(setup, async |rig| {
-        assert!(rig.run(GRID).await.is_err());
-        assert_eq!(failed_rows(rig, "free"), 0);
-    });
+    refused(setup, &faults, "which has room for 0 B (data.min_free is kept free)");
+}
+
+#[test]
+fn a_disk_that_does_not_say_how_much_is_free_gets_no_run() {
+    for effect in [FaultEffect::Error, FaultEffect::Panic] {
+        let faults = DiskFaults::default();
+        faults.add(fault(DiskCall::FreeBytes, 0, effect));
+        refused(on_memory(&faults), &faults, "find room for the scan");
+    }
 }
 
 #[test]

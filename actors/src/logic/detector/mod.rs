@@ -436,6 +436,15 @@ impl DetectorLogic {
     }
 }
 
+/// What is known of each exposure beside its pixels and the positions.
+const MONITORS: [&str; 3] = ["NDArrayUniqueId", "NDArrayTimeStamp", "StatsTotal"];
+
+/// What an exposure adds to the file of a detector: its pixels, and numbers about them and of the
+/// positions of so many axes.
+pub const fn row_bytes(pixel_bytes: u64, axes: u64) -> u64 {
+    pixel_bytes + (MONITORS.len() as u64 + axes) * size_of::<f64>() as u64
+}
+
 /// The datasets that the layout of the file writer makes.
 fn datasets(frame: &FrameShape, axes: &[Name]) -> Vec<Dataset> {
     let number = |name: String, kind: DatasetKind, dtype: Dtype| Dataset {
@@ -454,12 +463,9 @@ fn datasets(frame: &FrameShape, axes: &[Name]) -> Vec<Dataset> {
         dtype: frame.dtype,
         rows_per_chunk: 1,
     };
-    let mut datasets = vec![
-        pixels,
-        number("NDArrayUniqueId".to_owned(), DatasetKind::Monitor, Dtype::Float64),
-        number("NDArrayTimeStamp".to_owned(), DatasetKind::Monitor, Dtype::Float64),
-        number("StatsTotal".to_owned(), DatasetKind::Monitor, Dtype::Float64),
-    ];
+    let monitor = |name: &str| number(name.to_owned(), DatasetKind::Monitor, Dtype::Float64);
+    let mut datasets = vec![pixels];
+    datasets.extend(MONITORS.map(monitor));
     let position = |axis: &Name| number(axis.to_string(), DatasetKind::Position, Dtype::Float64);
     datasets.extend(axes.iter().map(position));
     datasets
