@@ -3,9 +3,9 @@
 use bluefly_protocol::{
     plan::ScanPlan,
     scan::Piece,
-    trajectory::{Segment, Trajectory},
+    trajectory::{Batch, Mark, PmacTable, PmacWriter, PointMode, Trajectory, TriggerBits},
 };
-use std::{collections::VecDeque, ops::Range};
+use std::ops::Range;
 
 /// Segments planned at a time: memory does not grow with the scan.
 const BATCH: usize = 4_096;
@@ -25,51 +25,45 @@ pub(crate) struct Point {
     pub(crate) frames: u64,
     /// Index of the first frame that is not complete at this point.
     pub(crate) completed: u64,
-    pub(crate) user_program: UserProgram,
-}
-
-/// What the controller's program tells the detectors in a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum UserProgram {
-    /// No frame is taken.
-    Nothing,
-    /// Frames are taken.
-    Frames,
-}
-
-impl UserProgram {
-    pub(crate) const fn number(self) -> u8 {
-        match self {
-            Self::Nothing => 0,
-            Self::Frames => 1,
-        }
-    }
+    /// Whether a frame is taken in the segment.
+    pub(crate) takes_frames: bool,
+    /// What the point is; nothing if it is the first.
+    pub(crate) mark: Option<Mark>,
+    /// The program that a PMAC calls at the point.
+    pub(crate) user_program: u8,
 }
 
 /// The points of the motion through some frames: first where every axis stands still before the
 /// run-up, last the one at which they are complete, or standstill after the end of the scan.
 pub(crate) struct Motion {
     trajectory: Trajectory<Box<dyn Iterator<Item = Piece>>>,
-    segments: VecDeque<Segment>,
+    writer: PmacWriter,
+    batch: Batch,
+    table: PmacTable,
+    /// The next of the batch.
+    index: usize,
     /// The point given last; none before the first.
     at: Option<Point>,
-    begun: u64,
     frames: Range<u64>,
     total: u64,
 }
 
 impl Motion {
-    pub(crate) fn new(plan: &ScanPlan, frames: &Range<u64>) -> Self {
+    /// The motion of a plan through `frames`, with the trigger bits that are given.
+    pub(crate) fn new(plan: &ScanPlan, bits: TriggerBits, frames: &Range<u64>) -> Self {
         let pieces: Box<dyn Iterator<Item = Piece>> = if frames.is_empty() {
             Box::new(std::iter::empty())
         } else {
             Box::new(plan.pieces(frames.start))
         };
+        let planner = plan.planner().clone().with_modes(PointMode::Sparse, bits);
         Self {
-            trajectory: plan.planner().plan(pieces),
-            segments: VecDeque::new(),
+            trajectory: planner.plan(pieces),
+            writer: PmacWriter::new(bits, frames.start),
+            batch: Batch::default(),
+            table: PmacTable::default(),
+            index: 0,
             at: None,
-            begun: frames.start,
             frames: frames.clone(),
             total: plan.num_frames(),
         }
@@ -89,12 +83,39 @@ impl Motion {
             positions,
             frames: 0,
             completed: self.frames.start,
-            user_program: UserProgram::Nothing,
+            takes_frames: false,
+            mark: None,
+            user_program: 0,
         }
     }
 
     fn is_over(&self, at: &Point) -> bool {
-        self.frames.is_empty() || (at.completed >= self.frames.end && self.frames.end < self.total)
+        at.completed >= self.frames.end && self.frames.end < self.total
+    }
+
+    /// The point that follows `at`.
+    fn after(&mut self, at: &Point) -> Option<Point> {
+        if self.index == self.batch.len() {
+            self.batch = self.trajectory.next_batch(BATCH);
+            self.table = self.writer.table(&self.batch);
+            self.index = 0;
+        }
+        let (batch, i) = (&self.batch, self.index);
+        let duration_us = *batch.durations_us.get(i)?;
+        self.index += 1;
+        let row = |columns: &[Vec<f64>]| columns.iter().map(|column| column[i]).collect();
+        let (frames, completed) = (batch.frames[i], self.table.completed[i]);
+        Some(Point {
+            time_us: at.time_us + duration_us,
+            duration_us,
+            positions: row(&batch.positions),
+            velocities: row(&batch.velocities),
+            frames,
+            completed,
+            takes_frames: frames > 0 || completed > at.completed || batch.frame_goes_on[i],
+            mark: Some(batch.marks[i]),
+            user_program: self.table.user_program[i],
+        })
     }
 }
 
@@ -102,28 +123,16 @@ impl Iterator for Motion {
     type Item = Point;
 
     fn next(&mut self) -> Option<Point> {
-        let point = match &self.at {
+        let point = match self.at.take() {
             None if self.frames.is_empty() => return None,
             None => self.start(),
-            Some(at) if self.is_over(at) => return None,
             Some(at) => {
-                if self.segments.is_empty() {
-                    self.segments.extend(self.trajectory.next_batch(BATCH).segments());
-                }
-                let segment = self.segments.pop_front()?;
-                self.begun += segment.frames;
-                let completed = self.begun - u64::from(segment.frame_goes_on);
-                let taking =
-                    segment.frames > 0 || completed > at.completed || segment.frame_goes_on;
-                Point {
-                    time_us: at.time_us + segment.duration_us,
-                    duration_us: segment.duration_us,
-                    positions: segment.positions,
-                    velocities: segment.velocities,
-                    frames: segment.frames,
-                    completed,
-                    user_program: if taking { UserProgram::Frames } else { UserProgram::Nothing },
-                }
+                let next = if self.is_over(&at) { None } else { self.after(&at) };
+                let Some(next) = next else {
+                    self.at = Some(at);
+                    return None;
+                };
+                next
             }
         };
         self.at = Some(point.clone());

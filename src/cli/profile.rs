@@ -9,6 +9,7 @@ use crate::{
 use bluefly_protocol::{
     name::Name,
     plan::{Capabilities, ScanPlan},
+    trajectory::{Mark, TriggerBits},
 };
 use clap::ValueEnum;
 use serde::{Serialize, Serializer};
@@ -37,6 +38,9 @@ pub(crate) struct Arguments {
     /// after the last frame if not given
     #[arg(long, value_name = "N")]
     num: Option<u64>,
+    /// Which user programs the controller calls at its points, to tell the trigger hardware
+    #[arg(long, value_enum, default_value_t)]
+    user_programs: UserPrograms,
     /// Point by point, or a picture of positions and velocities against time
     #[arg(long, value_enum, default_value_t)]
     format: ProfileFormat,
@@ -49,6 +53,17 @@ enum ProfileFormat {
     Svg,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum UserPrograms {
+    /// Those of a run
+    #[default]
+    Planned,
+    /// 1 where rows start, 8 where they end
+    RowGate,
+    /// 1, 4 and 2 at bounds, midpoints and ends of rows, 8 elsewhere
+    EveryPoint,
+}
+
 /// Prints the trajectory of a scan that can be flown.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let (spec, stack) = points::read(&arguments.spec)?;
@@ -57,11 +72,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let wrong =
         |error: &dyn ToString| CliError::input(points::named(&arguments.spec), error.to_string());
     let plan = ScanPlan::new(spec, &beamline).map_err(|error| wrong(&error))?;
+    let bits = match arguments.user_programs {
+        UserPrograms::Planned => plan.planner().trigger_bits(),
+        UserPrograms::RowGate => TriggerBits::RowGate,
+        UserPrograms::EveryPoint => TriggerBits::EveryPoint,
+    };
+    let motion = || Motion::new(&plan, bits, &range);
     let mut out = BufWriter::new(io::stdout().lock());
     let written = match arguments.format {
-        ProfileFormat::Json => write_json(&mut out, (&plan, &beamline), &range),
+        ProfileFormat::Json => write_json(&mut out, (&plan, &beamline), (motion(), &range)),
         ProfileFormat::Svg => {
-            let drawn = picture::profile(&plan, &beamline, &range);
+            let drawn = picture::profile((&plan, &beamline), motion, &range);
             out.write_all(
                 drawn.map_err(|error| points::undrawn(&arguments.spec, &error))?.as_bytes(),
             )
@@ -73,7 +94,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
 fn write_json(
     out: &mut impl Write,
     (plan, beamline): (&ScanPlan, &Capabilities),
-    range: &Range<u64>,
+    (motion, range): (Motion, &Range<u64>),
 ) -> io::Result<()> {
     let units = |axis| (format!("{axis}"), json!(beamline.axes[axis].units));
     let units: Map<String, Value> = plan.axes().iter().map(units).collect();
@@ -85,7 +106,7 @@ fn write_json(
     write!(out, "{},\"points\":", head.strip_suffix('}').unwrap_or_default())?;
     let mut separator = "[";
     let (mut num_points, mut duration_us) = (0_u64, 0);
-    for point in Motion::new(plan, range) {
+    for point in motion {
         out.write_all(separator.as_bytes())?;
         write_point(out, plan.axes(), &point)?;
         separator = ",";
@@ -102,6 +123,7 @@ struct Printed<'a> {
     duration_us: u64,
     positions: ByAxis<'a>,
     velocities: ByAxis<'a>,
+    mark: &'static str,
     user_program: u8,
     frames: u64,
     completed: u64,
@@ -119,13 +141,27 @@ impl Serialize for ByAxis<'_> {
     }
 }
 
+fn named(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Within => "within",
+        Mark::RowStart => "row_start",
+        Mark::Midpoint => "midpoint",
+        Mark::FrameEnd => "frame_end",
+        Mark::Join => "join",
+        Mark::RowEnd => "row_end",
+        Mark::Turnaround => "turnaround",
+        Mark::RunDown => "run_down",
+    }
+}
+
 fn write_point(out: &mut impl Write, axes: &[Name], point: &Point) -> io::Result<()> {
     let printed = Printed {
         time_us: point.time_us,
         duration_us: point.duration_us,
         positions: ByAxis { axes, values: &point.positions },
         velocities: ByAxis { axes, values: &point.velocities },
-        user_program: point.user_program.number(),
+        mark: point.mark.map_or("start", named),
+        user_program: point.user_program,
         frames: point.frames,
         completed: point.completed,
     };

@@ -4,7 +4,7 @@ use super::{
     sheet::{self, Area, Chart, FRAME, GRID, INK, Span, dashes, drawing, font, tick, write},
     trace::{COLUMNS, Columns, Shade, Shades, Trace},
 };
-use crate::motion::{Motion, Point, UserProgram};
+use crate::motion::{Motion, Point};
 use bluefly_protocol::plan::{AxisCapability, Capabilities, ScanPlan};
 use plotters::{
     prelude::{
@@ -41,11 +41,11 @@ struct Recorded {
 
 /// Positions and velocities through the frames of `range`, how they are shaded, and limits.
 pub(crate) fn profile(
-    plan: &ScanPlan,
-    beamline: &Capabilities,
+    (plan, beamline): (&ScanPlan, &Capabilities),
+    motion: impl Fn() -> Motion,
     range: &Range<u64>,
 ) -> Result<String, PictureError> {
-    let recorded = record(plan, range);
+    let recorded = record(plan.axes().len(), motion, range);
     let panels = 2 * recorded.traces.len() as u32;
     let size = (WIDTH, TOP + panels * PANEL + BOTTOM);
     let mut text = String::new();
@@ -79,10 +79,9 @@ fn legend(recorded: &Recorded) -> String {
 }
 
 /// Goes through the motion twice: once for its duration, once for its values.
-fn record(plan: &ScanPlan, range: &Range<u64>) -> Recorded {
-    let total_us = Motion::new(plan, range).duration_us();
+fn record(axes: usize, motion: impl Fn() -> Motion, range: &Range<u64>) -> Recorded {
+    let total_us = motion().duration_us();
     let columns = Columns { total_us };
-    let axes = plan.axes().len();
     let mut recorded = Recorded {
         total_us,
         traces: (0..axes).map(|_| [Trace::new(columns), Trace::new(columns)]).collect(),
@@ -91,9 +90,9 @@ fn record(plan: &ScanPlan, range: &Range<u64>) -> Recorded {
     };
     let few = range.end - range.start <= MOST_MARKS;
     let mut before: Option<Point> = None;
-    for point in Motion::new(plan, range) {
+    for point in motion() {
         let begin_us = (point.time_us - point.duration_us) as f64;
-        if point.user_program == UserProgram::Frames {
+        if point.takes_frames {
             recorded.shades.take(begin_us, point.time_us as f64);
         }
         if few {

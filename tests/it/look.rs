@@ -194,22 +194,31 @@ fn a_profile_tells_every_point_of_the_motion() {
     let told = profile(&[], &rows(1));
     assert_eq!((&told["axes"], &told["units"]["x"]), (&json!(["y", "x"]), &json!("mm")));
     assert_eq!((&told["controller"], &told["num_frames"]), (&json!("motion"), &json!(4)));
-    // 10 mm/s are reached with 1000 mm/s^2 in 10 ms and 0.05 mm.
-    let point = |time_us: u64, duration_us: u64, x: f64, v: f64, frames: u64, completed: u64| {
+    // 10 mm/s are reached with 1000 mm/s^2 in 10 ms and 0.05 mm, and held for 2 ms.
+    let point = |[time_us, duration_us]: [u64; 2], [x, v]: [f64; 2], mark: &str, frames: u64| {
+        let completed = if time_us < 412_000 { 0 } else { 4 };
         json!({
             "time_us": time_us, "duration_us": duration_us, "positions": {"y": 0.0, "x": x},
-            "velocities": {"y": 0.0, "x": v}, "user_program": u8::from(frames > 0),
+            "velocities": {"y": 0.0, "x": v}, "mark": mark, "user_program": 0,
             "frames": frames, "completed": completed,
         })
     };
     let expected = [
-        point(0, 0, -0.55, 0.0, 0, 0),
-        point(10_000, 10_000, -0.5, 10.0, 0, 0),
-        point(410_000, 400_000, 3.5, 10.0, 4, 4),
-        point(420_000, 10_000, 3.55, 0.0, 0, 4),
+        point([0, 0], [-0.570_000_000_000_000_1, 0.0], "start", 0),
+        point([10_000, 10_000], [-0.52, 10.0], "turnaround", 0),
+        point([12_000, 2_000], [-0.5, 10.0], "row_start", 0),
+        point([412_000, 400_000], [3.5, 10.0], "row_end", 4),
+        point([422_000, 10_000], [3.55, 0.0], "run_down", 0),
     ];
     assert_eq!(told["points"], json!(expected));
-    assert_eq!((&told["num_points"], &told["duration_us"]), (&json!(4), &json!(420_000)));
+    assert_eq!((&told["num_points"], &told["duration_us"]), (&json!(5), &json!(422_000)));
+    let programs = |kind: &str| {
+        let told = profile(&["--user-programs", kind], &rows(1));
+        let points = told["points"].as_array().unwrap();
+        points.iter().map(|point| point["user_program"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(programs("row-gate"), [0, 0, 1, 8, 0]);
+    assert_eq!(programs("every-point"), [0, 8, 1, 4, 1, 4, 1, 4, 1, 4, 2, 8]);
 }
 
 #[test]
@@ -231,7 +240,7 @@ fn a_profile_may_be_of_a_part_of_a_scan() {
     assert_eq!(first[first.len() - 1]["completed"], 4);
     // Entered in the middle of a row that runs backwards.
     let last = points(&["--start", "6"]);
-    assert_eq!(last[0]["positions"], json!({"y": 1.0, "x": 1.55}));
+    assert_eq!(last[0]["positions"], json!({"y": 1.0, "x": 1.57}));
     assert_eq!((&last[0]["completed"], &last[0]["time_us"]), (&json!(6), &json!(0)));
     assert_eq!(last[1]["velocities"]["x"], -10.0);
     assert_eq!(points(&["--start", "12"]), json!([]));
