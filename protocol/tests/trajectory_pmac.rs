@@ -319,3 +319,32 @@ fn the_driver_computes_our_velocities() {
         }
     }
 }
+
+#[test]
+fn tables_are_the_same_however_the_trajectory_is_cut() {
+    for name in ["012_prof_delay_after", "014_prof_long_duration", "019_prof_spiral_sparse"] {
+        let golden = golden(name);
+        let (_, batch, whole) = plan(&golden);
+        let segments: Vec<_> = batch.segments().collect();
+        let stack = golden.stack();
+        for size in [1, 2, 7] {
+            let planner = golden.planner(&stack);
+            let mut trajectory = planner.plan(golden.pieces(&stack));
+            let mut writer = PmacWriter::new(planner.trigger_bits(), 0);
+            let mut cut = PmacTable::default();
+            let mut at = 0;
+            while at < segments.len() {
+                let batch = trajectory.next_batch(size);
+                let table = writer.table(&batch);
+                cut.time_us.extend(table.time_us);
+                cut.velocity_mode.extend(table.velocity_mode);
+                cut.user_program.extend(table.user_program);
+                cut.completed.extend(table.completed);
+                assert!(batch.segments().eq(segments[at..at + batch.len()].iter().cloned()));
+                at += batch.len();
+            }
+            cut.positions.clone_from(&whole.positions);
+            assert_eq!(cut, whole, "{name} by {size}");
+        }
+    }
+}

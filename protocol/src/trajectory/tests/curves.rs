@@ -1,5 +1,5 @@
 //! Curves are flown through.
-use super::{LIMITS, lasting, piece, rig};
+use super::{LIMITS, lasting, piece, random::split, rig};
 use crate::{
     scan::{Curved, Path, Piece},
     trajectory::{AxisLimits, Mark, integrator::Rig},
@@ -90,6 +90,26 @@ fn a_circle_is_flown_without_stopping() {
     }
     // Two points for each frame, run-up and run-down.
     assert_eq!(flown.segments.len(), 202);
+}
+
+#[test]
+fn pieces_of_a_curve_are_one_curve() {
+    let [mut first, mut second] =
+        <[Piece; 2]>::try_from(split(&parabola(2), 1)).expect("two pieces");
+    let whole = rig([LIMITS]).fly(&[parabola(2)], "whole");
+    let split = rig([LIMITS]).fly(&[first.clone(), second.clone()], "split");
+    assert_eq!((split.segments, split.marks), (whole.segments, whole.marks));
+    // Of different durations: from 0.25 mm to 2.25 mm in half of 1 s and half of 2 s.
+    second.frame_duration_s = Some(2.0);
+    let flown = rig([LIMITS]).fly(&[first.clone(), second.clone()], "slower");
+    assert_eq!(flown.segments[1].velocities[0], 2.0 / 1.5);
+    // Without the other piece each is a curve of its own.
+    first.path = match first.path {
+        Path::Curved(curve) => Path::Curved(Curved { next_midpoint: None, ..curve }),
+        Path::Straight => panic!("a curve"),
+    };
+    let flown = rig([LIMITS]).fly(&[first, second], "apart");
+    assert_eq!(flown.marks[1], Mark::RowEnd);
 }
 
 fn refused(rig: &Rig, piece: Piece, text: &str) {

@@ -100,7 +100,7 @@ fn random_curve(random: &mut ChaCha8Rng, rig: &Rig, last: Option<&Piece>) -> Vec
 }
 
 /// One curve as two pieces, or as one if either would be empty.
-fn split(whole: &Piece, at: u64) -> Vec<Piece> {
+pub(super) fn split(whole: &Piece, at: u64) -> Vec<Piece> {
     let Path::Curved(all) = &whole.path else { panic!("a curve") };
     if at == 0 || at == whole.frames {
         return vec![whole.clone()];
