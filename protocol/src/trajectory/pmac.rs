@@ -40,7 +40,7 @@ pub enum VelocityMode {
 pub struct PmacWriter {
     bits: TriggerBits,
     completed: u64,
-    is_open: Open,
+    open: Open,
     /// What was at the point before, but for split ones.
     before: Mark,
 }
@@ -48,14 +48,14 @@ pub struct PmacWriter {
 /// Whether a frame has begun that is not over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Open {
-    No,
-    Yes,
+    No = 0,
+    Yes = 1,
 }
 
 impl PmacWriter {
     /// For a trajectory that is entered at `first_frame`.
     pub fn new(bits: TriggerBits, first_frame: u64) -> Self {
-        Self { bits, completed: first_frame, is_open: Open::No, before: Mark::RunDown }
+        Self { bits, completed: first_frame, open: Open::No, before: Mark::RunDown }
     }
 
     /// The points of the next batch.
@@ -68,7 +68,8 @@ impl PmacWriter {
         for (index, &mark) in batch.marks.iter().enumerate() {
             table.velocity_mode.push(self.velocity_mode(mark));
             table.user_program.push(user_program(self.bits, mark));
-            self.count(batch.frames[index], batch.frame_goes_on[index]);
+            let open = if batch.frame_goes_on[index] { Open::Yes } else { Open::No };
+            self.count(batch.frames[index], open);
             table.completed.push(self.completed);
             if mark != Mark::Within {
                 self.before = mark;
@@ -102,11 +103,10 @@ impl PmacWriter {
         }
     }
 
-    /// Counts the frames that are over with a segment.
-    fn count(&mut self, begun: u64, goes_on: bool) {
-        let over = begun + u64::from(self.is_open == Open::Yes);
-        self.completed += over - u64::from(goes_on);
-        self.is_open = if goes_on { Open::Yes } else { Open::No };
+    /// Counts the frames that are over with a segment which begins so many.
+    fn count(&mut self, begun: u64, open: Open) {
+        self.completed += begun + self.open as u64 - open as u64;
+        self.open = open;
     }
 }
 
