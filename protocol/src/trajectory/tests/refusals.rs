@@ -1,5 +1,5 @@
 //! What is refused, and in which words.
-use super::{LIMITS, lasting, piece, rig};
+use super::{LIMITS, curves::curve, lasting, piece, rig};
 use crate::{
     scan::Piece,
     trajectory::{AxisLimits, integrator::Rig},
@@ -34,10 +34,15 @@ fn nonsense_is_refused_or_flown_but_never_a_panic() {
             max_acceleration: any(),
             settle_s: any(),
         };
-        let pieces = [lasting(any(), piece(0, 3, &[any()], &[any()])), {
-            let frame_duration_s = Some(any()).filter(|&duration| duration != 5.0);
-            Piece { frame_duration_s, ..piece(3, 1_000_000, &[any()], &[any()]) }
-        }];
+        let line = lasting(any(), piece(0, 3, &[any()], &[any()]));
+        let frame_duration_s = Some(any()).filter(|&duration| duration != 5.0);
+        let long = Piece { frame_duration_s, ..piece(3, 1_000_000, &[any()], &[any()]) };
+        let places = [0; 7].map(|_| any());
+        let bend = |_, frame: f64| places[(2.0 * frame) as usize];
+        let bend = curve(1_000_003, 3, (1, any()), bend);
+        let frame_duration_s = bend.frame_duration_s.filter(|&duration| duration != 5.0);
+        let bend = Piece { frame_duration_s, delay_before_s: any(), ..bend };
+        let pieces = if seed % 2 == 0 { vec![line, long] } else { vec![bend, line] };
         let planner = rig([limits]).planner();
         if planner.check(pieces.clone()).is_ok() {
             assert!(!planner.plan(pieces).next_batch(100).is_empty(), "seed {seed}");
