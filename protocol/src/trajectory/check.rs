@@ -152,30 +152,31 @@ impl<'a> Check<'a> {
                 let mut velocities = row.begin_velocities.iter().enumerate();
                 velocities.try_for_each(|(axis, value)| self.velocity(frame, axis, value.abs()))
             }
-            Path::Curved(curve) => self.entries(row, curve),
+            Path::Curved(_) => Ok(()),
         }
     }
 
-    /// A curve can be entered at any frame: that is how a scan is resumed.
-    fn entries(&self, row: &Row, curve: &Curved) -> Result<(), PlanError> {
+    /// A curve can be entered at any frame: that is how a scan is resumed. The hardest acceleration
+    /// above its limit.
+    fn entries(&self, row: &Row, curve: &Curved) -> Result<Option<Hardest>, PlanError> {
         let frame_s = row.frame_s();
+        let mut hardest: Option<Hardest> = None;
         for (axis, points) in curve.by_axis(row.piece.start.len()).enumerate() {
-            let limits = self.planner.rules.limits[axis];
+            let limit = self.planner.rules.limits[axis].max_acceleration;
             for (frame, points) in (row.piece.first_frame..).zip(frames(points)) {
                 let [velocity, acceleration] = entry(points, frame_s).map(f64::abs);
                 self.velocity(frame, axis, velocity)?;
                 let place = points[0].abs().max(points[2].abs());
                 let rounding = 32.0 * f64::EPSILON * place / (frame_s * frame_s);
-                if acceleration > limits.max_acceleration * (1.0 + ROUNDING) + rounding {
-                    let (axis, limit) = (self.planner.names[axis].clone(), limits.max_acceleration);
-                    let enough = (row.frame_ticks * (acceleration / limit).sqrt()).ceil();
-                    let enough_s = enough / ticks::PER_SECOND;
-                    let value = acceleration;
-                    return Err(PlanError::Acceleration { frame, axis, value, limit, enough_s });
+                let part = acceleration / limit;
+                if acceleration > limit * (1.0 + ROUNDING) + rounding
+                    && hardest.is_none_or(|hardest| part > hardest.part)
+                {
+                    hardest = Some(Hardest { part, axis, frame });
                 }
             }
         }
-        Ok(())
+        Ok(hardest)
     }
 
     fn row_leg(&mut self, leg: &RowLeg) -> Result<(), PlanError> {
@@ -187,7 +188,10 @@ impl<'a> Check<'a> {
         }
         match &leg.row.piece.path {
             Path::Straight => Ok(()),
-            Path::Curved(_) => self.curve(leg),
+            Path::Curved(curve) => {
+                let hardest = self.entries(&leg.row, curve)?;
+                self.curve(leg, hardest)
+            }
         }
     }
 
@@ -199,12 +203,11 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    /// All segments of a curve, as they will be flown.
-    fn curve(&mut self, leg: &RowLeg) -> Result<(), PlanError> {
+    /// All segments of a curve, as they will be flown; `hardest` is what is known to be too hard.
+    fn curve(&mut self, leg: &RowLeg, mut hardest: Option<Hardest>) -> Result<(), PlanError> {
         let mut segments = std::mem::take(&mut self.segments);
         let begin = leg.begin();
         let mut from: Vec<_> = (0..begin.positions.len()).map(|axis| begin.of(axis)).collect();
-        let mut hardest: Option<Hardest> = None;
         let count = leg.beat.count();
         for first in (0..count).step_by(CHUNK as usize) {
             segments.clear();

@@ -109,8 +109,8 @@ impl Planner {
     /// The segments of the scan, made when asked for.
     ///
     /// `pieces` must be what [`check`](Self::check) has accepted, or the tail of it from any frame
-    /// (resume, rewind). A tail that begins within a curve has a run-up of its own, and begins with
-    /// a parabola: whoever enters there close to a limit checks the tail. What is refused gives a
+    /// (resume, rewind). Only the run-up to a tail that begins within a curve is not checked: it
+    /// leads along the tangent there, maybe beyond a position limit. What is refused gives a
     /// trajectory that nothing can follow, or a panic if the number of positions is wrong.
     pub fn plan<P>(&self, pieces: P) -> Trajectory<P::IntoIter>
     where
