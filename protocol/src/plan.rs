@@ -111,17 +111,19 @@ pub enum Unflyable {
     #[error("$: {frames} frames take {days:.1} days or more: a scan lasts at most {MAX_DAYS} days")]
     TooLong { frames: u64, days: f64 },
     #[error(
-        "$: {frames} frames are more than {MAX_STRETCHES} stretches of motion, a row, a step and a \
-         frame of a curve being one each: no scan has more"
+        "$: {frames} frames are too many to be looked at before they are flown: at most {MAX_ROWS} \
+         rows and steps, or {MAX_WORK} frames of curves"
     )]
-    TooManyStretches { frames: u64 },
+    TooManyRows { frames: u64 },
 }
 
 /// A scan that lasts longer is a mistake, which is better found before its files are made.
 const MAX_DAYS: u64 = 30;
 const MAX_S: f64 = (MAX_DAYS * 86_400) as f64;
-/// As many as can be looked at in some ten seconds.
-const MAX_STRETCHES: u64 = 100_000_000;
+/// What can be looked at in half a minute: frames of curves, of which a row or a step is worth five.
+const MAX_WORK: u64 = 100_000_000;
+const WORK_OF_ROW: u64 = 5;
+const MAX_ROWS: u64 = MAX_WORK / WORK_OF_ROW;
 
 /// A specification that can be flown: what it takes, and everything that follows from it.
 #[derive(Clone, Debug)]
@@ -153,7 +155,7 @@ impl UsualFrame {
         let curves_s = if stack.has_duration() {
             0.0
         } else {
-            planner.shortest_curve_frame_s(stack.pieces(0).take(MAX_STRETCHES as usize))
+            planner.shortest_curve_frame_s(stack.pieces(0).take(MAX_ROWS as usize))
         };
         Self { at_least, curves_s, planner: planner.clone() }
     }
@@ -284,14 +286,14 @@ struct Census {
     num_frames: u64,
     shortest_s: f64,
     total_s: f64,
-    stretches: u64,
+    work: u64,
 }
 
 impl Census {
     /// Of a scan whose frames are not shorter than `min_frame`.
     fn new(num_frames: u64, min_frame: Duration) -> Result<Self, Unflyable> {
         let at_least_s = num_frames as f64 * min_frame.as_secs_f64();
-        Self { num_frames, shortest_s: f64::INFINITY, total_s: at_least_s, stretches: 0 }
+        Self { num_frames, shortest_s: f64::INFINITY, total_s: at_least_s, work: 0 }
             .within_limits()
             .map(|census| Self { total_s: 0.0, ..census })
     }
@@ -302,11 +304,11 @@ impl Census {
             self.shortest_s = self.shortest_s.min(frame_s);
             self.total_s += frame_s * piece.frames as f64;
         }
-        self.stretches += match piece.path {
-            Path::Straight => 1,
+        self.work += match piece.path {
+            Path::Straight => WORK_OF_ROW,
             Path::Curved(_) => piece.frames,
         };
-        self.total_s <= MAX_S && self.stretches <= MAX_STRETCHES
+        self.total_s <= MAX_S && self.work <= MAX_WORK
     }
 
     fn within_limits(self) -> Result<Self, Unflyable> {
@@ -314,8 +316,8 @@ impl Census {
         if self.total_s > MAX_S {
             return Err(Unflyable::TooLong { frames, days: self.total_s / 86_400.0 });
         }
-        if self.stretches > MAX_STRETCHES {
-            return Err(Unflyable::TooManyStretches { frames });
+        if self.work > MAX_WORK {
+            return Err(Unflyable::TooManyRows { frames });
         }
         Ok(self)
     }
@@ -432,8 +434,8 @@ mod tests {
         let short = (1_000_000, 0.01, Path::Straight);
         let error = "$: 1000 frames take 31.8 days or more: a scan lasts at most 30 days";
         check(&[short, (1, 2_740_000.0, Path::Straight)], error);
-        let error = "$: 1000 frames are more than 100000000 stretches of motion, a row, a step and a \
-                     frame of a curve being one each: no scan has more";
+        let error = "$: 1000 frames are too many to be looked at before they are flown: at most \
+                     20000000 rows and steps, or 100000000 frames of curves";
         check(&[(100_000_000, 1e-6, curve()), (1, 1e-6, curve())], error);
         let error = Census::new(1 << 53, Duration::from_micros(1)).err().expect("285 years");
         let expected = "$: 9007199254740992 frames take 104250.0 days or more: \

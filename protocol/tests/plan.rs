@@ -64,7 +64,7 @@ fn a_curve_without_a_duration_is_as_fast_as_the_axes_can_follow() {
     let open = plan(&format!(r#"{{"type":"Fly","spec":{SPIRAL}}}"#)).expect("a scan");
     let frame = open.shortest_frame();
     // It begins where it turns hardest; frames are two times a whole number of microseconds.
-    let faster = frame - Duration::from_micros(2);
+    let faster = frame.saturating_sub(Duration::from_micros(2));
     let error = format!(
         "$.spec.spec.x_axis: frame 0, axis x: acceleration 100.002 mm/s^2 on the curve is above \
          the maximum 100 mm/s^2: frames of {} s would do",
