@@ -3,6 +3,7 @@ use crate::{
     exposures::ExposuresPerFrame,
     name::Name,
     scan::{Path, Piece, Spec, SpecError, Stack},
+    sequencer::{Row, Sequencer, SequencerError},
     trajectory::{AxisLimits, PlanError, Planner, Prediction},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -277,6 +278,16 @@ impl ScanPlan {
     pub fn pieces(&self, frame: u64) -> impl Iterator<Item = Piece> + use<> {
         let usual = self.usual.clone();
         Arc::clone(&self.stack).into_pieces(frame).map(move |piece| usual.fill(piece))
+    }
+
+    /// The rows that make `sequencer`, which is one for [`axes`](Self::axes), trigger the frames from
+    /// `frame` on as the [`planner`](Self::planner) moves through them.
+    pub fn trigger_rows<'a>(
+        &self,
+        frame: u64,
+        sequencer: &'a Sequencer,
+    ) -> impl Iterator<Item = Result<Row, SequencerError>> + use<'a> {
+        sequencer.rows(sequencer.spans(&self.planner, self.pieces(frame)))
     }
 }
 

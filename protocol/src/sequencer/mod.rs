@@ -1,7 +1,8 @@
 //! Trigger tables: the rows that make a PandA sequencer trigger detectors while a trajectory is flown.
 //!
-//! [`Sequencer::rows`] turns spans of frames into rows, one at a time, in memory that does not grow
-//! with the scan; [`Tables`] cuts the rows into tables as the hardware takes them.
+//! [`Sequencer::spans`] takes from a planned scan spans of frames and what comes before each;
+//! [`Sequencer::rows`] turns spans into rows. Both make one at a time, in memory that does not grow
+//! with the scan. [`Tables`] cuts the rows into tables as the hardware takes them.
 //! [`Sequencer::gap`] works out from the motion between two windows for how long the position
 //! compare must not look. [`pulse_train`] divides a frame for a detector that takes several pulses.
 //!
@@ -22,6 +23,7 @@ mod pulse;
 mod row;
 mod rows;
 mod span;
+mod spans;
 mod tables;
 pub use blind::Turnaround;
 pub use error::SequencerError;
@@ -32,6 +34,7 @@ pub use pulse::{PulseError, PulsePlace, PulseRequest, PulseTrain, pulse_train};
 pub use row::{BitInput, Bus, Level, Output, Outputs, Repeats, Row, Sense, Trigger};
 pub use rows::Rows;
 pub use span::{Entry, Gap, Span, Start};
+pub use spans::Spans;
 pub use tables::{Buffering, Table, TableLimits, Tables};
 
 /// Ticks of the sequencer in a second: one lasts 8 ns.

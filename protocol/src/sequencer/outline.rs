@@ -83,10 +83,11 @@ impl Sequencer {
 
     /// The rows of `spans`, made when asked for; after an error, nothing.
     ///
-    /// The spans may begin with any window of a scan, or with the rest of one (resume).
+    /// The spans may begin with any window of a scan, or with the rest of one (resume);
+    /// [`spans`](Self::spans) makes them.
     pub fn rows<S>(&self, spans: S) -> Rows<'_, S::IntoIter>
     where
-        S: IntoIterator<Item = Span>,
+        S: IntoIterator<Item = Result<Span, SequencerError>>,
     {
         Rows::new(self, spans.into_iter())
     }
@@ -96,16 +97,27 @@ impl Sequencer {
     /// Goes through all rows once, in memory that does not grow with their number.
     pub fn check<S>(&self, spans: S) -> Result<Summary, SequencerError>
     where
-        S: IntoIterator<Item = Span>,
+        S: IntoIterator<Item = Result<Span, SequencerError>>,
     {
         let mut frames = 0_u64;
-        let count = |span: &Span| frames = frames.saturating_add(span.frames.get());
+        let count = |span: &Result<Span, _>| {
+            let more = span.as_ref().map_or(0, |span| span.frames.get());
+            frames = frames.saturating_add(more);
+        };
         let mut rows = self.rows(spans.into_iter().inspect(count));
         let summary = rows.try_fold(Summary::default(), |sum, row| {
             let ticks = sum.ticks.saturating_add(row?.ticks());
             Ok(Summary { rows: sum.rows + 1, ticks, ..sum })
         })?;
         Ok(Summary { frames, ..summary })
+    }
+
+    /// Whether a window in which no axis moves is begun by time, though others are not.
+    pub(super) fn times_still_windows(&self) -> bool {
+        match self.begin {
+            Begin::Position(_) => true,
+            Begin::Gate(_) | Begin::Time => false,
+        }
     }
 
     /// What begins the window of `frame`.

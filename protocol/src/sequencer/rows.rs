@@ -13,7 +13,7 @@ use std::iter::Peekable;
 /// A window is one row that waits for its beginning, and rows of up to 65,535 frames of equal
 /// duration. Between two windows and after the last is a row without live time.
 #[derive(Debug)]
-pub struct Rows<'a, I: Iterator<Item = Span>> {
+pub struct Rows<'a, I: Iterator<Item = Result<Span, SequencerError>>> {
     sequencer: &'a Sequencer,
     spans: Peekable<I>,
     stage: Stage,
@@ -44,7 +44,7 @@ struct Stretch {
     frames: u64,
 }
 
-impl<'a, I: Iterator<Item = Span>> Rows<'a, I> {
+impl<'a, I: Iterator<Item = Result<Span, SequencerError>>> Rows<'a, I> {
     pub(super) fn new(sequencer: &'a Sequencer, spans: I) -> Self {
         let (spans, encoder) = (spans.peekable(), Encoder::default());
         Self { sequencer, spans, stage: Stage::Before, owed: 0.0, tail: 0, encoder }
@@ -56,7 +56,7 @@ impl<'a, I: Iterator<Item = Span>> Rows<'a, I> {
             Stage::Within(stretch) => self.stage = self.go_through(stretch),
             Stage::Ended => {}
             stage @ (Stage::Before | Stage::Between) => match self.spans.next() {
-                Some(span) => self.stage = self.enter(&stage, span)?,
+                Some(span) => self.stage = self.enter(&stage, span?)?,
                 None => self.end(),
             },
         }
@@ -90,7 +90,9 @@ impl<'a, I: Iterator<Item = Span>> Rows<'a, I> {
     /// together, but no more than it can.
     fn go_through(&mut self, mut stretch: Stretch) -> Stage {
         while stretch.frames < stretch.pace.most {
-            let Some(next) = self.spans.next_if(|next| stretch.is_joined_by(next)) else { break };
+            let is_joined =
+                |next: &Result<Span, _>| next.as_ref().is_ok_and(|next| stretch.is_joined_by(next));
+            let Some(Ok(next)) = self.spans.next_if(is_joined) else { break };
             stretch.frames += next.frames.get();
         }
         let frames = stretch.frames.min(stretch.pace.most);
@@ -191,7 +193,7 @@ fn low(input: BitInput) -> Phases {
     Phases { trigger, ..dead(2 * u64::from(MIN_PULSE_TICKS)) }
 }
 
-impl<I: Iterator<Item = Span>> Iterator for Rows<'_, I> {
+impl<I: Iterator<Item = Result<Span, SequencerError>>> Iterator for Rows<'_, I> {
     type Item = Result<Row, SequencerError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -20,6 +20,7 @@
 //! goes on behind a hole is reached without braking if the other axes allow it.
 mod beat;
 mod check;
+mod course;
 mod cubic;
 mod error;
 #[cfg(test)]
@@ -38,6 +39,7 @@ mod ticks;
 mod turn;
 mod velocity_profile;
 mod walk;
+pub(crate) use course::{Approach, Course, Section};
 pub use error::{Bound, PlanError, Stretch};
 pub use planner::{MAX_SEGMENT, Planner, Prediction, Trajectory};
 pub use pmac::{PmacTable, PmacWriter, VelocityMode};

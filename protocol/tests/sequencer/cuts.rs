@@ -21,7 +21,7 @@ fn tables(
     buffering: Buffering,
     limits: TableLimits,
 ) -> Result<Vec<Table>, SequencerError> {
-    Tables::new(sequencer.rows(spans.iter().cloned()), buffering, limits).collect()
+    Tables::new(sequencer.rows(spans.iter().cloned().map(Ok)), buffering, limits).collect()
 }
 
 /// Cuts in both ways, and compares the outputs over time with those of the rows.
@@ -146,7 +146,7 @@ fn a_table_is_made_before_the_next_is_looked_at() {
         (Buffering::Streaming, limits(100, Duration::MAX)),
     ] {
         taken.set(0);
-        let mut tables = Tables::new(sequencer.rows(endless.clone()), buffering, limits);
+        let mut tables = Tables::new(sequencer.rows(endless.clone().map(Ok)), buffering, limits);
         let table = tables.next().expect("a table").expect("rows");
         // Three rows for a window, and one that shows that something follows.
         assert!(taken.get() <= table.rows.len() as u64 / 3 + 2, "{} windows", taken.get());
@@ -159,7 +159,8 @@ fn an_error_ends_the_tables() {
     let spans = [window(0, 10, 0.1), window(10, 1, f64::NAN), window(11, 1, 0.1)];
     for buffering in [Buffering::Double, Buffering::Streaming] {
         let limits = limits(4, Duration::ZERO);
-        let mut tables = Tables::new(sequencer.rows(spans.iter().cloned()), buffering, limits);
+        let mut tables =
+            Tables::new(sequencer.rows(spans.iter().cloned().map(Ok)), buffering, limits);
         assert!(tables.by_ref().take_while(Result::is_ok).count() >= 1);
         assert!(tables.next().is_none());
     }

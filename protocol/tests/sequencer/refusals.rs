@@ -13,9 +13,9 @@ use std::{num::NonZeroU64, time::Duration};
 
 /// The line for the first of the spans that is refused; nothing comes after it.
 fn refused(sequencer: &Sequencer, spans: &[Span], line: &str) {
-    let error = sequencer.check(spans.iter().cloned()).expect_err(line);
+    let error = sequencer.check(spans.iter().cloned().map(Ok)).expect_err(line);
     assert_eq!(error.to_string(), line);
-    let mut rows = sequencer.rows(spans.iter().cloned());
+    let mut rows = sequencer.rows(spans.iter().cloned().map(Ok));
     let found = rows.by_ref().find_map(Result::err).map(|error| error.to_string());
     assert_eq!(found.as_deref(), Some(line));
     assert!(rows.next().is_none(), "{line}");
@@ -115,7 +115,7 @@ fn inputs() {
 #[test]
 fn no_number_of_frames_is_too_many_to_begin_with() {
     let spans = [window(0, u64::MAX, 1e-6), joined(u64::MAX, u64::MAX, 1e-6)];
-    let first: Vec<_> = gate(first(25)).rows(spans).take(100).collect();
+    let first: Vec<_> = gate(first(25)).rows(spans.map(Ok)).take(100).collect();
     assert!(first.len() == 100 && first.iter().all(Result::is_ok));
 }
 
@@ -171,7 +171,8 @@ fn nonsense_ends_in_an_error_or_in_rows() {
         let spans: Vec<Span> = (0..6).map(|_| nonsense(&mut rng)).collect();
         for buffering in [Buffering::Double, Buffering::Streaming] {
             let limits = TableLimits::new(100, Duration::MAX).expect("limits");
-            let tables = Tables::new(sequencer.rows(spans.iter().cloned()), buffering, limits);
+            let tables =
+                Tables::new(sequencer.rows(spans.iter().cloned().map(Ok)), buffering, limits);
             for table in tables.take(50) {
                 match table {
                     Ok(table) => rows += table.rows.len(),

@@ -51,7 +51,7 @@ pub(crate) fn joined(first_frame: u64, frames: u64, frame_duration_s: f64) -> Sp
 }
 
 pub(crate) fn rows(sequencer: &Sequencer, spans: &[Span]) -> Vec<Row> {
-    let rows = sequencer.rows(spans.iter().cloned());
+    let rows = sequencer.rows(spans.iter().cloned().map(Ok));
     rows.collect::<Result<_, _>>().expect("rows")
 }
 

@@ -165,7 +165,7 @@ fn fractions_of_a_tick_are_mixed_in_few_rows() {
     let expected = [live(1, HIGH, 975, 26), live(248, IMMEDIATE, 975, 25)];
     assert_eq!(found[..2], expected);
     assert!(found.len() < 4_100, "{}", found.len());
-    let summary = gate(first(25)).check([window(0, 1_000_001, duration_s)]).expect("rows");
+    let summary = gate(first(25)).check([Ok(window(0, 1_000_001, duration_s))]).expect("rows");
     let ticks = 1_000_501_001 + 2_500;
     let rows = found.len() as u64;
     assert_eq!(summary, Summary { frames: 1_000_001, rows, ticks });
