@@ -8,6 +8,9 @@ use crate::trajectory::Segment;
 /// Sequencer ticks in a tick of the motion controller, 1 us.
 const TICKS_PER_US: u64 = TICKS_PER_SECOND / 1_000_000;
 
+/// Part of the greatest velocity of a motion below which an axis stands still but for rounding.
+const STILL: f64 = 1e-9;
+
 /// Motion from the end of one window to the beginning of the next.
 #[derive(Clone, Copy, Debug)]
 pub struct Turnaround<'a> {
@@ -100,11 +103,14 @@ impl Compare<'_> {
             Sense::Rising => self.input.direction(),
             Sense::Falling => -self.input.direction(),
         };
+        let velocities =
+            segments.iter().chain([before]).map(|segment| segment.velocities[self.axis]);
+        let still = STILL * velocities.fold(0.0, |fastest, next| f64::max(fastest, next.abs()));
         let mut from = knot(0.0, before);
         let mut turned = from;
         for segment in segments {
             let to = knot(from.time_us + segment.duration_us as f64, segment);
-            if to.velocity * rising <= 0.0 {
+            if to.velocity * rising <= still {
                 turned = to;
             } else if let Some(turn) = from.last_turn_before(to) {
                 turned = turn;

@@ -240,6 +240,10 @@ fn blind_until_the_axis_turns_between_two_segments_or_within_one() {
     let between =
         [(1, 1.0, -1.0), (500_000, 0.75, 0.0), (1_000_000, 0.75, 0.0), (500_000, 1.0, 1.0)];
     check(&between, 1.0, 187_500_000);
+    // Waiting but for a rounding.
+    let creeping =
+        [(1, 0.0, -1.0), (500_000, -0.25, 1e-16), (1_000_000, -0.25, 1e-16), (500_000, 0.0, 1.0)];
+    check(&creeping, 0.0, 187_500_000);
     // On the way all the time: for as long as a pulse is.
     check(&[(1, 0.0, 1.0), (1_000_000, 1.0, 1.0)], 1.0, 2_500);
     // There all the time, to the count: time tells.
