@@ -17,7 +17,8 @@ pub struct Rows<'a, I: Iterator<Item = Result<Span, SequencerError>>> {
     sequencer: &'a Sequencer,
     spans: Peekable<I>,
     stage: Stage,
-    /// Exact time since the window began less the time given out, ticks.
+    /// Exact time since the last window that something but time began, less the time given out,
+    /// ticks.
     owed: f64,
     /// Dead ticks at the end of the last frame that are not yet given out.
     tail: u64,
@@ -72,13 +73,17 @@ impl<'a, I: Iterator<Item = Result<Span, SequencerError>>> Rows<'a, I> {
             (Entry::Joined, Stage::Within(_) | Stage::Between | Stage::Ended) => {}
             (Entry::Window { axes, gap }, stage) => {
                 let beginning = self.sequencer.beginning(frame, &axes)?;
+                self.owed = match beginning {
+                    Beginning::At(_) | Beginning::Gated(_) => 0.0,
+                    // Nothing else tells when it begins: what is owed would add up.
+                    Beginning::Timed => self.owed,
+                };
                 match stage {
                     Stage::Before => {}
                     Stage::Within(_) | Stage::Between | Stage::Ended => {
                         self.go_across(frame, beginning, gap)?;
                     }
                 }
-                self.owed = 0.0;
                 self.give(&pace, 1, beginning.trigger());
                 frames -= 1;
             }

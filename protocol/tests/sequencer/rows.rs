@@ -172,6 +172,16 @@ fn fractions_of_a_tick_are_mixed_in_few_rows() {
 }
 
 #[test]
+fn windows_that_time_begins_do_not_drift() {
+    let spans = || (0..1_000).map(|frame| Ok(window(frame, 1, 1_000.4 * 8e-9)));
+    let others = 999 * 12_500_001 + 2_500;
+    let ticks = |sequencer: Sequencer| sequencer.check(spans()).expect("rows").ticks - others;
+    assert_eq!(ticks(timed(first(25))), 1_000_400);
+    // Each is waited for.
+    assert_eq!(ticks(compare(first(25))), 1_000_000);
+}
+
+#[test]
 fn a_curve_of_a_span_for_each_frame_has_the_rows_of_a_line() {
     for duration_s in [1e-3, 1e-4 / 3.0] {
         let spans: Vec<Span> =
