@@ -250,7 +250,11 @@ pub(crate) fn capabilities(spec: &BeamlineSpec) -> Capabilities {
     for controller in spec.trajectory_controllers() {
         let limits = ControllerCapability {
             max_segments: controller.max_segments,
+            min_segment: controller.min_segment_duration,
             max_segment: controller.max_segment_duration,
+            min_turnaround: controller.min_turnaround,
+            points: controller.points,
+            trigger_bits: controller.trigger_bits,
         };
         capabilities.controllers.insert(controller.name.clone(), limits);
         for motor in controller.axes.iter().filter_map(|axis| spec.motor(axis.as_str())) {

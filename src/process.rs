@@ -252,6 +252,7 @@ pub(crate) fn world_config(
         address: controller.provider.to_string(),
         axes: controller.axes.clone(),
         capacity: controller.max_segments,
+        shortest: controller.min_segment_duration,
     });
     let detectors = spec.detectors().map(|detector| DetectorConfig {
         name: detector.name.clone(),

@@ -4,7 +4,7 @@ use crate::{
     name::Name,
     scan::{Path, Piece, Spec, SpecError, Stack},
     sequencer::{Row, Sequencer, SequencerError},
-    trajectory::{AxisLimits, PlanError, Planner, Prediction},
+    trajectory::{AxisLimits, PlanError, Planner, PointMode, Prediction, TriggerBits},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -32,8 +32,39 @@ pub struct AxisCapability {
 pub struct ControllerCapability {
     /// Segments that its buffer holds.
     pub max_segments: usize,
+    /// Shortest time that one segment may take; motion between rows is on multiples of it.
+    pub min_segment: Duration,
     /// Longest time that one segment may take.
     pub max_segment: Duration,
+    /// Least time between two rows.
+    pub min_turnaround: Duration,
+    /// Which points of a scan it is given.
+    pub points: PointMode,
+    /// What it tells the trigger hardware.
+    pub trigger_bits: TriggerBits,
+}
+
+impl ControllerCapability {
+    /// A controller of these buffers and segments, driven as one is of which nothing else is said.
+    pub const fn new(max_segments: usize, max_segment: Duration) -> Self {
+        Self {
+            max_segments,
+            min_segment: Duration::from_micros(1),
+            max_segment,
+            min_turnaround: Duration::ZERO,
+            points: PointMode::Sparse,
+            trigger_bits: TriggerBits::None,
+        }
+    }
+
+    /// A planner for this controller.
+    fn planner(&self, limits: &[(Name, AxisLimits)], min_frame: Duration) -> Planner {
+        Planner::new(limits, min_frame)
+            .with_interval(self.min_segment)
+            .with_max_segment(self.max_segment)
+            .with_min_turnaround(self.min_turnaround)
+            .with_modes(self.points, self.trigger_bits)
+    }
 }
 
 /// How long a detector needs for a frame, and how much it leaves of it.
@@ -191,8 +222,7 @@ impl ScanPlan {
         let slowest = beamline.detectors.iter().max_by_key(|(_, timing)| timing.min_frame());
         let min_frame = slowest.map(|(_, timing)| timing.min_frame());
         let at_least = timings().map(|timing| timing.usual_frame()).max();
-        let planner = Planner::new(&limits, min_frame.unwrap_or(MIN_EXPOSURE))
-            .with_max_segment(capability.max_segment);
+        let planner = capability.planner(&limits, min_frame.unwrap_or(MIN_EXPOSURE));
         let mut census = Census::new(stack.num_points(), min_frame.unwrap_or(MIN_EXPOSURE))?;
         let usual = UsualFrame::new(&stack, &planner, at_least.unwrap_or(USUAL_EXPOSURE));
         let pieces = stack.pieces(0).map(|piece| usual.fill(piece));

@@ -34,8 +34,7 @@ fn beamline() -> Capabilities {
         exposures_per_frame: 2.try_into().expect("a number of exposures"),
         exposure_bytes: 1_000,
     };
-    let stage =
-        ControllerCapability { max_segments: 1_000, max_segment: Duration::from_millis(4_095) };
+    let stage = ControllerCapability::new(1_000, Duration::from_millis(4_095));
     Capabilities {
         axes: [(name("x"), axis.clone()), (name("y"), axis)].into(),
         detectors: [(name("camera"), camera)].into(),

@@ -37,7 +37,7 @@ fn beamline(detectors: &[(&str, DetectorCapability)]) -> Capabilities {
     };
     let units = "mm".to_owned();
     let axis = AxisCapability { controller: name("motion"), limits, units, precision: 3 };
-    let controller = ControllerCapability { max_segments: 1_000, max_segment: us(4_000_000) };
+    let controller = ControllerCapability::new(1_000, us(4_000_000));
     Capabilities {
         axes: BTreeMap::from([(name("x"), axis)]),
         detectors: detectors.iter().map(|(text, timing)| (name(text), *timing)).collect(),

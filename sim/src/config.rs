@@ -43,6 +43,8 @@ pub struct ControllerConfig {
     pub axes: Vec<Name>,
     /// Segments that its table holds.
     pub capacity: usize,
+    /// The shortest segment that it follows.
+    pub shortest: Duration,
 }
 
 /// A detector with its file writer.
@@ -80,10 +82,10 @@ impl MotorConfig {
 }
 
 impl ControllerConfig {
-    /// A controller `name` at `sim://name` with room for 2,000 segments.
+    /// A controller `name` at `sim://name` with room for 2,000 segments of 1 us or longer.
     pub fn new(name: Name, axes: Vec<Name>) -> Self {
         let address = format!("sim://{name}");
-        Self { name, address, axes, capacity: 2_000 }
+        Self { name, address, axes, capacity: 2_000, shortest: Duration::from_micros(1) }
     }
 }
 

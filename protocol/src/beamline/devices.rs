@@ -7,7 +7,10 @@ use super::{
     check::{at, count, duration, word},
     quantity,
 };
-use crate::{name::Name, trajectory::AxisLimits};
+use crate::{
+    name::Name,
+    trajectory::{AxisLimits, PointMode, TriggerBits},
+};
 use std::time::Duration;
 
 const MICROSECOND: Duration = Duration::from_micros(1);
@@ -93,15 +96,49 @@ fn controller(
         let reason = "[] has no axis: expected at least one motor";
         return Err(BeamlineError::new(format!("{key}.axes"), reason));
     }
-    let duration_key = format!("{key}.max_segment_duration");
+    let time = |field: &str, value, range| duration(&format!("{key}.{field}"), value, range);
     let longest = Duration::from_millis(1)..=HOUR;
+    let longest = time("max_segment_duration", &table.max_segment_duration, longest)?;
+    // Segments last whole microseconds.
+    let shortest = MICROSECOND..=Duration::from_micros(longest.as_micros() as u64);
+    let (points, trigger_bits) = modes(key, table)?;
     Ok(TrajectoryControllerSpec {
         provider: provider(key, &table.provider)?,
         axes,
         max_segments: count(&format!("{key}.max_segments"), table.max_segments, 100..=1_000_000)?,
-        max_segment_duration: duration(&duration_key, &table.max_segment_duration, longest)?,
+        min_segment_duration: time("min_segment_duration", &table.min_segment_duration, shortest)?,
+        max_segment_duration: longest,
+        min_turnaround: time("min_turnaround", &table.min_turnaround, Duration::ZERO..=HOUR)?,
+        points,
+        trigger_bits,
         name,
     })
+}
+
+/// Points and trigger bits that go together.
+fn modes(
+    key: &str,
+    table: &TrajectoryControllerTable,
+) -> Result<(PointMode, TriggerBits), BeamlineError> {
+    let bits = [
+        ("none", TriggerBits::None),
+        ("row_gate", TriggerBits::RowGate),
+        ("every_point", TriggerBits::EveryPoint),
+    ];
+    let bits = word(&format!("{key}.trigger_bits"), &table.trigger_bits, &bits)?;
+    let key = format!("{key}.points");
+    let points = [("sparse", PointMode::Sparse), ("every", PointMode::EveryPoint)];
+    let points = table.points.as_ref().map(|value| word(&key, value, &points)).transpose()?;
+    match (points, bits) {
+        (Some(PointMode::Sparse), TriggerBits::EveryPoint) => {
+            let reason = "\"sparse\" leaves out points that trigger_bits = \"every_point\" are \
+                          about: expected \"every\"";
+            Err(BeamlineError::new(key, reason))
+        }
+        (None, TriggerBits::EveryPoint) => Ok((PointMode::EveryPoint, bits)),
+        (Some(points), _) => Ok((points, bits)),
+        (None, TriggerBits::None | TriggerBits::RowGate) => Ok((PointMode::Sparse, bits)),
+    }
 }
 
 fn detector(key: &str, name: Name, table: &DetectorTable) -> Result<DetectorSpec, BeamlineError> {

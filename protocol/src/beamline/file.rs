@@ -116,8 +116,16 @@ pub struct TrajectoryControllerTable {
     pub axes: Vec<String>,
     #[serde(default = "thousand")]
     pub max_segments: usize,
+    #[serde(default = "one_microsecond")]
+    pub min_segment_duration: Quantity,
     #[serde(default = "four_seconds")]
     pub max_segment_duration: Quantity,
+    #[serde(default = "no_time")]
+    pub min_turnaround: Quantity,
+    #[serde(default)]
+    pub points: Option<String>,
+    #[serde(default = "none")]
+    pub trigger_bits: String,
 }
 
 /// `[device.NAME]` of type `detector`.
@@ -306,6 +314,10 @@ fn no_time() -> Quantity {
     quantity("0 s")
 }
 
+fn one_microsecond() -> Quantity {
+    quantity("1 us")
+}
+
 fn four_seconds() -> Quantity {
     quantity("4 s")
 }
@@ -328,4 +340,8 @@ const fn thousand() -> usize {
 
 fn edge() -> String {
     "edge".into()
+}
+
+fn none() -> String {
+    "none".into()
 }

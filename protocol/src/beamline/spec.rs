@@ -1,6 +1,10 @@
 //! [`BeamlineSpec`]: a beamline whose names are unique, references resolved and units parsed.
 use super::{Address, PathTemplate};
-use crate::{exposures::ExposuresPerFrame, name::Name, trajectory::AxisLimits};
+use crate::{
+    exposures::ExposuresPerFrame,
+    name::Name,
+    trajectory::{AxisLimits, PointMode, TriggerBits},
+};
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 /// A checked beamline. Made from a [`super::BeamlineFile`] alone.
@@ -141,8 +145,16 @@ pub struct TrajectoryControllerSpec {
     pub axes: Vec<Name>,
     /// Segments that one of its buffers holds.
     pub max_segments: usize,
+    /// Shortest time that one segment may take; not longer than the longest.
+    pub min_segment_duration: Duration,
     /// Longest time that one segment may take.
     pub max_segment_duration: Duration,
+    /// Least time between two rows.
+    pub min_turnaround: Duration,
+    /// Which points of a scan it is given.
+    pub points: PointMode,
+    /// What it tells the trigger hardware.
+    pub trigger_bits: TriggerBits,
 }
 
 /// Type of one element of a detector's frames.

@@ -1,6 +1,9 @@
 //! One rule, one line: a change to a file that is right, and what is said of it.
 use super::*;
-use crate::exposures::ExposuresPerFrame;
+use crate::{
+    exposures::ExposuresPerFrame,
+    trajectory::{PointMode, TriggerBits},
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -68,7 +71,10 @@ fn a_right_file_is_read() {
     assert_eq!(camera.exposures_per_frame, ExposuresPerFrame::ONE);
     let spec = changed("device.camera.exposures_per_frame", json!(3)).unwrap();
     assert_eq!(spec.detectors().next().unwrap().exposures_per_frame.get(), 3);
-    assert_eq!(spec.trajectory_controllers().next().unwrap().axes.len(), 2);
+    let motion = spec.trajectory_controllers().next().unwrap();
+    assert_eq!(motion.axes.len(), 2);
+    let times = [motion.min_segment_duration, motion.max_segment_duration, motion.min_turnaround];
+    assert_eq!(times, [Duration::from_micros(1), Duration::from_secs(4), Duration::ZERO]);
     assert_eq!(spec.generators().next().unwrap().name.as_str(), "generator");
     assert_eq!(spec.motors().count(), 2);
     assert!(spec.motor("camera").is_none());
@@ -249,6 +255,80 @@ fn numbers_that_mean_nothing_are_refused() {
         "supervision.max_restart_delay",
         json!("1 ms"),
         "\"1 ms\" is out of range: must be 100ms to 3600s",
+    );
+}
+
+#[test]
+fn a_controller_is_driven_as_it_is_said() {
+    let driven = |keys: Value| {
+        let mut motion = right()["device"]["motion"].clone();
+        motion.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+        let spec = changed("device.motion", motion).map_err(|error| error.to_string())?;
+        let motion = spec.trajectory_controllers().next().unwrap();
+        let times = (motion.min_segment_duration, motion.min_turnaround);
+        Ok::<_, String>((times, (motion.points, motion.trigger_bits)))
+    };
+    let modes = |keys: Value| driven(keys).map(|(_, modes)| modes);
+    let (sparse, every) = (PointMode::Sparse, PointMode::EveryPoint);
+    assert_eq!(modes(json!({})), Ok((sparse, TriggerBits::None)));
+    assert_eq!(modes(json!({"points": "sparse"})), Ok((sparse, TriggerBits::None)));
+    assert_eq!(modes(json!({"points": "every"})), Ok((every, TriggerBits::None)));
+    assert_eq!(modes(json!({"trigger_bits": "row_gate"})), Ok((sparse, TriggerBits::RowGate)));
+    let both = json!({"points": "every", "trigger_bits": "row_gate"});
+    assert_eq!(modes(both), Ok((every, TriggerBits::RowGate)));
+    let bits = json!({"trigger_bits": "every_point"});
+    assert_eq!(modes(bits), Ok((every, TriggerBits::EveryPoint)));
+    let both = json!({"points": "every", "trigger_bits": "every_point"});
+    assert_eq!(modes(both), Ok((every, TriggerBits::EveryPoint)));
+    let error = "device.motion.points: \"sparse\" leaves out points that trigger_bits = \
+                 \"every_point\" are about: expected \"every\"";
+    let contrary = json!({"points": "sparse", "trigger_bits": "every_point"});
+    assert_eq!(modes(contrary), Err(error.to_owned()));
+
+    let times = json!({"min_segment_duration": "2 ms", "min_turnaround": "0.1 s"});
+    let (millis, micros) = (Duration::from_millis, Duration::from_micros);
+    assert_eq!(driven(times).map(|(times, _)| times), Ok((millis(2), millis(100))));
+    let longest = |text: &str| json!({"max_segment_duration": text, "min_segment_duration": text});
+    assert_eq!(driven(longest("1 ms")).map(|(times, _)| times.0), Ok(millis(1)));
+    // No whole number of microseconds lies between 1000.5 us and 1000.5 us.
+    let error =
+        "device.motion.min_segment_duration: \"1000.5 us\" is out of range: must be 1µs to 1ms";
+    assert_eq!(driven(longest("1000.5 us")), Err(error.to_owned()));
+    let fraction = json!({"max_segment_duration": "1.0005 ms", "min_segment_duration": "1000 us"});
+    assert_eq!(driven(fraction).map(|(times, _)| times.0), Ok(micros(1_000)));
+}
+
+#[test]
+fn a_controller_that_cannot_be_driven_is_refused() {
+    let range = "is out of range: must be";
+    for text in ["0 us", "0.9 us", "4.1 s"] {
+        let error = format!("{text:?} {range} 1µs to 4s");
+        refused("device.motion.min_segment_duration", json!(text), &error);
+    }
+    refused(
+        "device.motion.max_segment_duration",
+        json!("0.9 ms"),
+        &format!("\"0.9 ms\" {range} 1ms to 3600s"),
+    );
+    refused(
+        "device.motion.min_turnaround",
+        json!("61 min"),
+        &format!("\"61 min\" {range} 0ns to 3600s"),
+    );
+    refused(
+        "device.motion.min_turnaround",
+        json!("1 mm"),
+        "\"1 mm\" has the wrong unit: expected us, ms, s or min",
+    );
+    refused(
+        "device.motion.points",
+        json!("all"),
+        "\"all\" is unknown; expected \"sparse\" or \"every\"",
+    );
+    refused(
+        "device.motion.trigger_bits",
+        json!("row-gate"),
+        "\"row-gate\" is unknown; expected \"none\" or \"row_gate\" or \"every_point\"",
     );
 }
 

@@ -181,7 +181,9 @@ impl<'a> Check<'a> {
 
     fn row_leg(&mut self, leg: &RowLeg) -> Result<(), PlanError> {
         let frame = leg.row.piece.first_frame;
-        let (shortest, interval) = (leg.beat.shortest(), self.planner.rules.grid.interval);
+        // A row that is entered at its last frame has no more than that for a segment.
+        let shortest = leg.beat.shortest().min(leg.row.frame_ticks);
+        let interval = self.planner.rules.grid.interval;
         if shortest < interval as f64 * (1.0 - ROUNDING) {
             let (value, limit) = (shortest / ticks::PER_SECOND, ticks::seconds(interval));
             return Err(PlanError::BelowInterval { frame, value, limit });

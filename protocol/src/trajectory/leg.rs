@@ -1,11 +1,10 @@
 //! [`Leg`]: a row or the motion before, between or after rows.
 use super::{
     Batch, Mark,
-    beat::{Beat, Pace},
+    beat::Beat,
     cubic::Cubic,
     row::{Row, knot, points},
     rules::Rules,
-    segment::PointMode,
     ticks,
     turn::{State, Turn},
 };
@@ -71,10 +70,7 @@ struct Moment {
 
 impl RowLeg {
     pub(super) fn new(row: Row, rules: &Rules, (carried, ahead): (f64, f64), end: Mark) -> Self {
-        let pace = match (&row.piece.path, rules.points) {
-            (Path::Straight, PointMode::Sparse) => Pace::Frames,
-            (Path::Straight, PointMode::EveryPoint) | (Path::Curved(_), _) => Pace::Halves,
-        };
+        let pace = rules.pace(&row.piece.path);
         let beat = Beat::new((row.piece.frames, row.frame_ticks), pace, rules.longest, carried);
         Self { row, beat, ahead, end }
     }

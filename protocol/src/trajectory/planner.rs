@@ -60,7 +60,7 @@ impl Planner {
     /// between rows changes its acceleration at multiples of it only, so that no two axes do so
     /// within less.
     pub fn with_interval(mut self, interval: Duration) -> Self {
-        self.rules.grid = Grid { interval: ticks::of(interval) };
+        self.rules.grid = Grid { interval: ticks::at_least(interval.as_secs_f64()).max(1) };
         self
     }
 
@@ -80,6 +80,11 @@ impl Planner {
         };
         self.rules.bits = bits;
         self
+    }
+
+    /// Which points it is given.
+    pub fn point_mode(&self) -> PointMode {
+        self.rules.points
     }
 
     /// What the controller tells the trigger hardware.
@@ -147,16 +152,17 @@ impl Planner {
     }
 
     /// The shortest frames of a piece that keep every axis within its velocity and acceleration
-    /// while it follows the path, and are no shorter than the least frame. Seconds.
+    /// while it follows the path, and are no shorter than the least frame, nor any of their segments
+    /// than the interval. Seconds.
     ///
     /// The piece has as many positions as there are axes.
     pub fn shortest_frame_s(&self, piece: &Piece) -> f64 {
-        shortest_frame_s(piece, &self.rules.limits, self.rules.minimum_s)
+        shortest_frame_s(piece, &self.rules.limits, self.rules.shortest_frame_s(piece))
     }
 
     /// The shortest frames of all curves among the pieces, if they are to have one duration, which
-    /// keep every axis within its velocity and acceleration wherever a curve is entered. Seconds;
-    /// 0 without a curve.
+    /// keep every axis within its velocity and acceleration wherever a curve is entered, and every
+    /// segment no shorter than the interval. Seconds; 0 without a curve.
     ///
     /// The pieces follow each other, and have as many positions as there are axes.
     pub fn shortest_curve_frame_s(&self, pieces: impl IntoIterator<Item = Piece>) -> f64 {
@@ -168,7 +174,8 @@ impl Planner {
                 continue;
             };
             let from = before.as_deref().filter(|_| !piece.gap);
-            shortest_s = shortest_s.max(curve_frame_s((&piece, curve), from, &self.rules.limits));
+            let followed_s = curve_frame_s((&piece, curve), from, &self.rules.limits);
+            shortest_s = shortest_s.max(followed_s).max(self.rules.on_grid_s(&piece));
             let last = |points: &[f64]| points[points.len() - 2];
             let goes_on = curve.next_midpoint.is_some();
             before = goes_on.then(|| curve.by_axis(piece.start.len()).map(last).collect());

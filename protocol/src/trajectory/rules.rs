@@ -1,11 +1,12 @@
 //! [`Rules`]: what is the same for all of a trajectory.
 use super::{
     AxisLimits,
+    beat::Pace,
     row::Row,
     segment::{PointMode, TriggerBits},
-    ticks::Grid,
+    ticks::{self, Grid},
 };
-use crate::scan::Piece;
+use crate::scan::{Path, Piece};
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
@@ -26,7 +27,31 @@ pub(super) struct Rules {
 impl Rules {
     /// The row of a piece with at least one frame.
     pub(super) fn row(&self, piece: Piece) -> Row {
-        Row::new(piece, &self.limits, self.minimum_s)
+        let minimum_s = self.shortest_frame_s(&piece);
+        Row::new(piece, &self.limits, minimum_s)
+    }
+
+    /// Which segments a row on this path needs.
+    pub(super) fn pace(&self, path: &Path) -> Pace {
+        match (path, self.points) {
+            (Path::Straight, PointMode::Sparse) => Pace::Frames,
+            (Path::Straight, PointMode::EveryPoint) | (Path::Curved(_), _) => Pace::Halves,
+        }
+    }
+
+    /// The shortest frames of a piece of which no segment is shorter than the interval, wherever it
+    /// is entered. Seconds.
+    pub(super) fn on_grid_s(&self, piece: &Piece) -> f64 {
+        let interval_s = ticks::seconds(self.grid.interval);
+        match self.pace(&piece.path) {
+            Pace::Frames => interval_s,
+            Pace::Halves => 2.0 * interval_s,
+        }
+    }
+
+    /// The shortest frames of a piece that detectors and the controller take. Seconds.
+    pub(super) fn shortest_frame_s(&self, piece: &Piece) -> f64 {
+        self.minimum_s.max(self.on_grid_s(piece))
     }
 
     /// Least time of any motion between rows: one point at least, if it is to carry a program.

@@ -5,7 +5,7 @@ use bluefly_actors::{
     signal::Value,
 };
 use bluefly_protocol::trajectory::Segment;
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 /// Every signal of a controller.
 pub(super) struct Pvs {
@@ -25,6 +25,8 @@ pub(super) struct Pvs {
     pub(super) defer_moves: Rc<Pv>,
     pub(super) is_moving: Rc<Pv>,
     capacity: Rc<Pv>,
+    /// The shortest segment that is followed.
+    shortest: Duration,
 }
 
 /// The signals of one axis.
@@ -108,6 +110,7 @@ impl Pvs {
             defer_moves: Pv::readback(line, field("DeferMoves"), false),
             is_moving: Pv::readback(line, field("Moving_RBV"), false),
             capacity: Pv::readback(line, field("BufferLength_RBV"), capacity),
+            shortest: config.shortest,
         }
     }
 
@@ -158,8 +161,13 @@ impl Pvs {
             positions: axes.iter().map(|(positions, _)| positions[i]).collect(),
             velocities: axes.iter().map(|(_, velocities)| velocities[i]).collect(),
         };
-        match durations_us.iter().position(|duration_us| *duration_us < 1.0) {
-            Some(i) => Err(format!("segment {i} takes no time")),
+        let shortest_us = self.shortest.as_micros() as f64;
+        match durations_us.iter().position(|&duration_us| duration_us < shortest_us.max(1.0)) {
+            Some(i) if durations_us[i] < 1.0 => Err(format!("segment {i} takes no time")),
+            Some(i) => {
+                let found_us = durations_us[i];
+                Err(format!("segment {i} takes {found_us} us: less than {shortest_us} us"))
+            }
             None => Ok((0..count).map(segment).collect()),
         }
     }

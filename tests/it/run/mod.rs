@@ -5,6 +5,7 @@ mod disk;
 mod durations;
 mod frames;
 mod life;
+mod modes;
 mod pause;
 mod rates;
 mod requests;
