@@ -1,9 +1,10 @@
 //! [`Scenario`]: what one seed does to a beamline.
 use bluefly_actors::random::{Seed, Stream};
 use bluefly_protocol::{
-    beamline::{BeamlineFile, BeamlineSpec, DeviceSpec},
+    beamline::{BeamlineFile, BeamlineSpec, DeviceSpec, TrajectoryControllerSpec},
     name::Name,
     scan::Spec,
+    trajectory::{PointMode, TriggerBits},
 };
 use bluefly_sim::{
     Latency,
@@ -75,6 +76,7 @@ impl Scenario {
         let num_faults = if random.chance(0.5) { 0 } else { 1 + random.below(4) as usize };
         let faults = faults::random(random, &victims(), num_faults, SPAN);
         expose(&mut beamline, &mut seed.stream("swarm exposures", 0));
+        drive(&mut beamline, &mut seed.stream("swarm modes", 0));
         Self { seed, beamline, spec, num_scans, latency, acts, faults }
     }
 
@@ -97,9 +99,12 @@ impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let spec = serde_json::to_string(&self.spec).map_err(|_| fmt::Error)?;
         writeln!(f, "{} times {spec}", self.num_scans)?;
-        let controller = self.beamline.trajectory_controllers().next();
-        let max_segments = controller.map(|controller| controller.max_segments);
-        writeln!(f, "lag {:?}, segments {max_segments:?}", self.beamline.publish.lag)?;
+        writeln!(f, "lag {:?}", self.beamline.publish.lag)?;
+        for controller in self.beamline.trajectory_controllers() {
+            let TrajectoryControllerSpec { name, max_segments, points, trigger_bits, .. } =
+                controller;
+            writeln!(f, "{name}: {max_segments} segments, {points:?}, {trigger_bits:?}")?;
+        }
         for detector in self.beamline.detectors() {
             writeln!(f, "{}: {} exposures per frame", detector.name, detector.exposures_per_frame)?;
         }
@@ -140,6 +145,27 @@ fn expose(beamline: &mut BeamlineSpec, random: &mut Stream) {
             DeviceSpec::Detector(_)
             | DeviceSpec::Motor(_)
             | DeviceSpec::TrajectoryController(_)
+            | DeviceSpec::Generator(_) => {}
+        }
+    }
+}
+
+/// Half of the controllers are driven in another way than usual.
+fn drive(beamline: &mut BeamlineSpec, random: &mut Stream) {
+    let modes = [
+        (PointMode::EveryPoint, TriggerBits::None),
+        (PointMode::Sparse, TriggerBits::RowGate),
+        (PointMode::EveryPoint, TriggerBits::RowGate),
+        (PointMode::EveryPoint, TriggerBits::EveryPoint),
+    ];
+    for device in beamline.devices.values_mut() {
+        match device {
+            DeviceSpec::TrajectoryController(controller) if random.chance(0.5) => {
+                (controller.points, controller.trigger_bits) = *pick(random, &modes);
+            }
+            DeviceSpec::TrajectoryController(_)
+            | DeviceSpec::Detector(_)
+            | DeviceSpec::Motor(_)
             | DeviceSpec::Generator(_) => {}
         }
     }
