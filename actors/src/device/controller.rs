@@ -65,8 +65,10 @@ pub struct Controller {
 
 /// Batches that may wait for room in the controller's buffer.
 const MAX_WAITING_BATCHES: usize = 2;
-/// How often a full buffer is looked at again.
+/// How often a full buffer is looked at again, if what it holds does not ask for more.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How often it is looked at again at most.
+const LOOK_SOON: Duration = Duration::from_millis(1);
 
 impl Controller {
     /// A controller whose axes may be moving; it stops them as soon as it starts.
@@ -271,9 +273,14 @@ async fn feed_batches(
     clock: &Clock,
     (columns, mut batches): (&Columns, mpsc::Receiver<Fed>),
 ) -> Fault {
+    let mut pause = LOOK_AGAIN;
     while let Some((batch, operation)) = batches.recv().await {
-        match append_when_free(logic, clock, &columns.batch(batch)).await {
-            Ok(()) => operation.settle(Ok(Outcome::Done(()))),
+        let next_pause = look_again_after(&batch);
+        match append_when_free(logic, (clock, pause), &columns.batch(batch)).await {
+            Ok(()) => {
+                pause = next_pause;
+                operation.settle(Ok(Outcome::Done(())));
+            }
             Err(fault) => {
                 operation.settle(Err(fault.clone().into()));
                 return fault;
@@ -283,15 +290,23 @@ async fn feed_batches(
     std::future::pending().await
 }
 
+/// Looks for room every `pause`.
 async fn append_when_free(
     logic: &TrajectoryLogic,
-    clock: &Clock,
+    (clock, pause): (&Clock, Duration),
     batch: &Batch,
 ) -> Result<(), Fault> {
     while logic.buffer().await?.free() < batch.len() as u64 {
-        clock.sleep(LOOK_AGAIN).await;
+        clock.sleep(pause).await;
     }
     logic.append(batch).await
+}
+
+/// How often to look for room behind a batch: it is all that is left to follow once there is room,
+/// so a part of its time.
+fn look_again_after(batch: &Batch) -> Duration {
+    let duration = Duration::from_micros(batch.durations_us.iter().sum());
+    (duration / 4).clamp(LOOK_SOON, LOOK_AGAIN)
 }
 
 /// Appends to the running trajectory; done once the controller has it. Refused unless executing or

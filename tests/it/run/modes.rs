@@ -182,3 +182,12 @@ fn the_rest_of_a_row_was_too_short_for_a_segment() {
         assert_eq!(refused, Err(error.to_owned()));
     });
 }
+
+#[test]
+fn a_small_buffer_ran_empty_while_nobody_looked() {
+    // Half a buffer of points lasts 25 ms.
+    let text = r#"{"type": "Fly", "spec": {"type": "ConstantDuration", "constant_duration": 0.001,
+        "spec": {"type": "Linspace", "axis": "x", "start": 0, "stop": 9, "num": 600}}}"#;
+    let small = "axes = [\"x\", \"y\"]\npoints = \"every\"\nmax_segments = 100\n";
+    fly(&[keys(small), OPEN[0], OPEN[1]], text, &[ms(300)], |rig| rig.assert_complete(text, 600));
+}
