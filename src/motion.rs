@@ -3,7 +3,7 @@
 use bluefly_protocol::{
     plan::ScanPlan,
     scan::Piece,
-    trajectory::{Batch, Mark, PmacTable, PmacWriter, PointMode, Trajectory, TriggerBits},
+    trajectory::{Batch, Mark, PmacTable, PmacWriter, Trajectory, TriggerBits, VelocityMode},
 };
 use std::ops::Range;
 
@@ -29,6 +29,8 @@ pub(crate) struct Point {
     pub(crate) takes_frames: bool,
     /// What the point is; nothing if it is the first.
     pub(crate) mark: Option<Mark>,
+    /// How a PMAC finds its velocity there.
+    pub(crate) velocity_mode: VelocityMode,
     /// The program that a PMAC calls at the point.
     pub(crate) user_program: u8,
 }
@@ -56,7 +58,8 @@ impl Motion {
         } else {
             Box::new(plan.pieces(frames.start))
         };
-        let planner = plan.planner().clone().with_modes(PointMode::Sparse, bits);
+        let planner = plan.planner();
+        let planner = planner.clone().with_modes(planner.point_mode(), bits);
         Self {
             trajectory: planner.plan(pieces),
             writer: PmacWriter::new(bits, frames.start),
@@ -85,6 +88,7 @@ impl Motion {
             completed: self.frames.start,
             takes_frames: false,
             mark: None,
+            velocity_mode: VelocityMode::Zero,
             user_program: 0,
         }
     }
@@ -114,6 +118,7 @@ impl Motion {
             completed,
             takes_frames: frames > 0 || completed > at.completed || batch.frame_goes_on[i],
             mark: Some(batch.marks[i]),
+            velocity_mode: self.table.velocity_mode[i],
             user_program: self.table.user_program[i],
         })
     }

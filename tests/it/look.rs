@@ -195,20 +195,21 @@ fn a_profile_tells_every_point_of_the_motion() {
     assert_eq!((&told["axes"], &told["units"]["x"]), (&json!(["y", "x"]), &json!("mm")));
     assert_eq!((&told["controller"], &told["num_frames"]), (&json!("motion"), &json!(4)));
     // 10 mm/s are reached with 1000 mm/s^2 in 10 ms and 0.05 mm, and held for 2 ms.
-    let point = |[time_us, duration_us]: [u64; 2], [x, v]: [f64; 2], mark: &str, frames: u64| {
+    let point = |[time_us, duration_us]: [u64; 2], [x, v]: [f64; 2], mark: &str, mode: u8| {
         let completed = if time_us < 412_000 { 0 } else { 4 };
+        let frames = if mark == "row_end" { 4 } else { 0 };
         json!({
             "time_us": time_us, "duration_us": duration_us, "positions": {"y": 0.0, "x": x},
-            "velocities": {"y": 0.0, "x": v}, "mark": mark, "user_program": 0,
-            "frames": frames, "completed": completed,
+            "velocities": {"y": 0.0, "x": v}, "mark": mark, "velocity_mode": mode,
+            "user_program": 0, "frames": frames, "completed": completed,
         })
     };
     let expected = [
-        point([0, 0], [-0.570_000_000_000_000_1, 0.0], "start", 0),
-        point([10_000, 10_000], [-0.52, 10.0], "turnaround", 0),
-        point([12_000, 2_000], [-0.5, 10.0], "row_start", 0),
-        point([412_000, 400_000], [3.5, 10.0], "row_end", 4),
-        point([422_000, 10_000], [3.55, 0.0], "run_down", 0),
+        point([0, 0], [-0.570_000_000_000_000_1, 0.0], "start", 3),
+        point([10_000, 10_000], [-0.52, 10.0], "turnaround", 1),
+        point([12_000, 2_000], [-0.5, 10.0], "row_start", 1),
+        point([412_000, 400_000], [3.5, 10.0], "row_end", 2),
+        point([422_000, 10_000], [3.55, 0.0], "run_down", 3),
     ];
     assert_eq!(told["points"], json!(expected));
     assert_eq!((&told["num_points"], &told["duration_us"]), (&json!(5), &json!(422_000)));
@@ -219,6 +220,72 @@ fn a_profile_tells_every_point_of_the_motion() {
     };
     assert_eq!(programs("row-gate"), [0, 0, 1, 8, 0]);
     assert_eq!(programs("every-point"), [0, 8, 1, 4, 1, 4, 1, 4, 1, 4, 2, 8]);
+}
+
+#[test]
+fn a_profile_is_of_the_controller_as_the_beamline_drives_it() {
+    let driven = |keys: &[(&str, &str)]| -> Vec<Value> {
+        let variable = |key| format!("BLUEFLY__DEVICE__MOTION__{key}");
+        let keys = keys.iter().map(|(key, value)| (variable(key), value));
+        let spec = rows(1).to_string();
+        let ended = ended_with_input(bluefly(&PROFILE).envs(keys), &spec);
+        assert_eq!((ended.status, ended.err.as_str()), (0, ""));
+        let told: Value = serde_json::from_str(&ended.out).unwrap();
+        told["points"].as_array().unwrap().clone()
+    };
+    // What is at a point; x, its velocity; how that is found; the program; frames begun and over.
+    let point = |(time_us, mark): (u64, &str), x: [f64; 2], numbers: [u64; 4]| {
+        let [mode, program, frames, completed] = numbers;
+        json!([time_us, mark, x[0], x[1], mode, program, frames, completed])
+    };
+    let seen = |points: &[Value]| -> Vec<Value> {
+        let row = |point: &Value| {
+            let of = |key: &str| point[key].clone();
+            let x = |key: &str| point[key]["x"].clone();
+            json!([
+                of("time_us"),
+                of("mark"),
+                x("positions"),
+                x("velocities"),
+                of("velocity_mode"),
+                of("user_program"),
+                of("frames"),
+                of("completed")
+            ])
+        };
+        points.iter().map(row).collect()
+    };
+    let every = driven(&[("TRIGGER_BITS", "every_point")]);
+    let expected = [
+        point((0, "start"), [-0.570_000_000_000_000_1, 0.0], [3, 0, 0, 0]),
+        point((10_000, "turnaround"), [-0.52, 10.0], [1, 8, 0, 0]),
+        point((12_000, "row_start"), [-0.5, 10.0], [1, 1, 0, 0]),
+        point((62_000, "midpoint"), [0.0, 10.0], [0, 4, 1, 0]),
+        point((112_000, "frame_end"), [0.5, 10.0], [0, 1, 0, 1]),
+        point((162_000, "midpoint"), [1.0, 10.0], [0, 4, 1, 1]),
+        point((212_000, "frame_end"), [1.5, 10.0], [0, 1, 0, 2]),
+        point((262_000, "midpoint"), [2.0, 10.0], [0, 4, 1, 2]),
+        point((312_000, "frame_end"), [2.5, 10.0], [0, 1, 0, 3]),
+        point((362_000, "midpoint"), [3.0, 10.0], [0, 4, 1, 3]),
+        point((412_000, "row_end"), [3.5, 10.0], [1, 2, 0, 4]),
+        point((422_000, "run_down"), [3.55, 0.0], [3, 8, 0, 4]),
+    ];
+    assert_eq!(seen(&every), expected);
+    let silent = driven(&[("POINTS", "every")]);
+    let programs = |points: &[Value]| -> Vec<Value> {
+        points.iter().map(|point| point["user_program"].clone()).collect()
+    };
+    assert_eq!(programs(&silent), vec![json!(0); 12]);
+    let gate = driven(&[("TRIGGER_BITS", "row_gate"), ("POINTS", "every")]);
+    assert_eq!(programs(&gate), [0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 8, 0].map(|number| json!(number)));
+    assert_eq!(
+        programs(&driven(&[("TRIGGER_BITS", "row_gate")])),
+        [0, 0, 1, 8, 0].map(|number| json!(number))
+    );
+    // The settle time of 2 ms becomes one segment of 4 ms.
+    let coarse = driven(&[("MIN_SEGMENT_DURATION", "4 ms")]);
+    let times: Vec<&Value> = coarse.iter().map(|point| &point["time_us"]).collect();
+    assert_eq!(times, [0, 10_000, 14_000, 414_000, 424_000]);
 }
 
 #[test]
