@@ -88,7 +88,7 @@ fn capabilities(stack: &Stack) -> Capabilities {
         detectors: [("camera".parse().expect("a name"), timing)].into(),
         controllers: [(
             controller,
-            ControllerCapability { max_segments: 1_000, max_segment: Duration::from_secs(4) },
+            ControllerCapability::new(1_000, Duration::from_secs(4)),
         )]
         .into(),
     }

@@ -366,7 +366,7 @@ fn a_plan_makes_the_rows_of_its_frames() {
     };
     let (units, precision) = ("mm".to_owned(), 3);
     let x = AxisCapability { controller: name("pmac"), limits, units, precision };
-    let pmac = ControllerCapability { max_segments: 100, max_segment: Duration::from_secs(4) };
+    let pmac = ControllerCapability::new(100, Duration::from_secs(4));
     let beamline = Capabilities {
         axes: [(name("x"), x)].into(),
         controllers: [(name("pmac"), pmac)].into(),
