@@ -267,7 +267,7 @@ impl Builder {
         let mut next = 0;
         while next < grid.len {
             work.looks.take(1)?;
-            let run = grid.run(next, &mut tracks);
+            let run = grid.run_from(next, &mut tracks);
             if run.range.end == next + 1 {
                 let count = ASKED.min(grid.len - next);
                 work.looks.take(count.saturating_mul(areas))?;

@@ -102,8 +102,9 @@ impl Tracks {
         axes.iter().any(|axis| self.wanted[*axis])
     }
 
+    /// Changes the tracks of those of the axes that are asked for; the others are not known.
     fn each(&mut self, axes: &[usize], change: impl Fn(Track) -> Track) {
-        for axis in axes {
+        for axis in axes.iter().filter(|axis| self.wanted[**axis]) {
             self.tracks[*axis] = change(self.tracks[*axis]);
         }
     }
@@ -235,7 +236,16 @@ impl Dimension {
         }
     }
 
-    /// The run around a frame; the tracks of the dimension's axes are set to it.
+    /// The run from a frame on, of which that frame is the first; the tracks of the dimension's axes
+    /// are set to it.
+    pub(super) fn run_from(&self, index: u64, tracks: &mut Tracks) -> Run {
+        let mut run = self.run(index, tracks);
+        run.cut(&(index..self.len), &self.axes, tracks);
+        run
+    }
+
+    /// The run around a frame, of which other runs are made: it may begin before that frame. The
+    /// tracks of the dimension's axes are set to it.
     pub(super) fn run(&self, index: u64, tracks: &mut Tracks) -> Run {
         match &self.source {
             Source::Repeat { .. } => Run::new(0..self.len),

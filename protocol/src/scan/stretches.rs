@@ -350,6 +350,41 @@ mod tests {
         format!(r#"{{"type":"Squash","spec":{spec},"check_path_changes":false}}"#)
     }
 
+    /// Spirals, single points and lines one after the other, longer than what is asked at a time.
+    fn parts(dice: &mut Dice, depth: u32) -> String {
+        let num = of(dice, &[1, 1, 1025, 2500]);
+        let of_both = |axis: &str, dice: &mut Dice| {
+            let (start, stop) = (number(dice), number(dice));
+            format!(
+                r#"{{"type":"Line","axis":"{axis}","start":{start},"stop":{stop},"num":{num}}}"#
+            )
+        };
+        match dice.random_range(0..if depth == 0 { 2 } else { 6 }) {
+            0 => {
+                let (start, turn) = (number(dice), number(dice));
+                format!(
+                    r#"{{"type":"Spiral","x_axis":"x","y_axis":"y","x_start":{start},"y_start":0.5,"x_range":3,"y_range":2,"num":{num},"rotate":{turn}}}"#
+                )
+            }
+            1 => {
+                let (x, y) = (of_both("x", dice), of_both("y", dice));
+                format!(r#"{{"type":"Zip","left":{y},"right":{x}}}"#)
+            }
+            2 => {
+                let (times, snaked) = (of(dice, &[1, 2]), parts(dice, depth - 1));
+                format!(
+                    r#"{{"type":"Squash","spec":{{"type":"Product","outer":{times},"inner":{{"type":"Snake","spec":{snaked}}}}},"check_path_changes":false}}"#
+                )
+            }
+            _ => {
+                let (left, right) = (parts(dice, depth - 1), parts(dice, depth - 1));
+                format!(
+                    r#"{{"type":"Concat","left":{left},"right":{right},"check_path_changes":false}}"#
+                )
+            }
+        }
+    }
+
     fn dimension(text: &str) -> (Builder, Dimension) {
         let (axes, layers) = stack(&text.parse().expect("a spec")).expect("a stack");
         let places = axes.into_iter().zip(0..).collect();
@@ -377,6 +412,22 @@ mod tests {
         assert_eq!(flat, expected, "{text} {region:?}");
         assert!(found.is_sorted_by(|one, next| one.end < next.start), "{found:?}");
         !expected.is_empty() && (expected.len() as u64) < dimension.len
+    }
+
+    /// What is asked at a time may end within a long line, which is then found around that place.
+    #[test]
+    fn no_frame_is_taken_twice_where_a_line_follows_points() {
+        let mut telling = 0;
+        for seed in 0..600 {
+            let mut dice = Dice::seed_from_u64(seed);
+            let text = format!(r#"{{"type":"Squash","spec":{}}}"#, parts(&mut dice, 3));
+            if text.parse().is_ok_and(|spec| stack(&spec).is_ok()) {
+                let region = region(&mut dice, 1, [1, 0]);
+                println!("seed {seed}: {text} {region:?}");
+                telling += u32::from(check(&text, &region));
+            }
+        }
+        assert!(telling > 150, "{telling} regions take some points and not all");
     }
 
     #[test]

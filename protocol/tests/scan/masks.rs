@@ -230,6 +230,27 @@ fn frames_are_those_of_the_grid_that_lie_within() {
     assert!(masked > 750 && empty > 100, "{masked} masked, {empty} empty");
 }
 
+/// Where a single point is followed by a line, the points that are asked one by one end within it.
+#[test]
+fn a_line_after_a_point_is_not_taken_twice() {
+    let check = |before: Value, [min, max]: [f64; 2], expected: usize| {
+        let line = json!({"type": "Line", "axis": "x", "start": 0, "stop": 5000, "num": 5001});
+        let spec = json!({"type": "Concat", "left": before, "right": line});
+        let region = json!({"type": "Range", "axis": "x", "min": min, "max": max});
+        let kept = kept(&whole(&stack(&spec).expect("a stack")), &region);
+        let masked = stack(&json!({"type": "Mask", "spec": spec, "region": region}));
+        let masked = whole(&masked.expect("a stack"));
+        check_frames(&whole(&stack(&spec).expect("a stack")), &masked, &kept);
+        assert_eq!(masked.len(), expected);
+    };
+    let point = json!({"type": "Static", "axis": "x", "value": -1});
+    check(point.clone(), [-2.0, 3000.0], 3002);
+    check(point.clone(), [2000.0, 3000.0], 1001);
+    check(point.clone(), [500.0, 600.0], 101);
+    let twice = json!({"type": "Concat", "left": point, "right": point});
+    check(twice, [-2.0, 3000.0], 3003);
+}
+
 /// Each dimension sees the areas that have one of its axes; those of more than one are squashed.
 #[test]
 fn dimensions_are_squashed_only_where_an_area_has_several() {
