@@ -1,6 +1,7 @@
 //! From a specification to its dimensions, and what the parts of one demand of each other.
 use super::{
     Spec, SpecError,
+    budget::Budget,
     curve::Motion,
     dimension::{Dimension, Source},
     error::At,
@@ -53,21 +54,31 @@ impl Use {
 /// Builds the dimensions of the nodes; knows the place of every axis in the stack.
 pub(super) struct Builder {
     pub(super) places: BTreeMap<String, usize>,
+    /// What all masks of the specification take.
+    pub(super) budget: Budget,
 }
 
 /// The axes of a specification, slowest first, and its frames.
 pub(super) fn stack(spec: &Spec) -> Result<(Vec<String>, Sequence), SpecError> {
+    stack_within(spec, Budget::default())
+}
+
+/// The same, if its masks take no more than the budget.
+pub(super) fn stack_within(
+    spec: &Spec,
+    budget: Budget,
+) -> Result<(Vec<String>, Sequence), SpecError> {
     match &spec.0 {
-        Form::Tree(node) => tree(node).map(|(axes, layers)| (axes, layers.into())),
-        Form::Compound(compound) => spg::stack(compound),
+        Form::Tree(node) => tree(node, budget).map(|(axes, layers)| (axes, layers.into())),
+        Form::Compound(compound) => spg::stack(compound, budget),
     }
 }
 
-fn tree(node: &Node) -> Result<(Vec<String>, Layers), SpecError> {
+fn tree(node: &Node, budget: Budget) -> Result<(Vec<String>, Layers), SpecError> {
     let axes: Vec<String> = axes(node, &At::Top)?.into_iter().map(|(axis, _)| axis).collect();
     let places = axes.iter().cloned().zip(0..).collect();
     let top = Use { motion: Motion::Step, nesting: Nesting::Top };
-    let dimensions = Builder { places }.dimensions(node, top, &At::Top)?;
+    let dimensions = Builder { places, budget }.dimensions(node, top, &At::Top)?;
     let layers = layers(dimensions, &At::Top)?;
     Ok((axes, layers))
 }

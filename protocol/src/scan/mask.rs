@@ -5,6 +5,7 @@
 //! to be squashed calls [`Builder::squash`] and [`Builder::select`].
 use super::{
     SpecError,
+    budget::Exceeded,
     build::{Builder, Nesting, PathCheck},
     columns::{Columns, Direction, Frame, Span},
     dimension::{Dimension, Source, Whole},
@@ -12,15 +13,15 @@ use super::{
     region::Region,
     runs::Tracks,
     stretches::Work,
-    zones::{Course, Looks, TooMany},
+    zones::Course,
 };
 use std::ops::Range;
 
-/// Most stretches of a mask: 64 MiB of them.
-const MAX_STRETCHES: usize = 1 << 22;
-
 /// How many points are asked at a time where there is no straight run.
 const ASKED: u64 = 1024;
+
+/// What a run costs for each part of a point, and once more, in looks: about as long as they take.
+const RUN: u64 = 8;
 
 /// Frames of a dimension, of which only some stretches are taken. It grows with the number of
 /// stretches (of an ellipse: rows), not with the number of frames.
@@ -202,10 +203,10 @@ impl Builder {
             }
         }
         let select = |dimension: Dimension| {
-            let region = region.within(&dimension.axes);
             if dimension.axes.is_empty() {
                 Ok(dimension)
             } else {
+                let region = region.within(&dimension.axes);
                 self.select(dimension, &region, at)
             }
         };
@@ -224,14 +225,7 @@ impl Builder {
         if *region == Region::Everything {
             return Ok(grid);
         }
-        let Ok(ranges) = self.ranges(&grid, region) else {
-            let value = format!("a grid of {} frames", grid.len);
-            let rule = format!(
-                "cannot be masked so: {} points or {MAX_STRETCHES} stretches are the most",
-                Looks::MOST
-            );
-            return Err(SpecError::new(at, value, rule));
-        };
+        let ranges = self.ranges(&grid, region).map_err(|exceeded| exceeded.error(&grid, at))?;
         if ranges.is_empty() {
             let rule = "has no point of its grid within it: the region and the grid must overlap";
             return Err(SpecError::new(at, "the region", rule));
@@ -250,27 +244,29 @@ impl Builder {
         Ok(masked)
     }
 
-    /// The frames within a region, in order; none of the ranges touches another.
+    /// The frames within a region, in order; none of the ranges touches another. What finding them
+    /// takes is taken from the budget.
     pub(super) fn ranges(
         &self,
         grid: &Dimension,
         region: &Region,
-    ) -> Result<Vec<Range<u64>>, TooMany> {
+    ) -> Result<Vec<Range<u64>>, Exceeded> {
         let wanted = region.axis_sets().into_iter().flatten();
         let mut tracks = Tracks::new(self.places.len(), wanted);
-        let (mut work, mut found) = (Work::new(), Vec::new());
-        let (mut columns, areas) = (Columns::default(), region.areas());
-        if grid.curved(&tracks).saturating_mul(areas) > Looks::MOST {
-            return Err(TooMany);
-        }
+        let (mut work, mut found) = (Work::new(&self.budget), Vec::new());
+        let mut columns = Columns::default();
+        // Points are computed in a table of all axes of the stack.
+        let point = grid.parts() + self.places.len() as u64 / 8;
+        let each = region.areas() + point;
+        self.budget.allows(grid.curved(&tracks).saturating_mul(each))?;
         let mut ranges = Vec::new();
         let mut next = 0;
         while next < grid.len {
-            work.looks.take(1)?;
+            self.budget.look(RUN * (1 + point))?;
             let run = grid.run_from(next, &mut tracks);
             if run.range.end == next + 1 {
                 let count = ASKED.min(grid.len - next);
-                work.looks.take(count.saturating_mul(areas))?;
+                self.budget.look(count.saturating_mul(each))?;
                 columns.resize(self.places.len(), count as usize);
                 grid.fill(forward(&(next..next + count), 0), 0, &mut columns);
                 for place in 0..count as usize {
@@ -289,10 +285,9 @@ impl Builder {
                 }
                 next = run.range.end;
             }
-            if ranges.len() > MAX_STRETCHES {
-                return Err(TooMany);
-            }
+            self.budget.holds(ranges.len())?;
         }
+        self.budget.keep(ranges.len())?;
         Ok(ranges)
     }
 

@@ -4,6 +4,7 @@
 //! slowest first. From a stack come [`Frames`], any stretch at any time, and [`Piece`]s, straight
 //! motions one after the other. All of it is computed when asked for: memory does not grow with the
 //! number of frames.
+mod budget;
 mod build;
 mod coerce;
 mod columns;

@@ -1,22 +1,26 @@
 //! Which stretches of a run lie within a [`Region`]: area by area, then combined.
 use super::{
+    budget::{Budget, Exceeded},
     region::{Area, ON_SEGMENT, Plane, Region, crosses, edge_at, edges, spans},
-    zones::{Course, Looks, Slope, TooMany, Zones},
+    zones::{Course, Slope, Zones},
 };
 use std::ops::Range;
 
 type Stretches = Vec<Range<u64>>;
 
+/// What the edge of a polygon costs along a run, in looks: about as long as they take.
+const EDGE: u64 = 4;
+
 /// What is used again from run to run.
-pub(super) struct Work {
-    pub(super) looks: Looks,
+pub(super) struct Work<'a> {
+    budget: &'a Budget,
     spare: Vec<Stretches>,
     ends: Vec<u64>,
 }
 
-impl Work {
-    pub(super) fn new() -> Self {
-        Self { looks: Looks::new(), spare: Vec::new(), ends: Vec::new() }
+impl<'a> Work<'a> {
+    pub(super) fn new(budget: &'a Budget) -> Self {
+        Self { budget, spare: Vec::new(), ends: Vec::new() }
     }
 }
 
@@ -27,7 +31,7 @@ impl Region {
         course: Course,
         work: &mut Work,
         out: &mut Stretches,
-    ) -> Result<(), TooMany> {
+    ) -> Result<(), Exceeded> {
         match self {
             Self::Everything => out.push(0..course.ticks),
             Self::Area(area) => area.stretches(course, work, out)?,
@@ -36,7 +40,7 @@ impl Region {
                 let mut second = work.spare.pop().unwrap_or_default();
                 sides.0.stretches(course, work, &mut first)?;
                 sides.1.stretches(course, work, &mut second)?;
-                work.looks.take((first.len() + second.len()) as u64)?;
+                work.budget.look((first.len() + second.len()) as u64)?;
                 combine(&first, &second, |one, other| combination.takes(one, other), out);
                 for mut side in [first, second] {
                     side.clear();
@@ -96,14 +100,14 @@ impl Area {
         course: Course,
         work: &mut Work,
         out: &mut Stretches,
-    ) -> Result<(), TooMany> {
+    ) -> Result<(), Exceeded> {
         if let Self::Polygon { axes, vertices } = self {
             return polygon((*axes, vertices), course, work, out);
         }
         let mut zones = Zones::new(course.ticks);
         self.zones(course, &mut zones);
         let holds = |tick: u64| self.contains(|axis| course.track(axis).at(tick));
-        zones.solve(&mut work.looks, holds, out)
+        zones.solve(work.budget, holds, out)
     }
 
     /// The zones of every area but the polygon, which has them edge by edge.
@@ -169,7 +173,7 @@ fn polygon(
     course: Course,
     work: &mut Work,
     out: &mut Stretches,
-) -> Result<(), TooMany> {
+) -> Result<(), Exceeded> {
     let mut crossed = work.spare.pop().unwrap_or_default();
     let (x_track, y_track) = (course.track(axes[0]), course.track(axes[1]));
     let y_moves = course.slope(axes[1], 0.0).moves();
@@ -178,14 +182,14 @@ fn polygon(
         if from[1] == to[1] {
             continue;
         }
-        work.looks.take(1)?;
+        work.budget.look(EDGE)?;
         if !y_moves {
             let y = y_track.at(0);
             if spans(from[1], to[1], y) {
                 let limit = edge_at(edge, y);
                 let mut zones = Zones::new(course.ticks);
                 zones.crossing(course.slope(axes[0], 0.0), limit);
-                zones.solve(&mut work.looks, |tick| x_track.at(tick) < limit, &mut crossed)?;
+                zones.solve(work.budget, |tick| x_track.at(tick) < limit, &mut crossed)?;
             }
             continue;
         }
@@ -193,7 +197,7 @@ fn polygon(
         edge_zones(edge, axes, course, &mut zones);
         if !zones.alike() {
             let holds = |tick: u64| crosses(edge, x_track.at(tick), y_track.at(tick));
-            zones.solve(&mut work.looks, holds, &mut crossed)?;
+            zones.solve(work.budget, holds, &mut crossed)?;
         }
     }
     work.ends.clear();
@@ -389,7 +393,7 @@ mod tests {
         let (axes, layers) = stack(&text.parse().expect("a spec")).expect("a stack");
         let places = axes.into_iter().zip(0..).collect();
         let dimension = layers.layers.into_dimensions().pop().expect("a dimension");
-        (Builder { places }, dimension)
+        (Builder { places, budget: Budget::default() }, dimension)
     }
 
     /// The frames whose midpoints lie within, asked one by one.

@@ -6,7 +6,10 @@
 //! positions, as computed, differ from that line by rounding alone, of which [`Slope::error`] is
 //! a bound; where the line is nearer to the limit than this, it is a zone. Mostly no tick is that
 //! near, and the zone is empty: just the place where the condition changes.
-use super::runs::{Track, Tracks};
+use super::{
+    budget::{Budget, Exceeded},
+    runs::{Track, Tracks},
+};
 use std::ops::Range;
 
 /// The ticks of a run and the tracks of its axes.
@@ -194,55 +197,42 @@ impl Zones {
     /// Appends the stretches of ticks for which the condition holds, in order.
     pub(super) fn solve(
         mut self,
-        looks: &mut Looks,
+        budget: &Budget,
         holds: impl Fn(u64) -> bool,
         out: &mut Vec<Range<u64>>,
-    ) -> Result<(), TooMany> {
+    ) -> Result<(), Exceeded> {
         let zones = &mut self.list[..self.len];
         zones.sort_unstable();
         let asked: u64 = zones.iter().map(|zone| zone.1 - zone.0).fold(0, u64::saturating_add);
-        looks.take(asked.saturating_add(zones.len() as u64 + 1))?;
+        budget.look(asked.saturating_add(zones.len() as u64 + 1))?;
         let first = out.len();
+        // A stretch costs memory, too, before it is known whether it is kept.
         let mut take = |stretch: Range<u64>| match out[first..].last_mut() {
-            Some(last) if last.end == stretch.start => last.end = stretch.end,
-            _ => out.push(stretch),
+            Some(last) if last.end == stretch.start => {
+                last.end = stretch.end;
+                Ok(())
+            }
+            _ => {
+                out.push(stretch);
+                budget.look(4)?;
+                budget.holds(out.len()).map(|_| ())
+            }
         };
         let mut next = 0;
         for (start, end) in zones.iter().copied().chain([(self.ticks, self.ticks)]) {
             if next < start {
                 if holds(next) {
-                    take(next..start);
+                    take(next..start)?;
                 }
                 next = start;
             }
             while next < end {
                 if holds(next) {
-                    take(next..next + 1);
+                    take(next..next + 1)?;
                 }
                 next += 1;
             }
         }
-        Ok(())
-    }
-}
-
-/// How many points may still be asked, so that no specification takes for ever.
-pub(super) struct Looks(u64);
-
-/// More would have to be asked than may be.
-#[derive(Debug)]
-pub(super) struct TooMany;
-
-impl Looks {
-    /// As many as take about a second.
-    pub(super) const MOST: u64 = 1 << 26;
-
-    pub(super) fn new() -> Self {
-        Self(Self::MOST)
-    }
-
-    pub(super) fn take(&mut self, looks: u64) -> Result<(), TooMany> {
-        self.0 = self.0.checked_sub(looks).ok_or(TooMany)?;
         Ok(())
     }
 }

@@ -311,7 +311,7 @@ fn what_cannot_be_masked_is_refused_in_one_line() {
     check(
         spiral,
         range("x", 0.0),
-        "$: a grid of 1099511627776 frames cannot be masked so: 67108864 points or 4194304 stretches are the most",
+        "$: a grid of 1099511627776 frames cannot be masked: 3298534883328 looks or more would be needed, all masks of a scan may take 67108864",
     );
 }
 

@@ -4,6 +4,7 @@ use super::{
 };
 use crate::scan::{
     SpecError,
+    budget::Budget,
     build::{Builder, PathCheck, layers},
     curve::{Arm, Curve, Motion, Shape},
     dimension::{Dimension, Source},
@@ -23,12 +24,15 @@ const MEET: f64 = 1e-5;
 type Parts = Vec<(Form, u64)>;
 
 /// The axes of a compound in the order of its generators, and its frames.
-pub(in crate::scan) fn stack(compound: &Compound) -> Result<(Vec<String>, Sequence), SpecError> {
+pub(in crate::scan) fn stack(
+    compound: &Compound,
+    budget: Budget,
+) -> Result<(Vec<String>, Sequence), SpecError> {
     let owners = owners(&compound.generators);
     let (generators, excluders) = trimmed(compound, &owners)?;
     let axes = generators.iter().flat_map(Generator::axes).map(|(axis, _)| axis.to_owned());
     let axes: Vec<String> = axes.collect();
-    let builder = Builder { places: axes.iter().cloned().zip(0..).collect() };
+    let builder = Builder { places: axes.iter().cloned().zip(0..).collect(), budget };
     let groups = groups(compound, &owners, excluders)?;
     let at = At::Top.field("generators");
     let mut dimensions = Vec::with_capacity(groups.len());
