@@ -107,26 +107,26 @@ pub(super) fn number(value: &Value, at: &At) -> Result<f64, SpecError> {
 
 /// A whole number from zero to [`MAX_COUNT`].
 pub(super) fn count(value: &Value, at: &At) -> Result<u64, SpecError> {
+    let refuse = |rule: &str| Err(SpecError::new(at, shown(value), rule));
     let whole = match value {
-        Value::Number(number) => match number.as_i64() {
-            Some(whole) => Some(whole as f64),
-            None => number.as_f64(),
+        Value::Number(number) => match (number.as_i128(), number.as_f64()) {
+            (Some(whole), _) => Some(whole),
+            (None, Some(number)) if number.fract() != 0.0 => {
+                return refuse("has a fractional part: it must be a whole number");
+            }
+            // What is beyond its numbers goes to their ends.
+            (None, number) => number.map(|number| number as i128),
         },
-        Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
+        Value::Bool(flag) => Some(i128::from(*flag)),
         Value::String(text) => digits(text).and_then(|digits| whole_text(&digits)),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     };
-    let refuse = |rule: &str| Err(SpecError::new(at, shown(value), rule));
-    match whole {
-        None => refuse("is no whole number: it must be one"),
-        Some(number) if number.fract() != 0.0 => {
-            refuse("has a fractional part: it must be a whole number")
-        }
-        Some(number) if number < 0.0 => refuse("is less than 0: it must not be negative"),
-        Some(number) if number > MAX_COUNT as f64 => {
-            refuse("is too large: it must be at most 9007199254740992")
-        }
-        Some(number) => Ok(number as u64),
+    // As whole numbers: as floats, the first that is too large would be the largest allowed.
+    match (whole, whole.map(u64::try_from)) {
+        (Some(..0), _) => refuse("is less than 0: it must not be negative"),
+        (_, Some(Ok(count @ ..=MAX_COUNT))) => Ok(count),
+        (Some(_), _) => refuse("is too large: it must be at most 9007199254740992"),
+        (None, _) => refuse("is no whole number: it must be one"),
     }
 }
 
@@ -159,12 +159,12 @@ fn digits(text: &str) -> Option<String> {
 }
 
 /// A whole number in decimal digits, which may be followed by a point and zeros.
-fn whole_text(digits: &str) -> Option<f64> {
+fn whole_text(digits: &str) -> Option<i128> {
     let (whole, zeros) = digits.split_once('.').unwrap_or((digits, ""));
     if zeros.bytes().any(|byte| byte != b'0') {
         return None;
     }
-    whole.parse::<i128>().ok().map(|whole| whole as f64)
+    whole.parse().ok()
 }
 
 /// How an unknown type is shown.

@@ -158,6 +158,15 @@ fn numbers_beyond_their_range() {
         r#"{"type":"Linspace","axis":"x","start":0,"stop":1,"num":1000000000000000000}"#,
         "$.num: 1000000000000000000 is too large: it must be at most 9007199254740992",
     );
+    // As a float it would be the largest count that is allowed.
+    refused(
+        r#"{"type":"Linspace","axis":"x","start":0,"stop":1,"num":9007199254740993}"#,
+        "$.num: 9007199254740993 is too large: it must be at most 9007199254740992",
+    );
+    refused(
+        r#"{"type":"Linspace","axis":"x","start":0,"stop":1,"num":"9007199254740993.0"}"#,
+        "$.num: \"9007199254740993.0\" is too large: it must be at most 9007199254740992",
+    );
     refused(
         r#"{"type":"Linspace","axis":"x","start":0,"stop":1,"num":1e300}"#,
         "$.num: 1e+300 is too large: it must be at most 9007199254740992",
