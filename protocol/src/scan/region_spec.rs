@@ -211,9 +211,10 @@ fn range(fields: &Fields) -> Result<Form, SpecError> {
 }
 
 fn rectangle(fields: &Fields) -> Result<Form, SpecError> {
+    let [x_axis, y_axis] = axes(fields)?;
     Ok(Form::Rectangle {
-        x_axis: fields.axis("x_axis")?,
-        y_axis: fields.axis("y_axis")?,
+        x_axis,
+        y_axis,
         x_min: fields.number("x_min")?,
         y_min: fields.number("y_min")?,
         x_max: fields.number("x_max")?,
@@ -223,9 +224,10 @@ fn rectangle(fields: &Fields) -> Result<Form, SpecError> {
 }
 
 fn circle(fields: &Fields) -> Result<Form, SpecError> {
+    let [x_axis, y_axis] = axes(fields)?;
     Ok(Form::Circle {
-        x_axis: fields.axis("x_axis")?,
-        y_axis: fields.axis("y_axis")?,
+        x_axis,
+        y_axis,
         x_middle: fields.number("x_middle")?,
         y_middle: fields.number("y_middle")?,
         radius: fields.positive("radius")?,
@@ -233,15 +235,27 @@ fn circle(fields: &Fields) -> Result<Form, SpecError> {
 }
 
 fn ellipse(fields: &Fields) -> Result<Form, SpecError> {
+    let [x_axis, y_axis] = axes(fields)?;
     Ok(Form::Ellipse {
-        x_axis: fields.axis("x_axis")?,
-        y_axis: fields.axis("y_axis")?,
+        x_axis,
+        y_axis,
         x_middle: fields.number("x_middle")?,
         y_middle: fields.number("y_middle")?,
         x_radius: fields.positive("x_radius")?,
         y_radius: fields.positive("y_radius")?,
         angle: angle(fields)?,
     })
+}
+
+/// The axes of an area, which are two.
+fn axes(fields: &Fields) -> Result<[String; 2], SpecError> {
+    let (x_axis, y_axis) = (fields.axis("x_axis")?, fields.axis("y_axis")?);
+    if x_axis == y_axis {
+        let rule = "is also the y_axis: a region has two axes";
+        let value = shown(fields.required("x_axis")?);
+        return Err(SpecError::new(&fields.at.field("x_axis"), value, rule));
+    }
+    Ok([x_axis, y_axis])
 }
 
 /// An angle in degrees, 0 unless it is given.
@@ -256,7 +270,7 @@ fn polygon(fields: &Fields) -> Result<Form, SpecError> {
         let rule = "do not fit: x_verts and y_verts must be equally many";
         return Err(SpecError::new(&fields.at, value, rule));
     }
-    let (x_axis, y_axis) = (fields.axis("x_axis")?, fields.axis("y_axis")?);
+    let [x_axis, y_axis] = axes(fields)?;
     Ok(Form::Polygon { x_axis, y_axis, x_verts, y_verts })
 }
 

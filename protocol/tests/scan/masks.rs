@@ -300,6 +300,19 @@ fn what_cannot_be_masked_is_refused_in_one_line() {
         json!({"type": "Polygon", "x_axis": "x", "y_axis": "x", "x_verts": [0, 1, 2, 3], "y_verts": [0, 1, 2]}),
         "$.region: 4 and 3 numbers do not fit: x_verts and y_verts must be equally many",
     );
+    let twice = |kind: &str, fields: &Value| {
+        let mut region = json!({"type": kind, "x_axis": "x", "y_axis": "x"});
+        region
+            .as_object_mut()
+            .expect("a region")
+            .extend(fields.as_object().expect("fields").clone());
+        let expected = "$.region.x_axis: \"x\" is also the y_axis: a region has two axes";
+        check(line(1.0, 5), region, expected);
+    };
+    twice("Rectangle", &json!({"x_min": 0, "y_min": 0, "x_max": 1, "y_max": 1}));
+    twice("Circle", &json!({"x_middle": 0, "y_middle": 0, "radius": 1}));
+    twice("Ellipse", &json!({"x_middle": 0, "y_middle": 0, "x_radius": 1, "y_radius": 1}));
+    twice("Polygon", &json!({"x_verts": [0, 1, 2], "y_verts": [0, 1, 0]}));
     let mut deep = range("x", 0.0);
     for _ in 0..100 {
         deep = json!({"type": "UnionOf", "left": deep, "right": range("x", 0.0)});
