@@ -407,8 +407,13 @@ fn rounding_decides_as_it_does_point_by_point() {
         for region in &regions {
             let kept = kept(&frames, region);
             let mask = json!({"type": "Mask", "spec": grid, "region": region});
-            let ours = stack(&mask)
-                .map_or_else(|_| Vec::new(), |ours| whole(&ours).midpoints()[0].clone());
+            let empty = |error: String| {
+                let rule =
+                    "has no point of its grid within it: the region and the grid must overlap";
+                assert_eq!(error, format!("$: the region {rule}"), "{mask}");
+                Vec::new()
+            };
+            let ours = stack(&mask).map_or_else(empty, |ours| whole(&ours).midpoints()[0].clone());
             let axis = frames.axes().iter().position(|axis| axis == "x").expect("x");
             let expected: Vec<f64> =
                 kept.iter().map(|index| frames.midpoints()[axis][*index]).collect();
