@@ -165,12 +165,12 @@ impl<'a> List<'a> {
     }
 
     fn counted<T>(&self, name: &str, all: Vec<T>, expected: usize) -> Result<Vec<T>, SpecError> {
-        if all.len() == expected {
-            return Ok(all);
-        }
-        let value = format!("a list of {}", all.len());
+        if all.len() == expected { Ok(all) } else { Err(self.unfit(name, all.len(), expected)) }
+    }
+
+    fn unfit(&self, name: &str, found: usize, expected: usize) -> SpecError {
         let rule = format!("does not fit: {name} must have one item per axis, {expected}");
-        Err(SpecError::new(&self.at.field(name), value, rule))
+        SpecError::new(&self.at.field(name), format!("a list of {found}"), rule)
     }
 
     /// A number for each axis.
@@ -180,7 +180,8 @@ impl<'a> List<'a> {
 
     /// Two numbers.
     pub(super) fn pair(&self, name: &str) -> Result<[f64; 2], SpecError> {
-        Ok(self.numbers(name, 2)?.try_into().unwrap_or_default())
+        let all = self.one_or_more(name, number)?;
+        all.try_into().map_err(|all: Vec<f64>| self.unfit(name, all.len(), 2))
     }
 
     /// A list of any number of numbers, but at least one.
@@ -226,6 +227,12 @@ impl<'a> List<'a> {
             let rule = format!("does not fit: there must be {N}");
             SpecError::new(&self.at.field(name), value, rule)
         })
+    }
+
+    /// A unit for each of the axes of a generator that has always as many.
+    pub(super) fn exact_units<const N: usize>(&self) -> Result<[String; N], SpecError> {
+        let units = self.units(N)?;
+        units.try_into().map_err(|units: Vec<String>| self.unfit("units", units.len(), N))
     }
 
     /// A unit for each of so many axes.

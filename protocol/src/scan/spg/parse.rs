@@ -113,7 +113,7 @@ fn array(typed: &Typed) -> Result<Array, SpecError> {
     }
     Ok(Array {
         axes: fields.exactly(name)?,
-        units: fields.units(1)?.try_into().unwrap_or_default(),
+        units: fields.exact_units()?,
         points: fields.all_numbers("points")?,
         alternate: fields.flag("alternate", Flag::False)?,
     })
@@ -123,7 +123,7 @@ fn spiral(typed: &Typed) -> Result<Spiral, SpecError> {
     let fields = typed.fields(&["axes", "units", "centre", "radius", "scale", "alternate"])?;
     let spiral = Spiral {
         axes: fields.exactly("axes")?,
-        units: fields.units(2)?.try_into().unwrap_or_default(),
+        units: fields.exact_units()?,
         centre: fields.pair("centre")?,
         radius: fields.number("radius")?,
         scale: fields.number_or("scale", 1.0)?,
@@ -158,7 +158,7 @@ fn lissajous(typed: &Typed) -> Result<Lissajous, SpecError> {
     }
     Ok(Lissajous {
         axes: fields.exactly("axes")?,
-        units: fields.units(2)?.try_into().unwrap_or_default(),
+        units: fields.exact_units()?,
         centre: fields.pair("centre")?,
         span: fields.pair("span")?,
         lobes,
