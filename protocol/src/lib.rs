@@ -7,8 +7,8 @@
 //! | point | where the axes are to be at the middle of a frame |
 //! | frame | one interval of data taking: lower bound, midpoint, upper bound, duration, and whether a gap precedes it |
 //! | gap | the axes must go elsewhere between two frames, so motion cannot continue through |
-//! | window | contiguous frames between two gaps |
-//! | piece | frames of a window that share one velocity and one duration |
+//! | window | frames that are flown without stopping: it ends at a gap, and where velocities jump or the duration changes |
+//! | piece | what is planned in one go: frames without a gap between them and of one duration, a row or a part of a curve |
 //! | stack | the dimensions of a scan, slowest first |
 //! | path | the frames of a stack in the order in which they are taken |
 //! | trajectory | what a motion controller follows: run-up, frames, turnaround, run-down |

@@ -94,8 +94,9 @@ impl Stack {
         pieces::Pieces::new(self, from_frame)
     }
 
-    /// The scan from a frame on, as windows: what is flown without stopping. Found in a time that
-    /// does not grow with the length of a window.
+    /// The scan from a frame on, as windows: what is flown without stopping. Each is found in a time
+    /// that does not grow with the scan: after 1,024 rows that continue each other a window is cut,
+    /// though nothing must stop there.
     pub fn windows(&self, from_frame: u64) -> impl Iterator<Item = Window> + '_ {
         window::Windows::new(self, from_frame)
     }

@@ -5,7 +5,9 @@ use std::ops::{Deref, Range};
 /// Consecutive frames of one duration through which the axes go without stopping or jumping.
 ///
 /// It ends at a gap, and also where the positions meet but the velocity jumps (a snake that turns
-/// round on the spot) or the duration of the frames changes. Positions are in the EGU of their axis,
+/// round on the spot) or the duration of the frames changes. It ends, too, after 1,024 rows that
+/// continue each other, though nothing must stop there: then the next one has no gap before it and
+/// starts at the velocity at which this one ends. Positions are in the EGU of their axis,
 /// axes in the order of the stack.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Window {
