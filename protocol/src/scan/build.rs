@@ -91,6 +91,18 @@ pub(super) fn layers(dimensions: Vec<Dimension>, at: &At) -> Result<Layers, Spec
     })
 }
 
+/// Most axes of a scan: what is done for each generator or node takes as long as there are axes.
+const MAX_AXES: usize = 1000;
+
+/// Fails if there are too many axes.
+pub(super) fn check_axes(axes: usize, at: &At) -> Result<(), SpecError> {
+    if axes <= MAX_AXES {
+        return Ok(());
+    }
+    let rule = format!("are too many: a scan moves at most {MAX_AXES}");
+    Err(SpecError::new(at, format!("{axes} axes or more"), rule))
+}
+
 /// The axes of a node in order, each with the path of the node that moves it. No axis is twice.
 fn axes(node: &Node, at: &At) -> Result<Vec<(String, String)>, SpecError> {
     let both = |(left, left_name): (&Node, &str), (right, right_name): (&Node, &str)| {
@@ -101,6 +113,7 @@ fn axes(node: &Node, at: &At) -> Result<Vec<(String, String)>, SpecError> {
                 return Err(SpecError { path: place, value: format!("axis {axis:?}"), rule });
             }
             left.push((axis, place));
+            check_axes(left.len(), at)?;
         }
         Ok(left)
     };

@@ -171,6 +171,51 @@ fn what_does_not_fit_together_is_named_in_one_line() {
     );
 }
 
+/// What takes time for each of them, and for each again, is bounded by name.
+#[test]
+fn a_compound_of_too_many_is_not_looked_at_for_minutes() {
+    let lines = |count: u32| -> Vec<Value> {
+        (0..count).map(|index| line(&format!("x{index}"), (0.0, 1.0), 1)).collect()
+    };
+    assert!(stack(&compound(&lines(1000), &json!({}))).is_ok());
+    refused(
+        &compound(&lines(1001), &json!({})),
+        "$.generators: a list of 1001 is too long: generators has at most 1000 items",
+    );
+    refused(
+        &one(of("ZipGenerator", &json!({"generators": lines(1001)}))),
+        "$: 1001 axes or more are too many: a scan moves at most 1000",
+    );
+    for name in ["excluders", "mutators"] {
+        refused(
+            &top(name, json!(vec![0; 1001])),
+            &format!("$.{name}: a list of 1001 is too long: {name} has at most 1000 items"),
+        );
+    }
+}
+
+#[test]
+fn an_offset_does_not_lead_beyond_all_numbers() {
+    let offset = |max: f64| {
+        let fields = json!({"seed": 1, "axes": "x", "max_offset": max});
+        json!({"mutators": [typed("mutator", "RandomOffsetMutator", &fields)]})
+    };
+    let spec = |x: Value, max: f64| compound(&[x], &offset(max));
+    let far = || line("x", (0.0, 1e308), 3);
+    let array = json!({"axis": "x", "units": "mm", "points": [1.0, 0.8e308]});
+    assert!(stack(&spec(far(), 1.0)).is_ok());
+    for value in [
+        spec(far(), 5e307),
+        spec(of("ArrayGenerator", &array), 5e307),
+        spec(of("ConcatGenerator", &json!({"generators": [far()]})), 5e307),
+    ] {
+        refused(
+            &value,
+            "$.mutators[0].max_offset: 5e307 goes beyond all numbers: positions must be finite with it",
+        );
+    }
+}
+
 #[test]
 fn a_compound_is_nested_a_hundred_deep_at_most() {
     let nested = |depth: usize| {

@@ -293,6 +293,22 @@ fn parts_that_do_not_fit() {
     );
 }
 
+/// What is done for each node takes as long as there are axes.
+#[test]
+fn a_scan_of_too_many_axes_is_refused_at_once() {
+    fn product(axes: std::ops::Range<usize>) -> String {
+        if axes.len() == 1 {
+            let axis = axes.start;
+            return format!(r#"{{"type":"Linspace","axis":"x{axis}","start":0,"stop":1}}"#);
+        }
+        let middle = usize::midpoint(axes.start, axes.end);
+        let (outer, inner) = (product(axes.start..middle), product(middle..axes.end));
+        format!(r#"{{"type":"Product","outer":{outer},"inner":{inner}}}"#)
+    }
+    assert!(Stack::new(&product(0..1000).parse().expect("a spec")).is_ok());
+    refused(&product(0..1001), "$: 1001 axes or more are too many: a scan moves at most 1000");
+}
+
 /// Values that somebody, or some program, might put anywhere.
 const ODD: &[&str] = &[
     "null",

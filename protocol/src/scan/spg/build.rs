@@ -5,10 +5,10 @@ use super::{
 use crate::scan::{
     SpecError,
     budget::Budget,
-    build::{Builder, PathCheck, layers},
+    build::{Builder, PathCheck, check_axes, layers},
     curve::{Arm, Curve, Motion, Shape},
     dimension::{Dimension, Source},
-    error::{At, short, shown},
+    error::{At, short, short_number, shown},
     offset::Offset,
     region::{Combination, Region},
     sequence::{Offsets, Sequence},
@@ -32,6 +32,7 @@ pub(in crate::scan) fn stack(
     let (generators, excluders) = trimmed(compound, &owners)?;
     let axes = generators.iter().flat_map(Generator::axes).map(|(axis, _)| axis.to_owned());
     let axes: Vec<String> = axes.collect();
+    check_axes(axes.len(), &At::Top)?;
     let builder = Builder { places: axes.iter().cloned().zip(0..).collect(), budget };
     let groups = groups(compound, &owners, excluders)?;
     let at = At::Top.field("generators");
@@ -54,7 +55,7 @@ pub(in crate::scan) fn stack(
     let sequence = Sequence {
         layers: layers(dimensions, &At::Top)?,
         offsets: Offsets {
-            each: builder.offsets(&compound.mutators)?,
+            each: builder.offsets(&compound.mutators, &generators)?,
             motion: if compound.continuous { Motion::Fly } else { Motion::Step },
         },
         delay_after_s: Some(compound.delay_after),
@@ -189,8 +190,19 @@ impl Builder {
     }
 
     /// The offsets of the mutators, one after the other.
-    fn offsets(&self, mutators: &[Mutator]) -> Result<Box<[Offset]>, SpecError> {
+    fn offsets(
+        &self,
+        mutators: &[Mutator],
+        generators: &[Generator],
+    ) -> Result<Box<[Offset]>, SpecError> {
         let at = At::Top.field("mutators");
+        let mut farthest = vec![0.0_f64; self.places.len()];
+        for generator in generators {
+            farthest_of(generator, |axis, place| {
+                let farthest = &mut farthest[self.place(axis)];
+                *farthest = farthest.max(place);
+            });
+        }
         let mut offsets = Vec::new();
         for (index, mutator) in mutators.iter().enumerate() {
             let Mutator::RandomOffset { seed, axes, max_offset } = mutator;
@@ -201,6 +213,14 @@ impl Builder {
                     let rule = "is moved by no generator: a mutator has axes of the generators";
                     return Err(SpecError::new(&at.field("axes").item(axis_index), value, rule));
                 };
+                // The largest is a little more than it by rounding.
+                farthest[*place] += 2.0 * max.abs();
+                if !farthest[*place].is_finite() {
+                    let at = at.item(index);
+                    let rule = "goes beyond all numbers: positions must be finite with it";
+                    let value = short_number(*max);
+                    return Err(SpecError::new(&at.field("max_offset"), value, rule));
+                }
                 let letter = axis.chars().next().map_or(0, u32::from);
                 if *max != 0.0 {
                     offsets.push(Offset { axis: *place, letter, seed: *seed, max: *max });
@@ -208,6 +228,42 @@ impl Builder {
             }
         }
         Ok(offsets.into())
+    }
+}
+
+/// Calls `each` with every axis of a generator and how far from 0 it goes at most, in EGU.
+fn farthest_of(generator: &Generator, mut each: impl FnMut(&str, f64)) {
+    let mut all: Vec<&Generator> = vec![generator];
+    while let Some(generator) = all.pop() {
+        let size = generator.size() as f64;
+        let both = |centre: &[f64; 2], reach: [f64; 2]| {
+            [centre[0].abs() + reach[0], centre[1].abs() + reach[1]].to_vec()
+        };
+        let farthest: Vec<f64> = match generator {
+            Generator::Line(line) => {
+                let ends = |form: &Form| form.at(0.0).abs().max(form.at(size).abs());
+                lines(line).iter().map(ends).collect()
+            }
+            Generator::Array(array) => {
+                // A bound at an end is half a distance beyond, which is at most twice the farthest.
+                let farthest = array.points.iter().fold(0.0_f64, |most, at| most.max(at.abs()));
+                vec![2.0 * farthest]
+            }
+            Generator::Spiral(spiral) => {
+                both(&spiral.centre, [spiral.beta().abs() * (4.0 * PI * size).sqrt(); 2])
+            }
+            Generator::Lissajous(lissajous) => {
+                both(&lissajous.centre, lissajous.span.map(|span| span.abs() / 2.0))
+            }
+            Generator::Static(_) => vec![size],
+            Generator::Zip(combined) | Generator::Concat(combined) => {
+                all.extend(&combined.generators);
+                continue;
+            }
+        };
+        for ((axis, _), farthest) in generator.axes().into_iter().zip(farthest) {
+            each(axis, farthest);
+        }
     }
 }
 

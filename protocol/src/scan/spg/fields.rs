@@ -116,6 +116,18 @@ impl<'a> List<'a> {
         self.at_least_one("size")
     }
 
+    /// Fails if a list, which may be left out, has too many items.
+    pub(super) fn at_most(&self, name: &str, most: usize) -> Result<(), SpecError> {
+        match self.optional(name) {
+            Some(Value::Array(list)) if list.len() > most => {
+                let value = format!("a list of {}", list.len());
+                let rule = format!("is too long: {name} has at most {most} items");
+                Err(SpecError::new(&self.at.field(name), value, rule))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Each item of a list.
     fn each<T>(
         &self,

@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 /// How deep generators may be nested; what JSON text can hold is not much more.
 const MAX_DEPTH: usize = 100;
 
+/// Most generators, excluders or mutators of a compound: each is compared with all others.
+const MAX_ITEMS: usize = 1000;
+
 const COMPOUND: &[&str] = &["CompoundGenerator"];
 const GENERATORS: &[&str] = &[
     "LineGenerator",
@@ -38,6 +41,9 @@ pub(in crate::scan) fn compound(value: &Value) -> Result<Compound, SpecError> {
         "continuous",
         "delay_after",
     ])?;
+    for name in ["generators", "excluders", "mutators"] {
+        fields.at_most(name, MAX_ITEMS)?;
+    }
     let generators = fields.some("generators", |value, at| generator(value, at, 0))?;
     distinct(&generators)?;
     let excluders = fields.list_or_none("excluders", excluder)?;
