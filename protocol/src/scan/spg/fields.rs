@@ -8,19 +8,23 @@ use crate::scan::{
 use serde_json::{Map, Value};
 
 /// An object of a known type.
-pub(super) struct Typed<'a> {
+pub(super) struct Typed<'a, K> {
     map: &'a Map<String, Value>,
     pub(super) at: At<'a>,
     /// Its type without the parts that are the same for all.
-    pub(super) kind: &'static str,
+    pub(super) name: &'static str,
+    pub(super) kind: K,
 }
 
-impl<'a> Typed<'a> {
+/// The types of a family by their names, without the parts that are the same for all.
+pub(super) type Kinds<K> = [(&'static str, K)];
+
+impl<'a, K: Copy> Typed<'a, K> {
     /// An object whose type is one of those of a family (`generator`).
     pub(super) fn new(
         value: &'a Value,
         at: At<'a>,
-        (family, kinds): (&str, &[&'static str]),
+        (family, kinds): (&str, &Kinds<K>),
     ) -> Result<Self, SpecError> {
         let Value::Object(map) = value else {
             let rule = format!("is no {family}: it must be an object with a typeid");
@@ -28,16 +32,17 @@ impl<'a> Typed<'a> {
         };
         let place = at.field("typeid");
         let rule = |what: &str| {
-            let all = kinds.join(", ");
+            let all = kinds.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
             format!("{what}: it must be scanpointgenerator:{family}/TYPE:1.0 with TYPE {all}")
         };
         let Some(typeid) = map.get("typeid") else {
             return Err(SpecError::new(&place, "typeid", rule("is missing")));
         };
         let named = typeid.as_str().unwrap_or_default();
-        let is = |kind: &&&str| named == format!("scanpointgenerator:{family}/{kind}:1.0");
-        if let Some(kind) = kinds.iter().find(is) {
-            return Ok(Self { map, at, kind });
+        let is =
+            |(name, _): &&(&str, K)| named == format!("scanpointgenerator:{family}/{name}:1.0");
+        if let Some((name, kind)) = kinds.iter().find(is) {
+            return Ok(Self { map, at, name, kind: *kind });
         }
         let rule = rule(&format!("is no typeid of a known {family}"));
         Err(SpecError::new(&place, shown(typeid), rule))
@@ -46,11 +51,11 @@ impl<'a> Typed<'a> {
     /// Its fields, which are no others than `allowed`.
     pub(super) fn fields(&self, allowed: &[&str]) -> Result<List<'a>, SpecError> {
         if let Some(value) = self.map.get("type") {
-            let rule = format!("is not expected: {} has a typeid", self.kind);
+            let rule = format!("is not expected: {} has a typeid", self.name);
             return Err(SpecError::new(&self.at.field("type"), shown(value), rule));
         }
         let allowed: Vec<&str> = ["typeid"].iter().chain(allowed).copied().collect();
-        Fields::new(self.map, self.at, (self.kind, &allowed))
+        Fields::new(self.map, self.at, (self.name, &allowed))
             .map(|fields| List { fields, at: self.at })
     }
 }

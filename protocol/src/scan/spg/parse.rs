@@ -2,7 +2,10 @@
 use super::{
     Array, Combined, Compound, Excluder, Generator, Line, Lissajous, Mutator, Roi, Spiral,
 };
-use super::{StaticPoint, fields::Typed};
+use super::{
+    StaticPoint,
+    fields::{Kinds, Typed},
+};
 use crate::scan::{
     SpecError,
     coerce::{Flag, MAX_COUNT},
@@ -17,18 +20,42 @@ const MAX_DEPTH: usize = 100;
 /// Most generators, excluders or mutators of a compound: each is compared with all others.
 const MAX_ITEMS: usize = 1000;
 
-const COMPOUND: &[&str] = &["CompoundGenerator"];
-const GENERATORS: &[&str] = &[
-    "LineGenerator",
-    "ArrayGenerator",
-    "SpiralGenerator",
-    "LissajousGenerator",
-    "StaticPointGenerator",
-    "ZipGenerator",
-    "ConcatGenerator",
+/// What a generator within a compound is.
+#[derive(Clone, Copy)]
+enum GeneratorKind {
+    Line,
+    Array,
+    Spiral,
+    Lissajous,
+    StaticPoint,
+    Zip,
+    Concat,
+}
+
+#[derive(Clone, Copy)]
+enum ExcluderKind {
+    Roi,
+    Squashing,
+}
+
+#[derive(Clone, Copy)]
+enum MutatorKind {
+    RandomOffset,
+}
+
+const COMPOUND: &Kinds<()> = &[("CompoundGenerator", ())];
+const GENERATORS: &Kinds<GeneratorKind> = &[
+    ("LineGenerator", GeneratorKind::Line),
+    ("ArrayGenerator", GeneratorKind::Array),
+    ("SpiralGenerator", GeneratorKind::Spiral),
+    ("LissajousGenerator", GeneratorKind::Lissajous),
+    ("StaticPointGenerator", GeneratorKind::StaticPoint),
+    ("ZipGenerator", GeneratorKind::Zip),
+    ("ConcatGenerator", GeneratorKind::Concat),
 ];
-const EXCLUDERS: &[&str] = &["ROIExcluder", "SquashingExcluder"];
-const MUTATORS: &[&str] = &["RandomOffsetMutator"];
+const EXCLUDERS: &Kinds<ExcluderKind> =
+    &[("ROIExcluder", ExcluderKind::Roi), ("SquashingExcluder", ExcluderKind::Squashing)];
+const MUTATORS: &Kinds<MutatorKind> = &[("RandomOffsetMutator", MutatorKind::RandomOffset)];
 
 /// The generator that a JSON value describes, which must be a `CompoundGenerator`.
 pub(in crate::scan) fn compound(value: &Value) -> Result<Compound, SpecError> {
@@ -84,17 +111,17 @@ fn generator(value: &Value, at: At, depth: usize) -> Result<Generator, SpecError
     }
     let typed = Typed::new(value, at, ("generator", GENERATORS))?;
     match typed.kind {
-        "LineGenerator" => line(&typed).map(Generator::Line),
-        "ArrayGenerator" => array(&typed).map(Generator::Array),
-        "SpiralGenerator" => spiral(&typed).map(Generator::Spiral),
-        "LissajousGenerator" => lissajous(&typed).map(Generator::Lissajous),
-        "StaticPointGenerator" => static_point(&typed).map(Generator::Static),
-        "ZipGenerator" => zip(&typed, depth).map(Generator::Zip),
-        _ => concat(&typed, depth).map(Generator::Concat),
+        GeneratorKind::Line => line(&typed).map(Generator::Line),
+        GeneratorKind::Array => array(&typed).map(Generator::Array),
+        GeneratorKind::Spiral => spiral(&typed).map(Generator::Spiral),
+        GeneratorKind::Lissajous => lissajous(&typed).map(Generator::Lissajous),
+        GeneratorKind::StaticPoint => static_point(&typed).map(Generator::Static),
+        GeneratorKind::Zip => zip(&typed, depth).map(Generator::Zip),
+        GeneratorKind::Concat => concat(&typed, depth).map(Generator::Concat),
     }
 }
 
-fn line(typed: &Typed) -> Result<Line, SpecError> {
+fn line(typed: &Typed<GeneratorKind>) -> Result<Line, SpecError> {
     let fields = typed.fields(&["axes", "units", "start", "stop", "size", "alternate"])?;
     let axes = fields.axes("axes")?;
     Ok(Line {
@@ -107,7 +134,7 @@ fn line(typed: &Typed) -> Result<Line, SpecError> {
     })
 }
 
-fn array(typed: &Typed) -> Result<Array, SpecError> {
+fn array(typed: &Typed<GeneratorKind>) -> Result<Array, SpecError> {
     let fields = typed.fields(&["axes", "axis", "units", "points", "alternate"])?;
     // Its name in older files.
     let name = if fields.optional("axis").is_some() { "axis" } else { "axes" };
@@ -125,7 +152,7 @@ fn array(typed: &Typed) -> Result<Array, SpecError> {
     })
 }
 
-fn spiral(typed: &Typed) -> Result<Spiral, SpecError> {
+fn spiral(typed: &Typed<GeneratorKind>) -> Result<Spiral, SpecError> {
     let fields = typed.fields(&["axes", "units", "centre", "radius", "scale", "alternate"])?;
     let spiral = Spiral {
         axes: fields.exactly("axes")?,
@@ -151,7 +178,7 @@ fn spiral(typed: &Typed) -> Result<Spiral, SpecError> {
 
 const TOO_MANY: &str = "are too many frames: a scan has at most 9007199254740992";
 
-fn lissajous(typed: &Typed) -> Result<Lissajous, SpecError> {
+fn lissajous(typed: &Typed<GeneratorKind>) -> Result<Lissajous, SpecError> {
     let fields =
         typed.fields(&["axes", "units", "centre", "span", "lobes", "size", "alternate"])?;
     let lobes = fields.at_least_one("lobes")?;
@@ -173,7 +200,7 @@ fn lissajous(typed: &Typed) -> Result<Lissajous, SpecError> {
     })
 }
 
-fn static_point(typed: &Typed) -> Result<StaticPoint, SpecError> {
+fn static_point(typed: &Typed<GeneratorKind>) -> Result<StaticPoint, SpecError> {
     let fields = typed.fields(&["size", "axes"])?;
     let axes = match fields.optional("axes") {
         None => Vec::new(),
@@ -184,19 +211,19 @@ fn static_point(typed: &Typed) -> Result<StaticPoint, SpecError> {
 }
 
 /// The generators of a Zip or Concat.
-fn combined(typed: &Typed, depth: usize) -> Result<Combined, SpecError> {
+fn combined(typed: &Typed<GeneratorKind>, depth: usize) -> Result<Combined, SpecError> {
     let fields = typed.fields(&["generators", "alternate"])?;
     let generators = fields.some("generators", |value, at| generator(value, at, depth + 1))?;
     let alternate = fields.flag("alternate", Flag::False)?;
     if let Some(index) = generators.iter().position(Generator::alternate) {
         let at = fields.at.field("generators");
-        let rule = format!("alternates: within a {} none may, only itself", typed.kind);
+        let rule = format!("alternates: within a {} none may, only itself", typed.name);
         return Err(SpecError::new(&at.item(index), "the generator", rule));
     }
     Ok(Combined { generators, alternate })
 }
 
-fn zip(typed: &Typed, depth: usize) -> Result<Combined, SpecError> {
+fn zip(typed: &Typed<GeneratorKind>, depth: usize) -> Result<Combined, SpecError> {
     let zip = combined(typed, depth)?;
     let size = zip.generators.first().map_or(0, Generator::size);
     let at = typed.at.field("generators");
@@ -209,7 +236,7 @@ fn zip(typed: &Typed, depth: usize) -> Result<Combined, SpecError> {
     Ok(zip)
 }
 
-fn concat(typed: &Typed, depth: usize) -> Result<Combined, SpecError> {
+fn concat(typed: &Typed<GeneratorKind>, depth: usize) -> Result<Combined, SpecError> {
     let concat = combined(typed, depth)?;
     let names = |generator: &Generator| {
         let axes = generator.axes();
@@ -235,19 +262,28 @@ fn concat(typed: &Typed, depth: usize) -> Result<Combined, SpecError> {
 
 fn excluder(value: &Value, at: At) -> Result<Excluder, SpecError> {
     let typed = Typed::new(value, at, ("excluder", EXCLUDERS))?;
-    if typed.kind == "ROIExcluder" {
-        let fields = typed.fields(&["rois", "axes"])?;
-        return Ok(Excluder::Roi {
-            rois: fields.some("rois", Roi::parse)?,
-            axes: fields.exactly("axes")?,
-        });
+    match typed.kind {
+        ExcluderKind::Roi => {
+            let fields = typed.fields(&["rois", "axes"])?;
+            Ok(Excluder::Roi {
+                rois: fields.some("rois", Roi::parse)?,
+                axes: fields.exactly("axes")?,
+            })
+        }
+        ExcluderKind::Squashing => {
+            Ok(Excluder::Squashing { axes: typed.fields(&["axes"])?.axes("axes")? })
+        }
     }
-    let fields = typed.fields(&["axes"])?;
-    Ok(Excluder::Squashing { axes: fields.axes("axes")? })
 }
 
 fn mutator(value: &Value, at: At) -> Result<Mutator, SpecError> {
     let typed = Typed::new(value, at, ("mutator", MUTATORS))?;
+    match typed.kind {
+        MutatorKind::RandomOffset => random_offset(&typed),
+    }
+}
+
+fn random_offset(typed: &Typed<MutatorKind>) -> Result<Mutator, SpecError> {
     let fields = typed.fields(&["seed", "axes", "max_offset"])?;
     let axes = fields.axes("axes")?;
     let max_offset = match fields.required("max_offset")? {

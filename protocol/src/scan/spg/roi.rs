@@ -1,5 +1,5 @@
 //! [`Roi`]: the regions of an excluder.
-use super::fields::Typed;
+use super::fields::{Kinds, Typed};
 use crate::scan::{
     SpecError,
     error::At,
@@ -8,14 +8,25 @@ use crate::scan::{
 use serde::Serialize;
 use serde_json::Value;
 
-const ROIS: &[&str] = &[
-    "CircularROI",
-    "EllipticalROI",
-    "LinearROI",
-    "PointROI",
-    "PolygonalROI",
-    "RectangularROI",
-    "SectorROI",
+#[derive(Clone, Copy)]
+enum RoiKind {
+    Circular,
+    Elliptical,
+    Linear,
+    Point,
+    Polygonal,
+    Rectangular,
+    Sector,
+}
+
+const ROIS: &Kinds<RoiKind> = &[
+    ("CircularROI", RoiKind::Circular),
+    ("EllipticalROI", RoiKind::Elliptical),
+    ("LinearROI", RoiKind::Linear),
+    ("PointROI", RoiKind::Point),
+    ("PolygonalROI", RoiKind::Polygonal),
+    ("RectangularROI", RoiKind::Rectangular),
+    ("SectorROI", RoiKind::Sector),
 ];
 
 /// A region of two axes. Angles are in radians, from the first axis towards the second; lengths are
@@ -44,14 +55,14 @@ impl Roi {
     pub(super) fn parse(value: &Value, at: At) -> Result<Self, SpecError> {
         let typed = Typed::new(value, at, ("roi", ROIS))?;
         match typed.kind {
-            "CircularROI" => {
+            RoiKind::Circular => {
                 let fields = typed.fields(&["centre", "radius"])?;
                 Ok(Self::Circular {
                     centre: fields.pair("centre")?,
                     radius: fields.positive("radius")?,
                 })
             }
-            "EllipticalROI" => {
+            RoiKind::Elliptical => {
                 let fields = typed.fields(&["centre", "semiaxes", "angle"])?;
                 let semiaxes = fields.pair("semiaxes")?;
                 if semiaxes.iter().any(|length| *length <= 0.0) {
@@ -62,7 +73,7 @@ impl Roi {
                 let angle = fields.number_or("angle", 0.0)?;
                 Ok(Self::Elliptical { centre: fields.pair("centre")?, semiaxes, angle })
             }
-            "LinearROI" => {
+            RoiKind::Linear => {
                 let fields = typed.fields(&["start", "length", "angle"])?;
                 Ok(Self::Linear {
                     start: fields.pair("start")?,
@@ -70,9 +81,9 @@ impl Roi {
                     angle: fields.number("angle")?,
                 })
             }
-            "PointROI" => Ok(Self::Point { point: typed.fields(&["point"])?.pair("point")? }),
-            "PolygonalROI" => polygonal(&typed),
-            "RectangularROI" => {
+            RoiKind::Point => Ok(Self::Point { point: typed.fields(&["point"])?.pair("point")? }),
+            RoiKind::Polygonal => polygonal(&typed),
+            RoiKind::Rectangular => {
                 let fields = typed.fields(&["start", "width", "height", "angle"])?;
                 Ok(Self::Rectangular {
                     start: fields.pair("start")?,
@@ -81,7 +92,7 @@ impl Roi {
                     angle: fields.number_or("angle", 0.0)?,
                 })
             }
-            _ => sector(&typed),
+            RoiKind::Sector => sector(&typed),
         }
     }
 
@@ -116,7 +127,7 @@ impl Roi {
     }
 }
 
-fn polygonal(typed: &Typed) -> Result<Roi, SpecError> {
+fn polygonal(typed: &Typed<RoiKind>) -> Result<Roi, SpecError> {
     let fields = typed.fields(&["points_x", "points_y"])?;
     let (points_x, points_y) = (fields.all_numbers("points_x")?, fields.all_numbers("points_y")?);
     if points_x.len() < 3 {
@@ -132,7 +143,7 @@ fn polygonal(typed: &Typed) -> Result<Roi, SpecError> {
     Ok(Roi::Polygonal { points_x, points_y })
 }
 
-fn sector(typed: &Typed) -> Result<Roi, SpecError> {
+fn sector(typed: &Typed<RoiKind>) -> Result<Roi, SpecError> {
     let fields = typed.fields(&["centre", "radii", "angles"])?;
     let radii = fields.pair("radii")?;
     if radii[0] < 0.0 || radii[1] < radii[0] || radii[1] <= 0.0 {
