@@ -4,6 +4,7 @@ mod compound_golden;
 mod compound_regions;
 mod compounds;
 mod golden;
+mod legacy_golden;
 mod malformed;
 mod masks;
 mod properties;
