@@ -298,8 +298,8 @@ fn parts_that_do_not_fit() {
 fn a_scan_of_too_many_axes_is_refused_at_once() {
     fn product(axes: std::ops::Range<usize>) -> String {
         if axes.len() == 1 {
-            let axis = axes.start;
-            return format!(r#"{{"type":"Linspace","axis":"x{axis}","start":0,"stop":1}}"#);
+            let first = axes.start;
+            return format!(r#"{{"type":"Linspace","axis":"x{first}","start":0,"stop":1}}"#);
         }
         let middle = usize::midpoint(axes.start, axes.end);
         let (outer, inner) = (product(axes.start..middle), product(middle..axes.end));
