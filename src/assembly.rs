@@ -9,7 +9,7 @@ use bluefly_actors::{
     },
     device::{controller::Controller, detector::Detector, generator::Generator, motor::Motor},
     logic::{
-        detector::{DetectorLogic, DetectorRecord, row_bytes},
+        detector::{DetectorLogic, DetectorRecord, overhead_bytes, row_bytes},
         generator::{GeneratorLogic, GeneratorRecord},
         motor::{MotorLogic, MotorRecord},
         trajectory::{TrajectoryLogic, TrajectoryRecord},
@@ -267,12 +267,14 @@ pub(crate) fn capabilities(spec: &BeamlineSpec) -> Capabilities {
             capabilities.axes.insert(motor.name.clone(), axis);
         }
     }
+    let motors = spec.motors().count() as u64;
     for detector in spec.detectors() {
         let timing = DetectorCapability {
             dead_time: detector.dead_time,
             exposure: detector.exposure,
             exposures_per_frame: detector.exposures_per_frame,
-            exposure_bytes: row_bytes(detector.frame_bytes() as u64, spec.motors().count() as u64),
+            exposure_bytes: row_bytes(detector.frame_bytes() as u64, motors),
+            file_bytes: overhead_bytes(motors),
         };
         capabilities.detectors.insert(detector.name.clone(), timing);
     }

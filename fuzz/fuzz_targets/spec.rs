@@ -82,6 +82,7 @@ fn capabilities(stack: &Stack) -> Capabilities {
         exposure: None,
         exposures_per_frame: ExposuresPerFrame::ONE,
         exposure_bytes: 1_000,
+        file_bytes: 4_096,
     };
     Capabilities {
         axes: names.map(|name| (name, axis.clone())).collect(),

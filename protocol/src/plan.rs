@@ -78,6 +78,8 @@ pub struct DetectorCapability {
     pub exposures_per_frame: ExposuresPerFrame,
     /// What one exposure adds to its file: pixels, and numbers about them.
     pub exposure_bytes: u64,
+    /// What its file has beside exposures, or more than they need: the last chunk of numbers.
+    pub file_bytes: u64,
 }
 
 /// The shortest exposure of a detector that fits its exposure to the frame.
@@ -118,6 +120,11 @@ pub enum Unflyable {
     #[error("{path}: no axis {axis:?} on this beamline: it has {known}")]
     UnknownAxis { path: String, axis: String, known: String },
     #[error(
+        "{path}: axis {axis} is in {theirs} on this beamline, not in {units}: positions are not \
+         converted"
+    )]
+    OtherUnits { path: String, axis: Name, units: String, theirs: String },
+    #[error(
         "{path}: axis {axis} belongs to controller {controller}, {other_axis} to {other}: \
          the axes of a scan share one controller"
     )]
@@ -140,13 +147,18 @@ pub enum Unflyable {
         exposures: ExposuresPerFrame,
         min_frame: Duration,
     },
-    #[error("$: {frames} frames take {days:.1} days or more: a scan lasts at most {MAX_DAYS} days")]
+    #[error("$: {frames} frames take {} days or more: a scan lasts at most {MAX_DAYS} days", told(*.days))]
     TooLong { frames: u64, days: f64 },
     #[error(
         "$: {frames} frames are too many to be looked at before they are flown: at most {MAX_ROWS} \
          rows and steps, or {MAX_WORK} frames of curves"
     )]
     TooManyRows { frames: u64 },
+}
+
+/// A number of days as people read it: with a tenth, or as 1e300.
+fn told(days: f64) -> String {
+    if days < 1e9 { format!("{days:.1}") } else { format!("{days:.1e}") }
 }
 
 /// A scan that lasts longer is a mistake, which is better found before its files are made.
@@ -284,8 +296,7 @@ impl ScanPlan {
         self.prediction
     }
 
-    /// What the scan will leave in files, bytes: data of detectors, and setpoints. The files
-    /// themselves have some ten thousand more.
+    /// What the scan will leave in files, bytes: data of detectors, setpoints, documents.
     pub fn file_bytes(&self) -> u64 {
         self.file_bytes
     }
@@ -371,12 +382,21 @@ impl Census {
     }
 }
 
+/// Length of a number in a document, with its comma.
+const DOCUMENT_NUMBER: u64 = 20;
+
+/// Files of detectors, the master file with its setpoints, and documents.
 fn file_bytes(stack: &Stack, beamline: &Capabilities) -> u64 {
-    let setpoints = (stack.axes().len() * size_of::<f64>()) as u64;
-    let detectors = beamline.detectors.values().map(|detector| {
+    let (axes, detectors) = (stack.axes().len() as u64, beamline.detectors.len() as u64);
+    // A value and its time for each axis and each detector, an index and a time of the row.
+    let documents = (2 * (axes + detectors) + 2) * DOCUMENT_NUMBER;
+    let setpoints = axes * size_of::<f64>() as u64;
+    let rows = beamline.detectors.values().map(|detector| {
         detector.exposures_per_frame.of(1).0.saturating_mul(detector.exposure_bytes)
     });
-    detectors.fold(setpoints, u64::saturating_add).saturating_mul(stack.num_points())
+    let rows = rows.fold(setpoints + documents, u64::saturating_add);
+    let files = beamline.detectors.values().map(|detector| detector.file_bytes);
+    files.fold(rows.saturating_mul(stack.num_points()), u64::saturating_add)
 }
 
 fn resolve_axes(
@@ -395,6 +415,14 @@ fn resolve_axes(
                 known: known.join(", "),
             });
         };
+        if let Some(units) = spec.units(axis).filter(|units| *units != capability.units) {
+            return Err(Unflyable::OtherUnits {
+                path: spec.axis_path(axis),
+                axis: name.clone(),
+                units: units.to_owned(),
+                theirs: capability.units.clone(),
+            });
+        }
         match &first {
             Some((other_axis, other)) if *other != capability.controller => {
                 return Err(Unflyable::TwoControllers {

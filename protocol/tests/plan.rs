@@ -33,6 +33,7 @@ fn beamline() -> Capabilities {
         exposure: None,
         exposures_per_frame: 2.try_into().expect("a number of exposures"),
         exposure_bytes: 1_000,
+        file_bytes: 4_096,
     };
     let stage = ControllerCapability::new(1_000, Duration::from_millis(4_095));
     Capabilities {
@@ -85,6 +86,33 @@ fn a_curve_without_a_duration_is_as_fast_as_the_axes_can_follow() {
 #[test]
 fn what_a_scan_leaves_is_known_before() {
     let open = plan(&format!(r#"{{"type":"Fly","spec":{SPIRAL}}}"#)).expect("a scan");
-    // Two exposures, and where two axes are to be.
-    assert_eq!(open.file_bytes(), 1_257 * (2 * 1_000 + 2 * 8));
+    // A file, and for each frame two exposures, where two axes are to be, and eight numbers in
+    // documents.
+    let documents = 20 * (2 * 3 + 2);
+    assert_eq!(open.file_bytes(), 4_096 + 1_257 * (2 * 1_000 + 2 * 8 + documents));
+}
+
+#[test]
+fn micrometres_were_flown_as_millimetres() {
+    let line = |units: &str| {
+        format!(
+            r#"{{"typeid":"scanpointgenerator:generator/CompoundGenerator:1.0","generators":[
+            {{"typeid":"scanpointgenerator:generator/LineGenerator:1.0","axes":["x"],"units":["{units}"],
+            "start":[0],"stop":[3],"size":4,"alternate":false}}],"excluders":[],"mutators":[],"duration":1}}"#
+        )
+    };
+    assert_eq!(plan(&line("mm")).expect("a scan").num_frames(), 4);
+    refused(
+        &line("um"),
+        "$.generators[0].axes[0]: axis x is in mm on this beamline, not in um: positions are not \
+         converted",
+    );
+}
+
+#[test]
+fn a_scan_of_more_days_than_can_be_told_is_refused_in_a_short_line() {
+    refused(
+        &flown("1e300", SPIRAL),
+        "$: 1257 frames take 5.9e297 days or more: a scan lasts at most 30 days",
+    );
 }

@@ -20,6 +20,7 @@ fn us(micros: u64) -> Duration {
 fn detector(per_frame: u32, dead_time: u64, exposure: Option<u64>) -> DetectorCapability {
     DetectorCapability {
         exposure_bytes: 0,
+        file_bytes: 4_096,
         dead_time: us(dead_time),
         exposure: exposure.map(us),
         exposures_per_frame: per_frame.try_into().expect("a number in range"),

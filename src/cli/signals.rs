@@ -8,7 +8,13 @@ struct Streams {
     interrupt: Signal,
     terminate: Signal,
     hangup: Option<Signal>,
+    /// Listened to, so that a write beyond the largest file that is allowed fails like one to a full
+    /// disk, and the run ends in order, instead of the process at once.
+    _file_size: Signal,
 }
+
+/// SIGXFSZ, which has no name in tokio: the same number on every Linux but MIPS.
+const FILE_SIZE: SignalKind = SignalKind::from_raw(25);
 
 /// The signals that ask the process to end, from the moment this was made. There are none on the
 /// simulated clock, which hears of nothing outside: there they end the process as they always do.
@@ -61,7 +67,8 @@ fn streams() -> Option<Streams> {
     let listen = || -> io::Result<Streams> {
         let hangup = (!is_hangup_ignored()).then(|| signal(SignalKind::hangup())).transpose()?;
         let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Streams { interrupt, terminate: signal(SignalKind::terminate())?, hangup })
+        let (terminate, _file_size) = (signal(SignalKind::terminate())?, signal(FILE_SIZE)?);
+        Ok(Streams { interrupt, terminate, hangup, _file_size })
     };
     match listen() {
         Ok(streams) => Some(streams),

@@ -39,6 +39,9 @@ struct Recorded {
     marks_us: Vec<f64>,
 }
 
+/// The least that a panel shows, as a part of what lies between the limits.
+const LEAST_SHOWN: f64 = 1e-5;
+
 /// Positions and velocities through the frames of `range`, how they are shaded, and limits.
 pub(crate) fn profile(
     (plan, beamline): (&ScanPlan, &Capabilities),
@@ -170,6 +173,10 @@ impl<'a> Panel<'a> {
                 span = Span { low: span.low.min(limit), high: span.high.max(limit) };
             }
         }
+        // An axis at rest is not magnified until its rounding shows.
+        let least = (limits[1] - limits[0]).abs() * LEAST_SHOWN;
+        let missing = (least - span.width()).max(0.0) / 2.0;
+        let span = Span { low: span.low - missing, high: span.high + missing };
         Ok(Self { name, trace, limits, shown: span.shown(), foot: Foot::Nothing })
     }
 }

@@ -15,6 +15,15 @@ impl Spec {
         found.unwrap_or_else(|| "$".to_owned())
     }
 
+    /// The units in which the positions of `axis` are given, where the specification says it:
+    /// scanpointgenerator's does.
+    pub fn units(&self, axis: &str) -> Option<&str> {
+        match &self.0 {
+            Form::Tree(_) => None,
+            Form::Compound(compound) => compound.units(axis),
+        }
+    }
+
     /// Path of the first field that says how long a frame takes; `$` if none does.
     pub fn duration_path(&self) -> String {
         let duration = |node: &Node| {

@@ -445,6 +445,12 @@ pub const fn row_bytes(pixel_bytes: u64, axes: u64) -> u64 {
     pixel_bytes + (MONITORS.len() as u64 + axes) * size_of::<f64>() as u64
 }
 
+/// What the file of a detector has beside its rows, at most: a chunk of each of the numbers that is
+/// begun, and the file's own structure.
+pub const fn overhead_bytes(axes: u64) -> u64 {
+    row_bytes(0, axes) * NUMBERS_PER_CHUNK + 65_536
+}
+
 /// The datasets that the layout of the file writer makes.
 fn datasets(frame: &FrameShape, axes: &[Name]) -> Vec<Dataset> {
     let number = |name: String, kind: DatasetKind, dtype: Dtype| Dataset {

@@ -201,6 +201,13 @@ fn paired<'a>(axes: &'a [String], units: &'a [String]) -> Vec<(&'a str, &'a str)
 }
 
 impl Compound {
+    /// The units in which the positions of an axis are given; none if there is no such axis, or it
+    /// only counts.
+    pub(in crate::scan) fn units(&self, axis: &str) -> Option<&str> {
+        let mut axes = self.generators.iter().flat_map(Generator::axes);
+        axes.find(|(known, units)| *known == axis && !units.is_empty()).map(|(_, units)| units)
+    }
+
     /// Path of the field that names an axis first.
     pub(in crate::scan) fn axis_path(&self, axis: &str) -> Option<String> {
         named(&self.generators, "$", axis)
