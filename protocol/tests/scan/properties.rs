@@ -1,5 +1,5 @@
 //! What holds for every specification: random ones, and all of the golden files.
-use bluefly_protocol::scan::{Curved, Frames, Path, Spec, Stack};
+use bluefly_protocol::scan::{Curved, Frames, Motion, Path, Spec, Stack, Window};
 use serde_json::{Value, json};
 
 /// Random numbers which the seed alone determines (a linear congruential generator).
@@ -265,6 +265,85 @@ fn pieces_are_as_long_as_rows_and_repeats() {
     check_pieces(&product(&fly(&x), &json!(2)), &[back, back, on, back, on, back, on, back]);
 }
 
+/// Velocities at the lower and upper bound of a frame, in EGU per frame: those of the parabola
+/// through its three points.
+fn velocities(frames: &Frames, axis: usize, frame: usize) -> [f64; 2] {
+    let (lower, upper) = (frames.lower()[axis][frame], frames.upper()[axis][frame]);
+    let midpoint = frames.midpoints()[axis][frame];
+    let way = upper - lower;
+    [4.0 * (midpoint - lower) - way, 4.0 * (upper - midpoint) - way]
+}
+
+/// Whether two velocities differ by more than a share of them, and than positions are rounded.
+fn differ(frames: &Frames, (axis, frame): (usize, usize), (one, other): (f64, f64)) -> bool {
+    let rounding = 1e-14 * (frames.lower()[axis][frame].abs() + frames.upper()[axis][frame].abs());
+    (one - other).abs() > 1e-6 * one.abs().max(other.abs()) + 10.0 * rounding
+}
+
+/// Whether motion must stop before a frame whatever the velocities.
+fn stops(frames: &Frames, frame: usize) -> bool {
+    frames.gap()[frame] || frames.duration_s().is_some_and(|all| all[frame - 1] != all[frame])
+}
+
+/// Whether motion goes on into a frame, at the velocity of the frame before.
+fn goes_on(frames: &Frames, frame: usize) -> bool {
+    let smooth = |axis: usize| {
+        let exit = velocities(frames, axis, frame - 1)[1];
+        !differ(frames, (axis, frame), (exit, velocities(frames, axis, frame)[0]))
+    };
+    !stops(frames, frame) && (0..frames.axes().len()).all(smooth)
+}
+
+fn assert_motion(frames: &Frames, window: &Window, (first, last): (usize, usize)) {
+    let each =
+        || (first..=last).flat_map(|frame| (0..frames.axes().len()).map(move |axis| (axis, frame)));
+    // Out and back within a frame, it stands nowhere though its bounds are equal.
+    let moves = each().any(|(axis, frame)| {
+        let midpoint = frames.midpoints()[axis][frame];
+        frames.lower()[axis][frame] != midpoint || frames.upper()[axis][frame] != midpoint
+    });
+    let bends = each().any(|(axis, frame)| {
+        let start = velocities(frames, axis, first)[0];
+        velocities(frames, axis, frame)
+            .into_iter()
+            .any(|one| differ(frames, (axis, frame), (start, one)))
+    });
+    match window.motion {
+        Motion::Still => assert!(!moves, "moves: {window:?}"),
+        Motion::Straight => assert!(moves && !bends, "bends, or stands: {window:?}"),
+        // A curve may look like a line from the frame on at which it is entered.
+        Motion::Curved => assert!(moves, "stands: {window:?}"),
+    }
+}
+
+fn assert_window(frames: &Frames, window: &Window) {
+    let first = window.first_frame as usize;
+    let last = first + window.frames as usize - 1;
+    // Velocities within a curve are known but roughly; those of a line, see its motion.
+    for frame in first + 1..=last {
+        assert!(!stops(frames, frame), "stops before frame {frame} within {window:?}");
+    }
+    // A window is cut after so many rows, each of which has a frame at least.
+    if last + 1 < frames.len() && window.frames < 1_024 {
+        assert!(!goes_on(frames, last + 1), "goes on after {window:?}");
+    }
+    for axis in 0..frames.axes().len() {
+        assert_eq!(window.start[axis], frames.lower()[axis][first]);
+        assert_eq!(window.end[axis], frames.upper()[axis][last]);
+    }
+    assert_motion(frames, window, (first, last));
+    let said = frames.duration_s().map(|all| all[first]);
+    assert_eq!(window.timing.as_ref().map(|timing| timing.frame_s), said);
+    let Some(timing) = &window.timing else { return };
+    assert_eq!(timing.window_s, timing.frame_s * window.frames as f64);
+    for axis in 0..frames.axes().len() {
+        let per_s = |egu_per_frame: f64| egu_per_frame / timing.frame_s;
+        assert_eq!(timing.entry[axis], per_s(velocities(frames, axis, first)[0]));
+        assert_eq!(timing.exit[axis], per_s(velocities(frames, axis, last)[1]));
+    }
+}
+
+/// As long as nothing stops, and no longer.
 #[test]
 fn windows_are_the_frames_wherever_the_scan_is_entered() {
     each(|stack, dice| {
@@ -273,17 +352,9 @@ fn windows_are_the_frames_wherever_the_scan_is_entered() {
         for from in [0, dice.roll(num + 1)] {
             let mut next = from;
             for window in stack.windows(from) {
-                let (first, last) = (next as usize, (next + window.frames) as usize - 1);
                 assert_eq!(window.first_frame, next);
-                assert_eq!(window.gap, next == from || frames.gap()[first]);
-                assert!(!frames.gap()[first + 1..=last].contains(&true), "a gap within {window:?}");
-                for axis in 0..frames.axes().len() {
-                    assert_eq!(window.start[axis], frames.lower()[axis][first]);
-                    assert_eq!(window.end[axis], frames.upper()[axis][last]);
-                }
-                let said = frames.duration_s().map(|all| &all[first..=last]);
-                assert_eq!(window.timing.as_ref().map(|timing| timing.frame_s), said.map(|s| s[0]));
-                assert!(said.is_none_or(|said| said.iter().all(|one| *one == said[0])));
+                assert_eq!(window.gap, next == from || frames.gap()[next as usize]);
+                assert_window(&frames, &window);
                 next += window.frames;
             }
             assert_eq!(next, num);
