@@ -2,7 +2,7 @@
 //! unit for all axes.
 use crate::scan::{
     SpecError,
-    coerce::{Fields, Flag, MAX_COUNT, count, number},
+    coerce::{Fields, MAX_COUNT, count, number},
     error::{At, short, shown},
 };
 use serde_json::{Map, Value};
@@ -49,46 +49,20 @@ impl<'a, K: Copy> Typed<'a, K> {
     }
 
     /// Its fields, which are no others than `allowed`.
-    pub(super) fn fields(&self, allowed: &[&str]) -> Result<List<'a>, SpecError> {
+    pub(super) fn fields(&self, allowed: &[&str]) -> Result<Fields<'a>, SpecError> {
         if let Some(value) = self.map.get("type") {
             let rule = format!("is not expected: {} has a typeid", self.name);
             return Err(SpecError::new(&self.at.field("type"), shown(value), rule));
         }
         let allowed: Vec<&str> = ["typeid"].iter().chain(allowed).copied().collect();
         Fields::new(self.map, self.at, (self.name, &allowed))
-            .map(|fields| List { fields, at: self.at })
     }
 }
 
-/// The fields of an object.
-pub(super) struct List<'a> {
-    fields: Fields<'a>,
-    pub(super) at: At<'a>,
-}
-
-impl<'a> List<'a> {
-    pub(super) fn optional(&self, name: &str) -> Option<&'a Value> {
-        self.fields.optional(name)
-    }
-
-    pub(super) fn required(&self, name: &str) -> Result<&'a Value, SpecError> {
-        self.fields.required(name)
-    }
-
-    pub(super) fn number(&self, name: &str) -> Result<f64, SpecError> {
-        self.fields.number(name)
-    }
-
+/// What the fields of an object with a `typeid` may be besides those of a node.
+impl Fields<'_> {
     pub(super) fn number_or(&self, name: &str, default: f64) -> Result<f64, SpecError> {
         if self.optional(name).is_none() { Ok(default) } else { self.number(name) }
-    }
-
-    pub(super) fn positive(&self, name: &str) -> Result<f64, SpecError> {
-        self.fields.positive(name)
-    }
-
-    pub(super) fn flag(&self, name: &str, default: Flag) -> Result<bool, SpecError> {
-        self.fields.flag(name, default)
     }
 
     /// What is wrong with a field that is there.
