@@ -159,7 +159,11 @@ fn what_does_not_fit_together_is_named_in_one_line() {
         |fields: Value| top("mutators", json!([typed("mutator", "RandomOffsetMutator", &fields)]));
     refused(
         &offset(json!({"seed": 0.5, "axes": "x", "max_offset": 1})),
-        "$.mutators[0].seed: 0.5 is no whole number up to 9007199254740992: it must be one",
+        "$.mutators[0].seed: 0.5 is no whole number up to 9007199254740991: it must be one",
+    );
+    refused(
+        &offset(json!({"seed": 9_007_199_254_740_993_u64, "axes": "x", "max_offset": 1})),
+        "$.mutators[0].seed: 9007199254740993 is no whole number up to 9007199254740991: it must be one",
     );
     refused(
         &offset(json!({"seed": 1, "axes": "y", "max_offset": 1})),

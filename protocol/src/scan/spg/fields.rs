@@ -73,10 +73,11 @@ impl Fields<'_> {
     /// A whole number of either sign.
     pub(super) fn integer(&self, name: &str) -> Result<i64, SpecError> {
         let number = self.number(name)?;
-        if number.fract() == 0.0 && number.abs() <= MAX_COUNT as f64 {
+        // Below 2^53 no other whole number is read as this one.
+        if number.fract() == 0.0 && number.abs() < MAX_COUNT as f64 {
             return Ok(number as i64);
         }
-        self.refuse(name, "is no whole number up to 9007199254740992: it must be one")
+        self.refuse(name, "is no whole number up to 9007199254740991: it must be one")
     }
 
     pub(super) fn at_least_one(&self, name: &str) -> Result<u64, SpecError> {
