@@ -3,7 +3,9 @@ use std::{fmt, num::NonZeroU32, time::Duration};
 
 /// How many exposures a detector takes in each frame of a scan, evenly spaced.
 ///
-/// The one place where frames of a scan become rows of a detector's file, and rows become frames.
+/// The one place where frames of a scan become rows of a detector's file, and rows become frames, and
+/// where a frame is divided: for detectors that are told their period, and for the pulses that a
+/// sequencer's hardware makes ([`pulse_train`](crate::sequencer::pulse_train)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExposuresPerFrame(NonZeroU32);
 

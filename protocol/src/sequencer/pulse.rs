@@ -1,7 +1,7 @@
 //! [`pulse_train`]: one trigger per frame made into the pulses of a detector.
-use super::{LONGEST_TICKS, TICKS_PER_SECOND, pace::exact_ticks};
-use crate::name::Name;
-use std::{num::NonZeroU32, time::Duration};
+use super::LONGEST_TICKS;
+use crate::{exposures::ExposuresPerFrame, name::Name};
+use std::time::Duration;
 
 /// The shortest pulse, and the shortest pause between two, that a PULSE block makes: 40 ns.
 const SHORTEST_TICKS: u64 = 5;
@@ -15,9 +15,10 @@ const NS_PER_TICK: u128 = 8;
 #[derive(Clone, Debug, PartialEq)]
 pub struct PulseRequest {
     pub detector: Name,
-    pub frame_duration_s: f64,
-    /// Pulses per frame, evenly spaced.
-    pub pulses: NonZeroU32,
+    /// How long a frame lasts.
+    pub frame: Duration,
+    /// As many pulses, evenly spaced.
+    pub exposures: ExposuresPerFrame,
     /// Length of a pulse; as long as the dead time allows if absent.
     pub exposure: Option<Duration>,
     /// Time after a pulse before the next may begin.
@@ -41,43 +42,51 @@ pub struct PulseTrain {
     pub width_ticks: u64,
     /// From the beginning of a pulse to that of the next.
     pub step_ticks: u64,
-    pub pulses: NonZeroU32,
+    pub pulses: ExposuresPerFrame,
 }
 
 /// Why a detector cannot have its pulses: detector, value and rule in one line.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PulseError {
-    #[error("detector {detector}: frame duration {value} s must be positive and finite")]
-    Duration { detector: Name, value: f64 },
-    #[error("detector {detector}: frame duration {value} s is {limit} s or longer")]
-    TooLong { detector: Name, value: f64, limit: f64 },
+    #[error("detector {detector}: frame duration {value:?} is {limit:?} or longer")]
+    TooLong { detector: Name, value: Duration, limit: Duration },
     #[error(
         "detector {detector}: exposure {value:?} is shorter than {minimum:?}, the shortest pulse"
     )]
     Short { detector: Name, value: Duration, minimum: Duration },
     #[error(
         "detector {detector}: exposure {value:?} and a pause of {pause:?} do not fit into \
-         {step_s} s, the frame divided by {pulses}"
+         {step:?}, the frame divided by {pulses}"
     )]
     Exposure {
         detector: Name,
         value: Duration,
         /// The dead time, or the shortest pause.
         pause: Duration,
-        step_s: f64,
-        pulses: NonZeroU32,
+        step: Duration,
+        pulses: ExposuresPerFrame,
     },
     #[error(
-        "detector {detector}: a pause of {value:?} leaves no pulse of {minimum:?} in {step_s} s, \
+        "detector {detector}: a pause of {value:?} leaves no pulse of {minimum:?} in {step:?}, \
          the frame divided by {pulses}"
     )]
-    Pause { detector: Name, value: Duration, minimum: Duration, step_s: f64, pulses: NonZeroU32 },
+    Pause {
+        detector: Name,
+        value: Duration,
+        minimum: Duration,
+        step: Duration,
+        pulses: ExposuresPerFrame,
+    },
 }
 
 /// The pulses of a detector, evenly spaced over the frame and over before its end.
+///
+/// [`ExposuresPerFrame`] divides the frame, as it does for a detector that times itself: both have
+/// the same period, here in whole ticks. Where in that period the pulse is, and how long, is a matter
+/// of the block.
 pub fn pulse_train(request: &PulseRequest) -> Result<PulseTrain, PulseError> {
     // Rounded down, as the exposure is: the last pulse is over before the frame.
-    let step_ticks = request.frame_ticks()? / u64::from(request.pulses.get());
+    let step_ticks = request.step_ticks()?;
     let width_ticks = match request.exposure {
         Some(exposure) => request.exposed(exposure, step_ticks)?,
         None => request.exposed_at_most(step_ticks)?,
@@ -87,22 +96,23 @@ pub fn pulse_train(request: &PulseRequest) -> Result<PulseTrain, PulseError> {
         PulsePlace::Middle if middle >= SHORTEST_TICKS => middle,
         PulsePlace::Middle | PulsePlace::Beginning => 0,
     };
-    Ok(PulseTrain { delay_ticks, width_ticks, step_ticks, pulses: request.pulses })
+    Ok(PulseTrain { delay_ticks, width_ticks, step_ticks, pulses: request.exposures })
 }
 
 impl PulseRequest {
-    /// Whole ticks of a frame.
-    fn frame_ticks(&self) -> Result<u64, PulseError> {
-        let (detector, value) = (|| self.detector.clone(), self.frame_duration_s);
-        if !(value.is_finite() && value > 0.0) {
-            return Err(PulseError::Duration { detector: detector(), value });
+    /// From one pulse to the next.
+    fn step(&self) -> Duration {
+        self.exposures.period(self.frame)
+    }
+
+    /// Whole ticks of a step.
+    fn step_ticks(&self) -> Result<u64, PulseError> {
+        let value = self.frame;
+        if value.as_nanos() / NS_PER_TICK >= u128::from(LONGEST_TICKS) {
+            let limit = Duration::from_nanos(LONGEST_TICKS * NS_PER_TICK as u64);
+            return Err(PulseError::TooLong { detector: self.detector.clone(), value, limit });
         }
-        let ticks = exact_ticks(value);
-        if ticks >= LONGEST_TICKS as f64 {
-            let limit = LONGEST_TICKS as f64 / TICKS_PER_SECOND as f64;
-            return Err(PulseError::TooLong { detector: detector(), value, limit });
-        }
-        Ok(ticks as u64)
+        Ok((self.step().as_nanos() / NS_PER_TICK) as u64)
     }
 
     /// Ticks of a pulse of the given length.
@@ -118,8 +128,8 @@ impl PulseRequest {
                 detector: self.detector.clone(),
                 value,
                 pause,
-                step_s: self.step_s(),
-                pulses: self.pulses,
+                step: self.step(),
+                pulses: self.exposures,
             });
         }
         Ok(ticks)
@@ -134,15 +144,11 @@ impl PulseRequest {
                 detector: self.detector.clone(),
                 value: pause,
                 minimum: shortest(),
-                step_s: self.step_s(),
-                pulses: self.pulses,
+                step: self.step(),
+                pulses: self.exposures,
             });
         }
         Ok(ticks)
-    }
-
-    fn step_s(&self) -> f64 {
-        self.frame_duration_s / f64::from(self.pulses.get())
     }
 }
 
