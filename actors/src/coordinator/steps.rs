@@ -154,9 +154,24 @@ impl Setting {
         Err(fault(FaultClass::Rejected, reason))
     }
 
-    /// Flies a prepared scan; undoes everything unless all frames are taken.
-    pub(super) async fn fly(self, mut session: Session, plan: Arc<ScanPlan>) -> Conclusion {
+    /// Flies a prepared scan; undoes everything unless all frames are taken. Where the disk has no
+    /// room for it any more, nothing is begun and the session stays as it was.
+    pub(super) async fn fly(mut self, mut session: Session, plan: Arc<ScanPlan>) -> Conclusion {
         self.board.phase(RunPhase::Starting);
+        let asking = self.clone();
+        // Hours may lie between prepare and kickoff.
+        let found = tokio::select! { biased;
+            intent = self.board.ended() => Err(intent),
+            found = asking.find_room(&plan) => Ok(found),
+        };
+        match found {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => return failed(Phase::Ready(session, plan), fault),
+            Err(intent) => {
+                let ending = self.told(intent);
+                return self.unstage(session, ending).await;
+            }
+        }
         let (board, beamline) = (self.board.clone(), Rc::clone(&self.beamline));
         if session.run.is_none() {
             match open_run(&beamline, &self.bulletin, &plan, self.kickoff).await {

@@ -1,11 +1,24 @@
 //! A disk that fails ends a run cleanly, and what was committed stays.
-use super::rig::{DETECTORS, GRID, Rig, Setup, documented, with_rig};
+use super::rig::{DETECTORS, GRID, Rig, Setup, documented, spec, with_rig};
 use bluefly::process::DiskChoice;
-use bluefly_actors::storage::{
-    DiskCall, DiskFault, DiskFaults, FaultAfter, FaultEffect, FaultyDisk, Hdf5Disk,
+use bluefly_actors::{
+    coordinator::{Kickoff, Prepare},
+    status::Outcome,
+    storage::{
+        Disk, DiskCall, DiskError, DiskFault, DiskFaults, FaultAfter, FaultEffect, FaultyDisk,
+        Hdf5Disk, MasterEnd, MasterPlan, MemoryDisk, StreamFile, StreamPlan,
+    },
 };
 use bluefly_protocol::run::RunPhase;
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 const CALLS: [DiskCall; 8] = [
     DiskCall::Create,
@@ -63,8 +76,8 @@ fn uid(rig: &Rig) -> String {
 
 /// The run fails cleanly with a reason that names a file of the run; the next one is complete.
 fn check(call: DiskCall, calls: u64, effect: FaultEffect) {
-    // The first question after the room is that of prepare, before there is a run.
-    let calls = if call == DiskCall::FreeBytes { calls + 1 } else { calls };
+    // The first questions after the room are those of prepare and kickoff, before there is a run.
+    let calls = if call == DiskCall::FreeBytes { calls + 2 } else { calls };
     let faults = DiskFaults::default();
     faults.add(fault(call, calls, effect));
     with_rig(on_memory(&faults), async |rig| {
@@ -164,6 +177,77 @@ fn a_disk_that_does_not_say_how_much_is_free_gets_no_run() {
         let faults = DiskFaults::default();
         faults.add(fault(DiskCall::FreeBytes, 0, effect));
         refused(on_memory(&faults), &faults, "find room for the scan");
+    }
+}
+
+/// Memory that fills up when it is told to.
+struct Narrow {
+    memory: MemoryDisk,
+    free: Arc<AtomicU64>,
+}
+
+impl Disk for Narrow {
+    fn create(&mut self, plan: &StreamPlan) -> Result<Box<dyn StreamFile>, DiskError> {
+        self.memory.create(plan)
+    }
+    fn free_bytes(&mut self, _: &Path) -> Result<u64, DiskError> {
+        Ok(self.free.load(Ordering::Relaxed))
+    }
+    fn create_master(&mut self, plan: MasterPlan) -> Result<(), DiskError> {
+        self.memory.create_master(plan)
+    }
+    fn finish_master(&mut self, path: &Path, end: &MasterEnd) -> Result<(), DiskError> {
+        self.memory.finish_master(path, end)
+    }
+}
+
+/// A kickoff is refused, and everything stays as it was before it.
+async fn check_refused(rig: &Rig, why: &str) {
+    let before = (rig.documents(), rig.memory.paths());
+    let error = rig.try_step(Kickoff).await.unwrap_err();
+    assert!(error.contains(why), "{error:?} does not tell of {why:?}");
+    assert_eq!(rig.progress().phase, RunPhase::Ready);
+    assert_eq!((rig.documents(), rig.memory.paths()), before);
+}
+
+#[test]
+fn room_that_is_gone_by_kickoff_refuses_the_flight_and_keeps_what_is_ready() {
+    let free = Arc::new(AtomicU64::new(u64::MAX));
+    let shared = Arc::clone(&free);
+    let disk = move |memory: &MemoryDisk| {
+        let (memory, free) = (memory.clone(), Arc::clone(&shared));
+        DiskChoice::Threaded(Box::new(Narrow { memory, free }))
+    };
+    with_rig(Setup { disk: Box::new(disk), ..Setup::default() }, async |rig| {
+        let set = |bytes| free.store(bytes, Ordering::Relaxed);
+        rig.ready(GRID).await;
+        set(0);
+        check_refused(rig, "which has room for 0 B (data.min_free is kept free)").await;
+        rig.assert_safe();
+        // Once there is room the same plan is flown.
+        set(u64::MAX);
+        assert_eq!(rig.try_step(Kickoff).await, Ok(40));
+        // The next scan of a run is asked for as well; the run stays open for it.
+        assert_eq!(rig.try_step(Prepare(spec(GRID))).await, Ok(0));
+        set(0);
+        check_refused(rig, "which has room for 0 B").await;
+        assert_eq!(rig.unstage().await, Ok(Outcome::Done(40)));
+        rig.assert_complete(GRID, 40);
+    });
+}
+
+#[test]
+fn a_disk_that_says_nothing_at_kickoff_refuses_the_flight() {
+    for effect in [FaultEffect::Error, FaultEffect::Panic] {
+        let faults = DiskFaults::default();
+        faults.add(fault(DiskCall::FreeBytes, 1, effect));
+        with_rig(on_memory(&faults), async |rig| {
+            rig.ready(GRID).await;
+            check_refused(rig, "find room for the scan").await;
+            rig.assert_safe();
+            faults.clear();
+            rig.process.abort("refused").await.unwrap();
+        });
     }
 }
 
