@@ -181,6 +181,9 @@ fn a_controller_refuses_what_it_cannot_follow() {
     // 2.5 mm from rest to 10 mm/s in 50 ms: from 5600 to -5200 mm/s^2, fastest after 28/54 of it.
     let text = "Scan failed, x cannot go at 72.5925925925926";
     check(|b| b.durations_us[0] = 50_000, text);
+    // 2.5 mm from rest to 10 mm/s in 0.1 ms less than at 20 mm/s^2.
+    let text = "Scan failed, x cannot accelerate at 20.01600560160042";
+    check(|b| b.durations_us[0] = 499_900, text);
     check(
         |b| {
             let two: Batch = b.segments().take(2).collect();
@@ -199,6 +202,8 @@ fn a_controller_refuses_wrong_positions() {
         check_fault(stage.move_to(&[1.0]).await, FaultClass::Rejected, text);
         let text = "stage: cannot move to [1.0, 101.0]: y stopped at 0";
         check_fault(stage.move_to(&[1.0, 101.0]).await, FaultClass::Failed, text);
+        // Beyond the limit by a rounding.
+        assert_eq!(stage.move_to(&[1.0, 100.0 + 1e-8]).await, Ok(()));
     });
 }
 

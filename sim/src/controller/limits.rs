@@ -1,8 +1,9 @@
 //! What an axis can follow.
 use crate::{axis::Phase, motor::Motor};
 
-/// By how much a segment may exceed the limits of an axis: times are rounded to microseconds.
-const TOLERANCE: f64 = 1e-2;
+/// By how much a segment may exceed what an axis can do, and by how much of their range a position
+/// may be beyond the limits: rounding.
+const TOLERANCE: f64 = 1e-9;
 /// By how much a velocity may be off because positions are rounded, in roundings per second.
 const ROUNDINGS: f64 = 64.0;
 
@@ -21,9 +22,14 @@ pub(super) fn check_phase(motor: &Motor, phase: &Phase) -> Result<(), String> {
     if acceleration > axis.max_acceleration * (1.0 + TOLERANCE) + rounding / seconds {
         return Err(format!("{name} cannot accelerate at {acceleration}"));
     }
-    let slack = 1e-9 * (motor.high - motor.low);
-    if low < motor.low - slack || high > motor.high + slack {
+    if !is_within(motor, low) || !is_within(motor, high) {
         return Err(format!("{name} hit a limit on its way to {}", phase.to.position));
     }
     Ok(())
+}
+
+/// Whether the limits of a motor allow a position.
+pub(super) fn is_within(motor: &Motor, position: f64) -> bool {
+    let slack = TOLERANCE * (motor.high - motor.low);
+    (motor.low - slack..=motor.high + slack).contains(&position)
 }

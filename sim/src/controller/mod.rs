@@ -2,7 +2,10 @@
 mod limits;
 mod pvs;
 
-use self::{limits::check_phase, pvs::Pvs};
+use self::{
+    limits::{check_phase, is_within},
+    pvs::Pvs,
+};
 use crate::{
     axis::{Phase, State},
     config::ControllerConfig,
@@ -430,8 +433,7 @@ impl Controller {
         let mut at_rest = now;
         for (i, axis) in self.pvs.axes.iter().enumerate() {
             let Some(position) = self.demands.borrow_mut()[i].take() else { continue };
-            let limits = axis.motor.low..=axis.motor.high;
-            if !limits.contains(&position) {
+            if !is_within(&axis.motor, position) {
                 // As the real one: the demand is taken, and nothing moves.
                 continue;
             }
