@@ -12,6 +12,8 @@ pub enum Fault {
     FailArm { detector: Name },
     /// A file writer cannot write the next frames.
     FailWrite { detector: Name },
+    /// A file writer tells this much later what is on disk.
+    SlowWrite { detector: Name, delay: Duration },
     /// The link to a device is down for a time.
     Disconnect { device: Name, time: Duration },
     /// A device is connected but answers nothing for a time.

@@ -111,6 +111,11 @@ impl World {
                     detector.writer.fails_to_write.set(true);
                 }
             }
+            Fault::SlowWrite { detector, delay } => {
+                if let Some(detector) = self.detector(detector) {
+                    detector.writer.delay.set(*delay);
+                }
+            }
             Fault::Disconnect { device, time } => {
                 if let Some(line) = line(device) {
                     line.upset(LineState::Down, *time);

@@ -14,6 +14,7 @@ use std::{
     cell::{Cell, OnceCell, RefCell},
     path::{Path, PathBuf},
     rc::Rc,
+    time::Duration,
 };
 
 pub(crate) struct Writer {
@@ -39,6 +40,10 @@ pub(crate) struct Writer {
     writes: RefCell<Vec<u32>>,
     before_flush: OnceCell<Box<dyn Fn()>>,
     pub fails_to_write: Cell<bool>,
+    /// How much later than it is known what is on disk is told.
+    pub delay: Cell<Duration>,
+    /// How often it was armed.
+    rewinds: Cell<u64>,
 }
 
 /// The datasets of numbers that come before the positions.
@@ -77,6 +82,8 @@ impl Writer {
             writes: RefCell::default(),
             before_flush: OnceCell::new(),
             fails_to_write: Cell::new(false),
+            delay: Cell::default(),
+            rewinds: Cell::default(),
         });
         writer.wire();
         writer
@@ -181,12 +188,25 @@ impl Writer {
         let writer = Rc::downgrade(self);
         self.line.host.spawn(async move {
             while let Some(state) = states.next().await {
-                match writer.upgrade() {
-                    Some(writer) if writer.is_open() => writer.tell(&state),
-                    _ => return,
+                let Some(writer) = writer.upgrade() else { return };
+                let rewinds = writer.rewinds.get();
+                writer.wait().await;
+                if !writer.is_open() {
+                    return;
+                }
+                // What it knew of frames that are taken again is of no use.
+                if writer.rewinds.get() == rewinds {
+                    writer.tell(&state);
                 }
             }
         });
+    }
+
+    /// Takes the time that a slow writer needs.
+    async fn wait(&self) {
+        if !self.delay.get().is_zero() {
+            self.line.host.clock.sleep(self.delay.get()).await;
+        }
     }
 
     fn tell(&self, state: &SinkState) {
@@ -203,6 +223,7 @@ impl Writer {
 
     /// The detector is armed: returns the index of its first frame.
     pub(crate) fn begin(&self) -> u64 {
+        self.rewinds.set(self.rewinds.get() + 1);
         let first_index = u64::try_from(self.offset.get::<i64>()).unwrap_or(0);
         self.dropped_arrays.post(0_i64);
         if let Some(file) = self.file.borrow().clone() {
@@ -254,6 +275,7 @@ impl Writer {
             if let Err(reason) = file.flush().await {
                 writer.fail(&reason);
             }
+            writer.wait().await;
             if writer.is_open() {
                 writer.tell(&file.state());
             }

@@ -1,9 +1,10 @@
 //! Collecting: rows that every detector has on disk are read as they become complete, and become
 //! documents no sooner than the lag allows.
 use super::{beamline::Beamline, publish::Rows};
-use crate::device::detector::Summarise;
+use crate::{device::detector::Summarise, logic::detector::Summary};
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
+    name::Name,
     plan::ScanPlan,
 };
 use futures_util::future::{LocalBoxFuture, try_join_all};
@@ -28,6 +29,10 @@ pub(super) type Collection = LocalBoxFuture<'static, (Harvest, Result<(), Fault>
 pub(super) struct Harvest {
     /// Frames of which the rows have been read.
     pub(super) read: u64,
+    /// What has been read of the frames after those, of detectors that are ahead of others: they
+    /// would have forgotten it by the time the others have come as far. It is little for each frame,
+    /// and a detector that is too far behind has lost frames.
+    ahead: BTreeMap<Name, Summary>,
     /// Frames of which the documents are out.
     pub(super) published: u64,
     /// The rows between the two, in pages.
@@ -41,11 +46,23 @@ pub(super) struct Field {
     pub(super) plan: Arc<ScanPlan>,
     /// Row of the run at which the scan begins.
     pub(super) first_row: u64,
+    /// Frames of which each detector is to be read, if that is more than are complete.
+    pub(super) on_disk: BTreeMap<Name, u64>,
 }
 
 impl Harvest {
+    /// Frames of which a detector has been read.
+    pub(super) fn read_of(&self, detector: &Name) -> u64 {
+        self.read + self.ahead.get(detector).map_or(0, num_frames)
+    }
+
     /// Forgets rows of frames that will be taken again.
     pub(super) fn forget_from(&mut self, frame: u64, first_row: u64) {
+        let ahead = frame.saturating_sub(self.read) as usize;
+        for summary in self.ahead.values_mut() {
+            summary.total.truncate(ahead);
+            summary.timestamp_s.truncate(ahead);
+        }
         self.read = self.read.min(frame).max(self.published);
         let end = first_row + self.read;
         self.pages.retain(|page| page.first_row < end);
@@ -71,10 +88,18 @@ impl Harvest {
         complete: u64,
         open: u64,
     ) -> Result<(), Fault> {
+        field.read(self, complete).await?;
         while self.read < complete {
             let end = complete.min(self.read + PAGE_ROWS);
-            self.pages.push_back(field.rows(self.read, end).await?);
+            let summaries = self
+                .ahead
+                .iter_mut()
+                .map(|(name, summary)| (name.clone(), take(summary, (end - self.read) as usize)));
+            let summaries = summaries.collect();
+            self.pages.push_back(field.rows((self.read, end), summaries));
             self.read = end;
+            // What is ahead may come to many pages at once: others are let in between them.
+            tokio::task::yield_now().await;
         }
         while self.published < open {
             let Some(mut page) = self.pages.pop_front() else { break };
@@ -102,18 +127,34 @@ impl Field {
         beamline.persist(patience, &beamline.publisher.1, publish).await
     }
 
-    /// What is said of each frame: where the axes were to be, and what each detector summed up.
-    async fn rows(&self, start: u64, end: u64) -> Result<Rows, Fault> {
-        let (beamline, first_row) = (&self.beamline, self.first_row + start);
-        let summaries = try_join_all(beamline.detectors.keys().map(|name| {
-            let summarise = Summarise(first_row..self.first_row + end);
-            async move {
-                let detector = beamline.detector(name)?;
-                let summary = detector.ask("summarise", summarise).await?;
-                Ok::<_, Fault>((name, summary.map_err(gone)?))
+    /// Reads every detector as far as frames are complete, and further where it is ahead. What was
+    /// read before a failure stays.
+    async fn read(&self, harvest: &mut Harvest, complete: u64) -> Result<(), Fault> {
+        let read = harvest.read;
+        for name in self.beamline.detectors.keys() {
+            harvest.ahead.entry(name.clone()).or_default();
+        }
+        let reads = harvest.ahead.iter_mut().map(|(name, summary)| async move {
+            let end = self.on_disk.get(name).map_or(complete, |frames| complete.max(*frames));
+            let detector = self.beamline.detector(name)?;
+            loop {
+                let start = read + num_frames(summary);
+                if start >= end {
+                    return Ok::<_, Fault>(());
+                }
+                let [first, last] = [start, end.min(start + PAGE_ROWS)].map(|i| self.first_row + i);
+                let more = detector.ask("summarise", Summarise(first..last)).await?;
+                let more = more.map_err(gone)?;
+                summary.total.extend(more.total);
+                summary.timestamp_s.extend(more.timestamp_s);
             }
-        }))
-        .await?;
+        });
+        try_join_all(reads).await.map(drop)
+    }
+
+    /// What is said of each frame: where the axes were to be, and what each detector summed up.
+    fn rows(&self, (start, end): (u64, u64), summaries: Vec<(Name, Summary)>) -> Rows {
+        let (beamline, first_row) = (&self.beamline, self.first_row + start);
         let chunk = self.plan.stack().frames(start..end);
         let mut columns = BTreeMap::new();
         for (axis, midpoints) in self.plan.axes().iter().zip(chunk.midpoints()) {
@@ -126,8 +167,24 @@ impl Field {
         }
         let now = beamline.clock.unix_s(beamline.clock.now());
         let times = times.unwrap_or_else(|| vec![now; (end - start) as usize]);
-        Ok(Rows { first_row, times, columns })
+        Rows { first_row, times, columns }
     }
+}
+
+/// Frames of which there is a summary.
+fn num_frames(summary: &Summary) -> u64 {
+    summary.total.len() as u64
+}
+
+/// Takes the first `count` frames out of a summary.
+fn take(summary: &mut Summary, count: usize) -> Summary {
+    let rest = |column: &mut Vec<f64>| column.split_off(count.min(column.len()));
+    let rest = Summary {
+        first_index: summary.first_index + count as u64,
+        total: rest(&mut summary.total),
+        timestamp_s: rest(&mut summary.timestamp_s),
+    };
+    std::mem::replace(summary, rest)
 }
 
 /// A summary that a detector does not remember is no lost frame: the frame is on disk, and taking
@@ -142,4 +199,43 @@ fn gone(fault: Fault) -> Fault {
 /// Data key of the sum of a detector's pixels.
 pub(super) fn total_key(detector: &str) -> String {
     format!("{detector}_total")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        text.parse().expect("a name")
+    }
+
+    /// 10 frames of which all is read, and of one detector 3 more.
+    fn harvest() -> Harvest {
+        let numbers = vec![10.0, 11.0, 12.0];
+        let ahead = Summary { total: numbers.clone(), timestamp_s: numbers, first_index: 0 };
+        let ahead = BTreeMap::from([(name("fast"), ahead), (name("slow"), Summary::default())]);
+        Harvest { read: 10, ahead, ..Harvest::default() }
+    }
+
+    #[test]
+    fn what_was_read_ahead_of_frames_that_are_taken_again_is_forgotten() {
+        let check = |frame, expected: (u64, u64)| {
+            let mut harvest = harvest();
+            harvest.forget_from(frame, 0);
+            assert_eq!((harvest.read, harvest.read_of(&name("fast"))), expected, "from {frame}");
+            assert_eq!(harvest.read_of(&name("slow")), harvest.read, "from {frame}");
+        };
+        check(13, (10, 13));
+        check(12, (10, 12));
+        check(10, (10, 10));
+        check(7, (7, 7));
+    }
+
+    #[test]
+    fn what_was_read_ahead_is_taken_from_its_beginning() {
+        let mut ahead = harvest().ahead;
+        let fast = ahead.get_mut(&name("fast")).expect("it is there");
+        assert_eq!((take(fast, 2).total, &fast.timestamp_s), (vec![10.0, 11.0], &vec![12.0]));
+        assert_eq!((take(fast, 2).timestamp_s, num_frames(fast)), (vec![12.0], 0));
+    }
 }

@@ -137,6 +137,7 @@ impl Flight {
         self.board.phase(RunPhase::Starting);
         let mut board = self.board.clone();
         let first = self.tally.enter();
+        self.harvest.forget_from(first, self.tally.row(0));
         let entered = board.unless_told(self.enter(first)).await??;
         board.unless_told(self.move_to(&entered.start)).await??;
         board.unless_told(self.arm(first)).await??;

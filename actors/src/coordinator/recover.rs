@@ -214,7 +214,8 @@ impl Flight {
 
     async fn publish_to(&mut self, open: u64) -> Result<(), Fault> {
         let harvest = std::mem::take(&mut self.harvest);
-        let (harvest, collected) = harvest.collect(self.field(), self.tally.complete(), open).await;
+        let (harvest, collected) =
+            harvest.collect(self.field(BTreeMap::new()), self.tally.complete(), open).await;
         self.harvested(harvest);
         collected
     }
@@ -222,11 +223,16 @@ impl Flight {
     /// Starts to collect in the background, if there is anything to read or to publish.
     pub(super) fn collect(&mut self) -> Option<Collection> {
         let (open, complete) = (self.open(), self.tally.complete());
-        if self.harvest.read >= complete && self.harvest.published >= open {
+        let is_read = |(name, frames)| self.harvest.read_of(name) >= frames;
+        if self.harvest.read >= complete
+            && self.harvest.published >= open
+            && self.tally.on_disk().all(is_read)
+        {
             return None;
         }
         let harvest = std::mem::take(&mut self.harvest);
-        Some(Box::pin(harvest.collect(self.field(), complete, open)))
+        let on_disk = self.tally.on_disk().map(|(name, frames)| (name.clone(), frames)).collect();
+        Some(Box::pin(harvest.collect(self.field(on_disk), complete, open)))
     }
 
     /// Takes back what collected.
@@ -236,8 +242,8 @@ impl Flight {
         self.show();
     }
 
-    fn field(&self) -> Field {
+    fn field(&self, on_disk: BTreeMap<Name, u64>) -> Field {
         let (beamline, plan) = (Rc::clone(&self.beamline), Arc::clone(&self.plan));
-        Field { beamline, plan, first_row: self.tally.row(0) }
+        Field { beamline, plan, first_row: self.tally.row(0), on_disk }
     }
 }

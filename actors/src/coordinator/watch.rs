@@ -81,17 +81,13 @@ impl Flight {
         let mut feeding: LocalBoxFuture<'static, Fault> =
             if watch.is_fed { Box::pin(std::future::pending()) } else { self.feed() };
         let mut next_collection = clock.now() + self.beamline.settings.collect_period;
-        let timings = self.beamline.capabilities.detectors.values();
-        let most = timings.map(|timing| timing.exposures_per_frame.get()).max().unwrap_or(1);
-        let early_frames = (EARLY_EXPOSURES / u64::from(most)).max(1);
         loop {
             self.hear(&mut watch)?;
             if watch.is_over() {
                 break;
             }
             if self.collection.is_none()
-                && (clock.now() >= next_collection
-                    || self.tally.complete() >= self.harvest.read + early_frames)
+                && (clock.now() >= next_collection || self.is_collection_urgent())
             {
                 next_collection = clock.now() + self.beamline.settings.collect_period;
                 self.collection = self.collect();
@@ -111,6 +107,16 @@ impl Flight {
             }
         }
         self.finish().await
+    }
+
+    /// Whether a detector would soon forget what has not been read, however far the others are.
+    fn is_collection_urgent(&self) -> bool {
+        let timings = &self.beamline.capabilities.detectors;
+        self.tally.on_disk().any(|(name, frames)| {
+            let per_frame = timings.get(name).map_or(1, |timing| timing.exposures_per_frame.get());
+            let early_frames = (EARLY_EXPOSURES / u64::from(per_frame)).max(1);
+            frames >= self.harvest.read_of(name) + early_frames
+        })
     }
 
     async fn finish(&mut self) -> Result<(), Cut> {

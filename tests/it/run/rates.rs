@@ -360,3 +360,26 @@ fn sums_are_remembered_long_enough_at_a_thousand_exposures_per_frame() {
         assert_eq!(rig.progress().recoveries, 0);
     });
 }
+
+/// The camera is slow to write, the diode exposes seven times in each frame.
+fn one_behind() -> Setup {
+    let edits = vec![
+        ("exposure = \"5 ms\"\n", ""),
+        ("dead_time = \"500 us\"", "dead_time = \"100 us\"\nexposures_per_frame = 7"),
+    ];
+    Setup { edits, ..Setup::default() }
+}
+
+#[test]
+fn a_detector_that_is_far_ahead_of_a_slow_one_is_read_in_time() {
+    // 7 s, by the end of which the diode has taken 4,900 exposures more than the camera has on
+    // disk, of which it remembers the last 4,096.
+    let text = line(1_400, "0.005");
+    with_rig(one_behind(), async |rig| {
+        rig.ready(&text).await;
+        let delay = ms(4_000);
+        rig.process.world.fault(&Fault::SlowWrite { detector: name("camera"), delay });
+        let status = rig.kickoff().await;
+        land(rig, &status, &text, 1_400).await;
+    });
+}
