@@ -92,6 +92,7 @@ fn record(axes: usize, motion: impl Fn() -> Motion, range: &Range<u64>) -> Recor
         marks_us: vec![],
     };
     let few = range.end - range.start <= MOST_MARKS;
+    let mut begun = range.start;
     let mut before: Option<Point> = None;
     for point in motion() {
         let begin_us = (point.time_us - point.duration_us) as f64;
@@ -99,9 +100,12 @@ fn record(axes: usize, motion: impl Fn() -> Motion, range: &Range<u64>) -> Recor
             recorded.shades.take(begin_us, point.time_us as f64);
         }
         if few {
+            // The segment in which the last of them is taken may go on through any number of others.
+            let marked = point.frames.min(range.end - begun);
             let each_us = point.duration_us as f64 / point.frames.max(1) as f64;
-            let begins = (0..point.frames).map(|frame| begin_us + frame as f64 * each_us);
+            let begins = (0..marked).map(|frame| begin_us + frame as f64 * each_us);
             recorded.marks_us.extend(begins);
+            begun += marked;
         }
         for (axis, traces) in recorded.traces.iter_mut().enumerate() {
             trace(traces, axis, (before.as_ref(), &point));

@@ -339,6 +339,11 @@ fn a_profile_is_drawn_with_its_frames_turns_and_limits() {
     let near = draw(&[], &fly(&near));
     assert_eq!(count(&near, "stroke=\"#D62728\""), 3 * 30, "100 mm, 100 mm/s and -100 mm/s");
     assert_eq!(svg, draw(&[], &rows(3)));
+    // One segment goes through a whole row, of which few are asked for.
+    let short = json!({"type": "Linspace", "axis": "x", "start": 0, "stop": 1, "num": 4_000});
+    let short = json!({"type": "ConstantDuration", "spec": short, "constant_duration": 0.001});
+    let marks = |arguments: &[&str]| count(&draw(arguments, &fly(&short)), blue) - 2;
+    assert_eq!((marks(&["--num", "3"]), marks(&["--start", "3990"]), marks(&[])), (3, 10, 0));
 
     let long = draw(&[], &rows(100));
     assert!(long.len() < 100_000, "{} bytes", long.len());
