@@ -63,6 +63,9 @@ impl PulseTrain {
     }
 }
 
+/// Times of the block are 48 bits of 8 ns: 26 days.
+const LONGEST_STEP_S: f64 = (1_u64 << 48) as f64 * 8e-9;
+
 /// A block between the controller and one detector.
 pub(crate) struct Multiplier {
     enable: Rc<Pv>,
@@ -78,7 +81,7 @@ impl Multiplier {
         let multiplier = Rc::new(Self {
             enable: Pv::readback(line, field("Enable"), false),
             pulses: Pv::setting(line, field("Pulses"), 1_i64),
-            step_s: Pv::setting(line, field("Step"), 0.0),
+            step_s: Pv::readback(line, field("Step"), 0.0),
             on_disable: OnceCell::new(),
         });
         let weak = Rc::downgrade(&multiplier);
@@ -91,6 +94,21 @@ impl Multiplier {
                 if let Some(forget) = multiplier.on_disable.get().filter(|_| !enabled) {
                     forget();
                 }
+            }
+            Ok(None)
+        });
+        let step_s = Rc::downgrade(&multiplier.step_s);
+        multiplier.step_s.on_put(move |value| {
+            let Value::Float(seconds) = value else {
+                return Err("it is no time".to_owned());
+            };
+            if !(0.0..LONGEST_STEP_S).contains(&seconds) {
+                return Err(format!(
+                    "a step is 0 s or longer, and shorter than {LONGEST_STEP_S} s"
+                ));
+            }
+            if let Some(step_s) = step_s.upgrade() {
+                step_s.post(seconds);
             }
             Ok(None)
         });
@@ -109,7 +127,7 @@ impl Multiplier {
     /// What it makes of triggers: nothing unless it is enabled.
     pub(crate) fn multiply(&self, triggers: Train) -> Option<PulseTrain> {
         let pulses = u64::try_from(self.pulses.get::<i64>()).ok().filter(|pulses| *pulses > 0)?;
-        let step = Duration::try_from_secs_f64(self.step_s.get()).unwrap_or_default();
+        let step = Duration::from_secs_f64(self.step_s.get());
         self.enable.get::<bool>().then(|| PulseTrain::new(triggers, pulses, step))
     }
 }

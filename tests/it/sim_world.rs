@@ -287,6 +287,20 @@ fn a_slow_put_takes_longer() {
     });
 }
 
+#[test]
+fn a_multiplier_refuses_a_step_that_is_no_time() {
+    simulate(async {
+        let beam = Beam::with(|config| config.detectors[0].has_multiplier = true);
+        let step = beam.connector.rw::<f64>("sim://camera:PULSE1:Step").await.unwrap();
+        step.put(0.25).await.unwrap();
+        for wrong in [-1.0, f64::NAN, f64::INFINITY, 1e300] {
+            let error = step.put(wrong).await.unwrap_err().to_string();
+            assert!(error.contains("a step is 0 s or longer"), "{wrong}: {error}");
+            assert_eq!(step.get().await, Ok(0.25));
+        }
+    });
+}
+
 /// What happens in a flight with random latency and faults, line by line.
 fn traced(seed: u64) -> String {
     simulate(async {
