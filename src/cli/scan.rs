@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments, log: &Logging) -> Result<(), CliError> 
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(&beamline.data.directory));
     let job = Job {
         spec,
-        spec_name: arguments.spec.display().to_string(),
+        spec_name: points::named(&arguments.spec),
         beamline,
         out,
         pace: if arguments.fast { Pace::Fast } else { Pace::Real },

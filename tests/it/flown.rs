@@ -1,6 +1,6 @@
 //! The program flies: every golden specification, and a scan that is interrupted.
 use crate::cli::{Ended, ROOT, bluefly, ended_with_input};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     fs,
     io::{BufRead as _, BufReader},
@@ -111,4 +111,13 @@ fn is_aborted_by(signal: &str) {
 fn the_display_went_silent_when_a_signal_aborted_the_scan() {
     is_aborted_by("-TERM");
     is_aborted_by("-INT");
+}
+
+#[test]
+fn standard_input_has_one_name_whatever_is_wrong_with_it() {
+    // No specification, no axis of the beamline.
+    for (axis, num) in [("q", 0), ("q", 2)] {
+        let spec = json!({"type": "Linspace", "axis": axis, "start": 0, "stop": 1, "num": num});
+        assert!(!flies_or_is_refused(&spec, axis, None), "{spec}");
+    }
 }
