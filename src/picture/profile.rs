@@ -5,7 +5,10 @@ use super::{
     trace::{COLUMNS, Columns, Shade, Shades, Trace},
 };
 use crate::motion::{Motion, Point};
-use bluefly_protocol::plan::{AxisCapability, Capabilities, ScanPlan};
+use bluefly_protocol::{
+    plan::{AxisCapability, Capabilities, ScanPlan},
+    trajectory::Cubic,
+};
 use plotters::{
     prelude::{
         ChartBuilder, IntoDrawingArea as _, PathElement, RGBColor, Rectangle, SVGBackend, WHITE,
@@ -124,18 +127,19 @@ fn trace(
 ) {
     let end_us = to.time_us as f64;
     if let Some(from) = from {
+        let state = |point: &Point| (point.positions[axis], point.velocities[axis]);
         let seconds = to.duration_us as f64 / 1e6;
-        let [p0, p1] = [from.positions[axis], to.positions[axis]];
-        let [v0, v1] = [from.velocities[axis] * seconds, to.velocities[axis] * seconds];
-        let distance = p1 - p0;
-        let straight = (v0 - distance).abs().max((v1 - distance).abs()) <= 1e-9 * distance.abs();
+        let cubic = Cubic { from: state(from), to: state(to), seconds };
+        let distance = cubic.to.0 - cubic.from.0;
+        let off = |(_, velocity): (f64, f64)| (velocity * seconds - distance).abs();
+        let straight = off(cubic.from).max(off(cubic.to)) <= 1e-9 * distance.abs();
         let parts = if straight { 1 } else { PARTS };
         for part in 1..parts {
-            let u = f64::from(part) / f64::from(parts);
-            let time_us = from.time_us as f64 + u * to.duration_us as f64;
-            let (square, bend) = (3.0 * distance - 2.0 * v0 - v1, v0 + v1 - 2.0 * distance);
-            positions.push(time_us, p0 + u * (v0 + u * (square + u * bend)));
-            velocities.push(time_us, (v0 + u * (2.0 * square + u * 3.0 * bend)) / seconds);
+            let elapsed = f64::from(part) / f64::from(parts);
+            let time_us = from.time_us as f64 + elapsed * to.duration_us as f64;
+            let (position, velocity) = cubic.at(elapsed * seconds);
+            positions.push(time_us, position);
+            velocities.push(time_us, velocity);
         }
     }
     positions.push(end_us, to.positions[axis]);

@@ -3,7 +3,7 @@ use super::{
     Gap, LONGEST_TICKS, MIN_PULSE_TICKS, Sense, Sequencer, SequencerError, Start, TICKS_PER_SECOND,
     outline::{Beginning, Compare},
 };
-use crate::trajectory::Segment;
+use crate::trajectory::{Cubic, Segment};
 
 /// Sequencer ticks in a tick of the motion controller, 1 us.
 const TICKS_PER_US: u64 = TICKS_PER_SECOND / 1_000_000;
@@ -124,19 +124,16 @@ impl Compare<'_> {
 impl Knot {
     /// Where the axis last turns before `to`, if it does, on the cubic that both determine.
     fn last_turn_before(self, to: Self) -> Option<Self> {
-        let seconds = (to.time_us - self.time_us) / 1e6;
-        let mean = (to.position - self.position) / seconds;
-        // The velocity over the part of the time, 0 to 1, is square * part^2 + linear * part + start.
-        let start = self.velocity;
-        let square = 3.0 * (start + to.velocity - 2.0 * mean);
-        let linear = 6.0 * mean - 4.0 * start - 2.0 * to.velocity;
-        let root = (linear * linear - 4.0 * square * start).sqrt();
-        // Neither subtracts what may be equal, and one stays finite as the square vanishes.
-        let sum = -(linear + root.copysign(linear)) / 2.0;
-        let is_before = |part: &f64| *part > 0.0 && *part < 1.0;
-        let part = [sum / square, start / sum].into_iter().filter(is_before).reduce(f64::max)?;
-        let way = ((square / 3.0 * part + linear / 2.0) * part + start) * part * seconds;
-        let time_us = self.time_us + part * (to.time_us - self.time_us);
-        Some(Self { time_us, position: self.position + way, velocity: 0.0 })
+        let cubic = Cubic {
+            from: (self.position, self.velocity),
+            to: (to.position, to.velocity),
+            seconds: (to.time_us - self.time_us) / 1e6,
+        };
+        let last = cubic.turns().reduce(|one, other| if one.0 < other.0 { other } else { one });
+        last.map(|(time_s, position)| Self {
+            time_us: self.time_us + time_s * 1e6,
+            position,
+            velocity: 0.0,
+        })
     }
 }

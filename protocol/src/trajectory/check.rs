@@ -246,12 +246,12 @@ impl<'a> Check<'a> {
             let to = (*to.0, *to.1);
             let cubic = Cubic { from: *from, to, seconds: ticks::seconds(ticks) };
             let accelerations = cubic.accelerations();
-            let speed = cubic.max_speed(accelerations);
+            let speed = cubic.max_speed();
             if speed > limits.max_velocity {
                 self.velocity(frame(), axis, speed)?;
             }
             if from.1 * to.1 < 0.0 || speed > from.1.abs().max(to.1.abs()) {
-                for value in cubic.turns(accelerations) {
+                for (_, value) in cubic.turns() {
                     if let Some((bound, limit)) = outside(value, &limits) {
                         let (axis, frame) = (self.planner.names[axis].clone(), frame());
                         return Err(PlanError::Position { frame, axis, value, bound, limit });

@@ -2,16 +2,17 @@
 
 /// The cubic that two points of position (EGU) and velocity (EGU/s) determine.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cubic {
-    pub(super) from: (f64, f64),
-    pub(super) to: (f64, f64),
-    pub(super) seconds: f64,
+pub struct Cubic {
+    pub from: (f64, f64),
+    pub to: (f64, f64),
+    /// Time from one to the other, positive.
+    pub seconds: f64,
 }
 
 impl Cubic {
     /// Acceleration at the start and at the end; it changes evenly between them, so that none is
     /// greater.
-    pub(super) fn accelerations(&self) -> [f64; 2] {
+    pub fn accelerations(&self) -> [f64; 2] {
         let Self { from, to, seconds } = *self;
         let mean = (to.0 - from.0) / seconds;
         [
@@ -21,7 +22,8 @@ impl Cubic {
     }
 
     /// The greatest speed: at an end, or where the acceleration changes sign.
-    pub(super) fn max_speed(&self, [first, last]: [f64; 2]) -> f64 {
+    pub fn max_speed(&self) -> f64 {
+        let [first, last] = self.accelerations();
         let ends = self.from.1.abs().max(self.to.1.abs());
         if first * last < 0.0 {
             let part = first / (first - last);
@@ -31,18 +33,20 @@ impl Cubic {
         }
     }
 
-    /// Where it turns back: up to two positions.
-    pub(super) fn turns(&self, [first, last]: [f64; 2]) -> impl Iterator<Item = f64> {
+    /// When, in seconds after the start, and where it turns back: up to twice, in no order.
+    pub fn turns(&self) -> impl Iterator<Item = (f64, f64)> {
+        let [first, last] = self.accelerations();
         // Roots of velocity + first * t + half_jerk * t^2, without cancellation.
         let (velocity, half_jerk) = (self.from.1, (last - first) / (2.0 * self.seconds));
         let discriminant = first * first - 4.0 * half_jerk * velocity;
         let sum = -f64::midpoint(first, discriminant.max(0.0).sqrt().copysign(first));
         let inside = move |time: &f64| *time > 0.0 && *time < self.seconds && discriminant > 0.0;
-        [sum / half_jerk, velocity / sum].into_iter().filter(inside).map(|time| self.at(time).0)
+        let times = [sum / half_jerk, velocity / sum].into_iter().filter(inside);
+        times.map(|time| (time, self.at(time).0))
     }
 
     /// Position and velocity `time` seconds after the start.
-    pub(super) fn at(&self, time: f64) -> (f64, f64) {
+    pub fn at(&self, time: f64) -> (f64, f64) {
         let [first, last] = self.accelerations();
         let jerk = (last - first) / self.seconds;
         let position =

@@ -40,6 +40,7 @@ mod turn;
 mod velocity_profile;
 mod walk;
 pub(crate) use course::{Approach, Course, Section};
+pub use cubic::Cubic;
 pub use error::{Bound, PlanError, Stretch};
 pub use planner::{MAX_SEGMENT, Planner, Prediction, Trajectory};
 pub use pmac::{PmacTable, PmacWriter, VelocityMode};

@@ -200,7 +200,7 @@ fn hardest(points: &[f64], ends: (f64, f64)) -> [f64; 2] {
         (1..points.len()).map(|to| Cubic { from: knot(to - 1), to: knot(to), seconds: 0.5 });
     let flown = cubics.map(|cubic| {
         let [first, last] = cubic.accelerations();
-        [cubic.max_speed([first, last]), first.abs().max(last.abs())]
+        [cubic.max_speed(), first.abs().max(last.abs())]
     });
     let entered = frames(points).map(|frame| entry(frame, 1.0).map(f64::abs));
     flown.chain(entered).fold([0.0, 0.0], |[velocity, acceleration], [one, other]| {
