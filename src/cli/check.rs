@@ -105,7 +105,14 @@ fn details(device: &DeviceSpec) -> String {
         }
         DeviceSpec::TrajectoryController(controller) => {
             let axes: Vec<&str> = controller.axes.iter().map(Name::as_str).collect();
-            format!("axes {}", axes.join(", "))
+            let (points, bits) = (controller.points.as_str(), controller.trigger_bits.as_str());
+            let (least, most) = (controller.min_segment_duration, controller.max_segment_duration);
+            let turnaround = controller.min_turnaround;
+            format!(
+                "axes {}, points {points}, trigger bits {bits}, segments {least:?} to {most:?}, \
+                 turnaround {turnaround:?} at least",
+                axes.join(", ")
+            )
         }
         DeviceSpec::Detector(detector) => {
             let [rows, columns] = detector.shape;

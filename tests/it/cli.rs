@@ -76,7 +76,7 @@ beamline example: 4 devices
 NAME       TYPE                   PROVIDER         DETAILS
 camera     detector               sim://camera     48 x 64 uint16, dead time 1ms, trigger edge
 generator  generator              sim://generator  works out the frames of a scan
-motion     trajectory_controller  sim://motion     axes x
+motion     trajectory_controller  sim://motion     axes x, points sparse, trigger bits none, segments 1µs to 4s, turnaround 0ns at least
 x          motor                  sim://x          -20 to 20 mm, 10 mm/s, 50 mm/s^2
 ";
     assert_eq!(ended.out, expected);

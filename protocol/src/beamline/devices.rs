@@ -120,14 +120,10 @@ fn modes(
     key: &str,
     table: &TrajectoryControllerTable,
 ) -> Result<(PointMode, TriggerBits), BeamlineError> {
-    let bits = [
-        ("none", TriggerBits::None),
-        ("row_gate", TriggerBits::RowGate),
-        ("every_point", TriggerBits::EveryPoint),
-    ];
+    let bits = TriggerBits::ALL.map(|bits| (bits.as_str(), bits));
     let bits = word(&format!("{key}.trigger_bits"), &table.trigger_bits, &bits)?;
     let key = format!("{key}.points");
-    let points = [("sparse", PointMode::Sparse), ("every", PointMode::EveryPoint)];
+    let points = PointMode::ALL.map(|mode| (mode.as_str(), mode));
     let points = table.points.as_ref().map(|value| word(&key, value, &points)).transpose()?;
     match (points, bits) {
         (Some(PointMode::Sparse), TriggerBits::EveryPoint) => {

@@ -65,6 +65,19 @@ pub enum PointMode {
     EveryPoint,
 }
 
+impl PointMode {
+    /// Every mode that a file may name.
+    pub const ALL: [Self; 2] = [Self::Sparse, Self::EveryPoint];
+
+    /// The mode as written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sparse => "sparse",
+            Self::EveryPoint => "every",
+        }
+    }
+}
+
 /// What a controller tells the trigger hardware as it comes to a point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TriggerBits {
@@ -75,6 +88,20 @@ pub enum TriggerBits {
     RowGate,
     /// What every point is; makes [`PointMode::EveryPoint`] of any mode.
     EveryPoint,
+}
+
+impl TriggerBits {
+    /// Everything that a file may name.
+    pub const ALL: [Self; 3] = [Self::None, Self::RowGate, Self::EveryPoint];
+
+    /// The bits as written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::RowGate => "row_gate",
+            Self::EveryPoint => "every_point",
+        }
+    }
 }
 
 /// Consecutive segments, to be built first or appended while the controller runs.
