@@ -149,6 +149,9 @@ fn for_each_chunk(
 
 /// The same keys as scanspec's own frames have, column after column; of a file of scanpointgenerator
 /// also the delay after each frame and its index in each dimension.
+///
+/// For each column the frames are computed again: the next column follows the last row of the one
+/// before, so that to keep them would take memory that grows with the scan.
 fn write_json(out: &mut impl Write, stack: &Stack, range: &Range<u64>) -> io::Result<()> {
     let head = json!({
         "axes": stack.axes(), "shape": stack.shape(), "snaked": stack.snaked(),

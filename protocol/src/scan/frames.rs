@@ -108,7 +108,8 @@ pub(super) fn fill(
     sequence.or_gaps(range.start, &mut frames.gap);
 }
 
-/// What `bluefly points` prints of a scan: its shape, and some of its frames.
+/// The shape of a scan and some of its frames, all of them in memory. Their keys are those of
+/// `bluefly points`, which keeps no frames and so has a writer of its own.
 #[derive(Clone, Debug, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the keys of the file")]
 pub struct Points<'a> {
