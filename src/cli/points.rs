@@ -31,8 +31,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     format: PointsFormat,
     /// With --format svg: the axis from left to right and the one upwards, or one axis, which is
-    /// drawn against the frames. If not given, the two fastest axes that move
-    #[arg(long, value_name = "X,Y", value_delimiter = ',')]
+    /// drawn against the frames. If not given, the two fastest axes that move. May be given once
+    /// for each axis, as one that has a comma in its name needs
+    #[arg(long, value_name = "X,Y")]
     axes: Vec<String>,
 }
 
@@ -82,7 +83,11 @@ fn view(arguments: &Arguments, stack: &Stack) -> Result<View, CliError> {
     if !arguments.axes.is_empty() && arguments.format != PointsFormat::Svg {
         return Err(wrong("is of use with --format svg only".to_owned()));
     }
-    let index = |name: &String| {
+    let is_axis = |name: &str| stack.axes().iter().any(|axis| axis == name);
+    let names = arguments.axes.iter().flat_map(|given| {
+        if is_axis(given) { vec![given.as_str()] } else { given.split(',').collect() }
+    });
+    let index = |name: &str| {
         let index = stack.axes().iter().position(|axis| axis == name);
         let known = || match stack.axes() {
             [] => "none".to_owned(),
@@ -90,7 +95,7 @@ fn view(arguments: &Arguments, stack: &Stack) -> Result<View, CliError> {
         };
         index.ok_or_else(|| wrong(format!("no axis {name:?} in this scan: it has {}", known())))
     };
-    match arguments.axes.as_slice() {
+    match names.collect::<Vec<_>>().as_slice() {
         [] => Ok(View::Moving),
         [axis] => Ok(View::Line(index(axis)?)),
         [across, up] => Ok(View::Plane(index(across)?, index(up)?)),

@@ -107,6 +107,13 @@ fn what_does_not_move_is_said() {
     assert!(svg.contains("\nframe\n") && svg.contains("\nx\n") && !svg.contains("\nz\n"));
 }
 
+/// A picture of these axes, each named by an option of its own.
+fn path_along(axes: &[&str], spec: &Value) -> String {
+    let options = axes.iter().flat_map(|axis| ["--axes", axis]);
+    let fixed = ["points", "-", "--format", "svg"];
+    picture(&fixed.into_iter().chain(options).collect::<Vec<_>>(), spec)
+}
+
 #[test]
 fn axes_may_be_chosen() {
     let spec = grid(&linspace("z", 2), &grid(&linspace("y", 2), &linspace("x", 2)));
@@ -119,6 +126,9 @@ fn axes_may_be_chosen() {
     assert_eq!(names(&[]), ["x", "y"]);
     assert_eq!(names(&["--axes", "z,x"]), ["x", "z"]);
     assert_eq!(names(&["--axes", "z"]), ["z", "frame"]);
+    assert_eq!(names(&["--axes", "z", "--axes", "y"]), ["y", "z"]);
+    let comma = path_along(&["x,y", "z"], &grid(&linspace("z", 2), &linspace("x,y", 2)));
+    assert!(comma.contains("\nx,y\n") && comma.contains("\nz\n"), "{comma}");
     let refused = |arguments: &[&str], error: &str| {
         let ended = ended_with_input(bluefly(&["points", "-"]).args(arguments), &spec.to_string());
         assert_eq!(ended.err, format!("error: --axes: {error}\n"));
