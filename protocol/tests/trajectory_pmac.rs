@@ -23,7 +23,7 @@ enum Difference {
     SplitModes,
     /// A microsecond too; the points within rows.
     WithinRows,
-    /// A microsecond too; start, run-down and the mode of the end of the row.
+    /// A microsecond too; run-up, run-down and the mode of the end of the row.
     Ends,
 }
 
@@ -34,7 +34,10 @@ const WHOLE_FRAMES: &str =
     "a segment of a sparse row holds whole frames, so that it can trigger them";
 const ENDS: &str = "theirs differs from the velocity of the curve at its end (mode 2, though nothing \
                     was left out), and an axis slower than the common ramp has another end than \
-                    it can come to (and start than it can have come from) by an even ramp";
+                    it can come to (and start than it can have come from) by an even ramp; ours \
+                    runs up in its own time, on the grid of the interval";
+/// The interval of the scan whose axes begin their run-up one after the other.
+const RUN_UP_GRID_US: u64 = 2_000;
 
 /// Every file that is not the same in everything, and why.
 const DIFFERENT: [(&str, Difference, &str); 7] = [
@@ -208,6 +211,11 @@ fn compare(name: &str, difference: Option<Difference>) {
     let sparse = difference == Some(Difference::WithinRows);
     // Only within rows and splits is mode 0 at a point of no program.
     let mut ours = thin(&table.time_us, |i| !sparse || our_modes[i] != 0);
+    if difference == Some(Difference::Ends) {
+        // One axis has begun its ramp, and the other begins.
+        let (_, begun) = ours.remove(0);
+        ours[0].1 += begun;
+    }
     // Of a long one there are samples only.
     let samples = golden.column("sample_indices", |value| value.as_u64().unwrap() as usize);
     if !samples.is_empty() {
@@ -223,7 +231,9 @@ fn compare(name: &str, difference: Option<Difference>) {
     let (count, mut differences) = (ours.len(), 0);
     for (point, (&(i, time), &(j, their_time))) in ours.iter().zip(&theirs).enumerate() {
         let label = format!("{name}, point {i}");
-        assert!(time.abs_diff(their_time) <= tick, "{label}: {time} us, not {their_time}");
+        let is_run_up = difference == Some(Difference::Ends) && point == 0;
+        let at_most = if is_run_up { RUN_UP_GRID_US } else { tick };
+        assert!(time.abs_diff(their_time) <= at_most, "{label}: {time} us, not {their_time}");
         differences += u64::from(time != their_time);
         assert_eq!(table.user_program[i], programs[j], "{label}: program");
         assert_eq!(table.completed[i], completed[j], "{label}: completed");

@@ -37,6 +37,13 @@ struct Hardest {
     frame: u64,
 }
 
+/// One of so many axes that run up to a frame.
+#[derive(Clone, Copy, Debug)]
+struct Moving {
+    axis: usize,
+    moving: usize,
+}
+
 impl<'a> Check<'a> {
     pub(super) fn new(planner: &'a Planner) -> Result<Self, PlanError> {
         planner.axes().try_for_each(|(name, limits)| check_limits(name, limits))?;
@@ -141,7 +148,23 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    /// Duration and velocity of a row, before anything is made of it.
+    /// That a frame can be entered: where the run-up of an axis to it begins, and how long it takes.
+    /// That to a later frame of a straight row begins between there and the end of the row.
+    fn run_up(&self, frame: u64, axis: Moving, to: (f64, f64)) -> Result<(), PlanError> {
+        let Moving { axis, moving } = axis;
+        let run_up = self.planner.rules.run_up(axis, to.1, moving);
+        if run_up.duration() >= ticks::LONGEST {
+            return Err(PlanError::TooSlow { frame, limit: ticks::LONGEST_S });
+        }
+        let value = run_up.start(to);
+        let Some((bound, limit)) = outside(value, &self.planner.rules.limits[axis]) else {
+            return Ok(());
+        };
+        let (axis, stretch) = (self.planner.names[axis].clone(), Stretch::RunUp);
+        Err(PlanError::Excursion { frame, axis, stretch, value, bound, limit })
+    }
+
+    /// Duration and velocity of a row, and the run-up to it, before anything is made of it.
     pub(super) fn row(&self, row: &Row) -> Result<(), PlanError> {
         let (frame, value) = (row.piece.first_frame, row.frame_s());
         if value >= ticks::LONGEST_S {
@@ -149,23 +172,31 @@ impl<'a> Check<'a> {
         }
         match &row.piece.path {
             Path::Straight => {
-                let mut velocities = row.begin_velocities.iter().enumerate();
-                velocities.try_for_each(|(axis, value)| self.velocity(frame, axis, value.abs()))
+                let moving = row.begin().moving();
+                let mut ends = row.piece.start.iter().zip(&row.begin_velocities).enumerate();
+                ends.try_for_each(|(axis, (&start, &velocity))| {
+                    self.velocity(frame, axis, velocity.abs())?;
+                    self.run_up(frame, Moving { axis, moving }, (start, velocity))
+                })
             }
             Path::Curved(_) => Ok(()),
         }
     }
 
-    /// A curve can be entered at any frame: that is how a scan is resumed. The hardest acceleration
-    /// above its limit.
+    /// A curve can be entered at any frame: that is how a scan is resumed. Refuses run-ups beyond a
+    /// limit; the hardest acceleration above its limit.
     fn entries(&self, row: &Row, curve: &Curved) -> Result<Option<Hardest>, PlanError> {
         let frame_s = row.frame_s();
         let mut hardest: Option<Hardest> = None;
+        // On a curve all move, but for an instant.
+        let moving = row.piece.start.len();
         for (axis, points) in curve.by_axis(row.piece.start.len()).enumerate() {
             let limit = self.planner.rules.limits[axis].max_acceleration;
             for (frame, points) in (row.piece.first_frame..).zip(frames(points)) {
-                let [velocity, acceleration] = entry(points, frame_s).map(f64::abs);
-                self.velocity(frame, axis, velocity)?;
+                let [velocity, acceleration] = entry(points, frame_s);
+                self.velocity(frame, axis, velocity.abs())?;
+                self.run_up(frame, Moving { axis, moving }, (points[0], velocity))?;
+                let acceleration = acceleration.abs();
                 let place = points[0].abs().max(points[2].abs());
                 let rounding = 32.0 * f64::EPSILON * place / (frame_s * frame_s);
                 let part = acceleration / limit;

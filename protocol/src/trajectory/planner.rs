@@ -94,6 +94,8 @@ impl Planner {
 
     /// What the scan will take, or the first reason why it cannot be flown.
     ///
+    /// What is accepted can be entered at any frame: the run-up to each is within limits, too.
+    ///
     /// Goes through all pieces once, in time that grows with their number and with the frames of
     /// curves only.
     pub fn check(&self, pieces: impl IntoIterator<Item = Piece>) -> Result<Prediction, PlanError> {
@@ -114,9 +116,8 @@ impl Planner {
     /// The segments of the scan, made when asked for.
     ///
     /// `pieces` must be what [`check`](Self::check) has accepted, or the tail of it from any frame
-    /// (resume, rewind). Only the run-up to a tail that begins within a curve is not checked: it
-    /// leads along the tangent there, maybe beyond a position limit. What is refused gives a
-    /// trajectory that nothing can follow, or a panic if the number of positions is wrong.
+    /// (resume, rewind). What is refused gives a trajectory that nothing can follow, or a panic if
+    /// the number of positions is wrong.
     pub fn plan<P>(&self, pieces: P) -> Trajectory<P::IntoIter>
     where
         P: IntoIterator<Item = Piece>,

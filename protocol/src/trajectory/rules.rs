@@ -4,6 +4,7 @@ use super::{
     beat::Pace,
     row::Row,
     segment::{PointMode, TriggerBits},
+    stroke::RunUp,
     ticks::{self, Grid},
 };
 use crate::scan::{Path, Piece};
@@ -60,6 +61,18 @@ impl Rules {
             TriggerBits::None => 0,
             TriggerBits::RowGate | TriggerBits::EveryPoint => self.grid.interval,
         }
+    }
+
+    /// How an axis reaches a velocity from rest, if so many axes do so at the same time. One alone has
+    /// nobody to share a grid with.
+    pub(super) fn run_up(&self, axis: usize, velocity: f64, moving: usize) -> RunUp {
+        let ramp_s = velocity.abs() / self.limits[axis].max_acceleration;
+        let ramp = match (ticks::at_least(ramp_s), moving) {
+            (0, _) => return RunUp { ramp: 0, settle: 0 },
+            (ramp, ..=1) => ramp.max(self.grid.interval),
+            (_, _) => self.grid.at_least(ramp_s),
+        };
+        RunUp { ramp, settle: self.settle(axis) }
     }
 
     /// Ticks on the grid for which an axis keeps its last velocity.

@@ -23,6 +23,30 @@ pub(super) struct Stroke {
     count: usize,
 }
 
+/// How an axis reaches its velocity from rest, ticks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RunUp {
+    /// Even acceleration; zero if it is not to move.
+    pub(super) ramp: u64,
+    /// At its velocity.
+    pub(super) settle: u64,
+}
+
+impl RunUp {
+    pub(super) fn duration(self) -> u64 {
+        self.ramp + self.settle
+    }
+
+    /// Where it begins if it is to reach a position at a velocity.
+    pub(super) fn start(self, (position, velocity): (f64, f64)) -> f64 {
+        if self.ramp == 0 {
+            // It cannot move without a ramp.
+            return position;
+        }
+        position - velocity * (ticks::seconds(self.ramp) / 2.0 + ticks::seconds(self.settle))
+    }
+}
+
 impl Stroke {
     fn new(start: Knot) -> Self {
         Self { knots: [start; MAX_KNOTS], count: 1 }
@@ -53,16 +77,14 @@ impl Stroke {
         self
     }
 
-    /// From rest to `to`: a ramp of so many ticks, and so many at its velocity.
-    pub(super) fn run_up(to: (f64, f64), ramp: u64, settle: u64) -> Self {
-        let (position, velocity) = to;
-        let way = velocity * (ticks::seconds(ramp) / 2.0 + ticks::seconds(settle));
-        let start = Knot { tick: 0, position: position - way, velocity: 0.0 };
-        if ramp == 0 {
-            // It cannot move without a ramp.
-            return Self::new(start).until(settle, 0.0);
-        }
-        Self::new(start).until(ramp, velocity).until(ramp + settle, velocity).ends_at(position)
+    /// Rest, and then from there to `to`, where it is after `total` ticks.
+    pub(super) fn run_up(to: (f64, f64), by: RunUp, total: u64) -> Self {
+        let begin = total - by.duration();
+        Self::new(Knot { tick: 0, position: by.start(to), velocity: 0.0 })
+            .until(begin, 0.0)
+            .until(begin + by.ramp, to.1)
+            .until(total, to.1)
+            .ends_at(to.0)
     }
 
     /// From `from` to rest, by a ramp of so many ticks.

@@ -154,13 +154,14 @@ fn frame_by_frame(frames: u64, step: f64) -> Vec<Piece> {
 fn axes_of_different_acceleration_reach_the_row_together() {
     let slow = AxisLimits { max_acceleration: 5.0, ..LIMITS };
     let row = piece(0, 10, &[0.0, 0.0], &[5.0, 2.0]);
-    // 2 mm/s at 5 mm/s^2 take 400 ms, and so long both ramp.
+    // 2 mm/s at 5 mm/s^2 take 400 ms, of which x needs the last 250 only. Both come to rest in 400 ms.
     check(
         &rig([LIMITS, slow]),
         &[row],
-        &[-1.0, -0.4],
+        &[-0.625, -0.4],
         &[
-            segment(400_000, 0, &[0.0, 0.0], &[5.0, 2.0]),
+            segment(150_000, 0, &[-0.625, -0.34375], &[0.0, 0.75]),
+            segment(250_000, 0, &[0.0, 0.0], &[5.0, 2.0]),
             segment(1_000_000, 10, &[5.0, 2.0], &[5.0, 2.0]),
             segment(400_000, 0, &[6.0, 2.4], &[0.0, 0.0]),
         ],

@@ -24,7 +24,12 @@ impl State {
         0..self.positions.len()
     }
 
-    /// The least ticks in which every axis reaches its velocity from rest, or rest from it.
+    /// How many axes are not at rest.
+    pub(super) fn moving(&self) -> usize {
+        self.velocities.iter().filter(|&&velocity| velocity != 0.0).count()
+    }
+
+    /// The least ticks in which every axis comes to rest.
     fn ramp(&self, rules: &Rules) -> u64 {
         let ramps = self.velocities.iter().zip(&*rules.limits);
         let ramps = ramps.map(|(velocity, axis)| velocity.abs() / axis.max_acceleration);
@@ -60,16 +65,20 @@ pub(super) struct Turn {
 const ATTEMPTS: u32 = 12;
 
 impl Turn {
-    /// From rest to the start of the first row. Axes of different acceleration ramp together, so
-    /// that where one begins does not depend on when another does.
+    /// From rest to the start of the first row. Each axis ramps in its own time, the others rest
+    /// until it is theirs: so a row is reached along the same way wherever a scan is entered.
     pub(super) fn run_up(to: &State, rules: &Rules) -> Self {
-        let ramp = to.ramp(rules);
-        let is_step = to.velocities.iter().all(|&velocity| velocity == 0.0);
+        let count = to.moving();
+        let run_ups: Vec<_> =
+            to.axes().map(|axis| rules.run_up(axis, to.velocities[axis], count)).collect();
+        let moving = run_ups.iter().map(|run_up| run_up.duration()).max().unwrap_or(0);
         // Before a step all settle: how they came there is unknown.
-        let settling = to.axes().filter(|&axis| is_step || to.velocities[axis] != 0.0);
-        let settle = settling.map(|axis| rules.settle(axis)).max().unwrap_or(0);
-        let strokes = to.axes().map(|axis| Stroke::run_up(to.of(axis), ramp, settle));
-        Self::new(strokes.collect(), ramp + settle, Mark::RowStart, rules)
+        let standing = to.axes().map(|axis| rules.settle(axis)).max().unwrap_or(0);
+        let duration = if moving == 0 { standing } else { moving }.max(rules.least());
+        let strokes = to.axes().zip(run_ups);
+        let strokes =
+            strokes.map(|(axis, run_up)| Stroke::run_up(to.of(axis), run_up, duration)).collect();
+        Self::new(strokes, duration, Mark::RowStart, rules)
     }
 
     /// From the end of the last row to rest.

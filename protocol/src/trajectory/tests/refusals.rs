@@ -21,6 +21,61 @@ fn run_up_and_run_down_may_touch_a_limit_but_not_pass_it() {
 }
 
 #[test]
+fn a_scan_that_cannot_be_entered_at_any_row_is_refused() {
+    // To their 10 mm/s x needs 10 ms and y 1 s: x comes from 0.05 mm before a row, also the first.
+    let fast = |high| AxisLimits { low: -1.0, high, max_acceleration: 1_000.0, ..LIMITS };
+    let slow = AxisLimits { max_acceleration: 10.0, ..LIMITS };
+    let rows =
+        [piece(0, 10, &[0.0, 0.0], &[10.0, 10.0]), piece(10, 10, &[10.0, 10.0], &[0.0, 0.0])];
+    // At the end both come to rest in 1 s.
+    let there_and_back = [rows.clone(), rows].concat();
+    let narrow = rig([AxisLimits { low: -5.0, ..fast(10.1) }, slow]);
+    narrow.fly(&there_and_back, "all");
+    for first in 0..4 {
+        let flown = narrow.fly(&there_and_back[first..], "a tail");
+        assert_eq!(flown.start[0], if first % 2 == 0 { -0.05 } else { 10.05 });
+    }
+    // A curve leads into a line; who enters there settles on the way from -4.4 mm.
+    let settling = |low| AxisLimits { low, settle_s: 2.0, ..LIMITS };
+    let rows = [
+        curve(0, 2, (1, 1.0), |_, frame| frame * frame),
+        Piece { gap: false, ..piece(2, 10, &[4.0], &[8.0]) },
+    ];
+    rig([settling(-4.4)]).fly(&rows, "a line after a curve");
+    let text = "frame 2, axis x: run-up from -4.4 is below the low limit -4.3";
+    refused(&rig([settling(-4.3)]), &rows, text);
+}
+
+#[test]
+fn a_curve_that_cannot_be_entered_at_any_frame_is_refused() {
+    // Between rest at 0 and rest at 10 mm, at 6.3 mm/s halfway. Whoever enters at some velocity
+    // settles for 0.2 s before, which near the ends begins beyond them.
+    let wave = |_, frame: f64| 5.0 - 5.0 * (frame / 50.0 * std::f64::consts::PI).cos();
+    let bend = [curve(0, 100, (1, 0.05), wave)];
+    let limits = |low, high| AxisLimits { low, high, settle_s: 0.2, ..LIMITS };
+    let free = rig([limits(-100.0, 100.0)]);
+    let start = |frame: u64| {
+        let mut tail = super::random::split(&bend[0], frame).pop().expect("a tail");
+        tail.gap = true;
+        free.fly(&[tail], "a tail").start[0]
+    };
+    let starts: Vec<f64> = (0..100).map(start).collect();
+    let lowest = starts.iter().copied().fold(f64::INFINITY, f64::min);
+    let highest = starts.iter().copied().fold(0.0, f64::max);
+    assert!(lowest < -1e-3 && highest > 10.0 + 1e-3, "{lowest} {highest}");
+    rig([limits(lowest, highest)]).fly(&bend, "just wide enough");
+    let check = |low, high| {
+        let error = rig([limits(low, high)]).planner().check(bend.clone()).expect_err("narrow");
+        error.to_string()
+    };
+    let error = check(lowest + 1e-4, highest);
+    let at = starts.iter().position(|&start| start < lowest + 1e-4).expect("a frame");
+    assert!(error.starts_with(&format!("frame {at}, axis x: run-up from -")), "{error}");
+    let error = check(lowest, highest - 1e-4);
+    assert!(error.contains("axis x: run-up from 10."), "{error}");
+}
+
+#[test]
 fn nonsense_is_refused_or_flown_but_never_a_panic() {
     const VALUES: [f64; 12] =
         [0.0, -0.0, 1.0, -1.0, 1e-9, 1e9, 1e-300, 1e300, f64::MAX, f64::NAN, f64::INFINITY, 5.0];
