@@ -195,13 +195,17 @@ struct UsualFrame {
 }
 
 impl UsualFrame {
-    fn new(stack: &Stack, planner: &Planner, at_least: Duration) -> Self {
-        let curves_s = if stack.has_duration() {
-            0.0
-        } else {
-            planner.shortest_curve_frame_s(stack.pieces(0).take(MAX_ROWS as usize))
-        };
-        Self { at_least, curves_s, planner: planner.clone() }
+    /// Looks at no more than [`ScanPlan::new`] does: a scan that is longer is refused.
+    fn new(stack: &Stack, planner: &Planner, at_least: Duration) -> Result<Self, Unflyable> {
+        let planner = planner.clone();
+        if stack.has_duration() {
+            return Ok(Self { at_least, curves_s: 0.0, planner });
+        }
+        let mut census = Census::new(stack.num_points(), at_least)?;
+        let pieces = stack.pieces(0).take_while(|piece| census.takes(piece));
+        let curves_s = planner.shortest_curve_frame_s(pieces);
+        census.within_limits()?;
+        Ok(Self { at_least, curves_s, planner })
     }
 
     /// The same piece with a duration: as fast as detectors and axes can.
@@ -236,7 +240,7 @@ impl ScanPlan {
         let at_least = timings().map(|timing| timing.usual_frame()).max();
         let planner = capability.planner(&limits, min_frame.unwrap_or(MIN_EXPOSURE));
         let mut census = Census::new(stack.num_points(), min_frame.unwrap_or(MIN_EXPOSURE))?;
-        let usual = UsualFrame::new(&stack, &planner, at_least.unwrap_or(USUAL_EXPOSURE));
+        let usual = UsualFrame::new(&stack, &planner, at_least.unwrap_or(USUAL_EXPOSURE))?;
         let pieces = stack.pieces(0).map(|piece| usual.fill(piece));
         let prediction = planner
             .check(pieces.take_while(|piece| census.takes(piece)))

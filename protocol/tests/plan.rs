@@ -116,3 +116,11 @@ fn a_scan_of_more_days_than_can_be_told_is_refused_in_a_short_line() {
         "$: 1257 frames take 5.9e297 days or more: a scan lasts at most 30 days",
     );
 }
+
+#[test]
+fn a_curve_of_months_is_refused_before_it_is_looked_at() {
+    let long = SPIRAL.replace("0.2", "0.000224");
+    // 22 ms each: two exposures of 10 ms and dead times.
+    let error = "$: 1001783372 frames take 255.1 days or more: a scan lasts at most 30 days";
+    refused(&format!(r#"{{"type":"Fly","spec":{long}}}"#), error);
+}
