@@ -211,13 +211,12 @@ impl UsualFrame {
     /// The same piece with a duration: as fast as detectors and axes can.
     fn fill(&self, mut piece: Piece) -> Piece {
         if piece.frame_duration_s.is_none() {
-            let (fastest_s, ticks) = match &piece.path {
-                Path::Straight => (self.planner.shortest_frame_s(&piece), 1.0),
-                // Midpoints are points of the trajectory: a frame is two times a whole tick.
-                Path::Curved(_) => (self.curves_s, 2.0),
+            let fastest_s = match &piece.path {
+                Path::Straight => self.planner.shortest_frame_s(&piece),
+                Path::Curved(_) => self.curves_s,
             };
             let frame_s = fastest_s.max(self.at_least.as_secs_f64());
-            piece.frame_duration_s = Some((frame_s * 1e6 / ticks).ceil() * ticks / 1e6);
+            piece.frame_duration_s = Some(self.planner.whole_frame_s(&piece.path, frame_s));
         }
         piece
     }

@@ -124,3 +124,30 @@ fn a_curve_of_months_is_refused_before_it_is_looked_at() {
     let error = "$: 1001783372 frames take 255.1 days or more: a scan lasts at most 30 days";
     refused(&format!(r#"{{"type":"Fly","spec":{long}}}"#), error);
 }
+
+#[test]
+fn frames_that_last_as_long_as_the_axis_needs_have_no_microsecond_more() {
+    // 23 us and 100 us exactly, at 10 mm/s: as sums of decimals they are a rounding more.
+    for (frames, width, expected_us) in [(10_u32, 0.0023, 23), (3, 0.00369, 123), (7, 0.0161, 230)]
+    {
+        let mut beamline = beamline();
+        let camera = beamline.detectors.get_mut(&name("camera")).expect("a camera");
+        (camera.dead_time, camera.exposure) = (Duration::ZERO, Some(Duration::from_micros(1)));
+        let half = width / f64::from(frames) / 2.0;
+        let line = format!(
+            r#"{{"type":"Fly","spec":{{"type":"Linspace","axis":"x","start":{half},"stop":{},"num":{frames}}}}}"#,
+            width - half
+        );
+        let plan = ScanPlan::new(line.parse().expect("a spec"), &beamline).expect("a scan");
+        assert_eq!(plan.shortest_frame(), Duration::from_micros(expected_us), "{line}");
+    }
+    // The usual frame of a detector is as exact: 23 us of exposure and 100 us of dead time.
+    let mut beamline = beamline();
+    let camera = beamline.detectors.get_mut(&name("camera")).expect("a camera");
+    camera.dead_time = Duration::from_micros(100);
+    camera.exposure = Some(Duration::from_micros(23));
+    camera.exposures_per_frame = 1.try_into().expect("a number of exposures");
+    let point = r#"{"type":"Linspace","axis":"x","start":0,"stop":1,"num":2}"#;
+    let plan = ScanPlan::new(point.parse().expect("a spec"), &beamline).expect("a scan");
+    assert_eq!(plan.shortest_frame(), Duration::from_micros(123));
+}

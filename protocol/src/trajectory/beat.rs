@@ -143,8 +143,14 @@ impl Beat {
         self.ticks_until(segments) as f64 - self.exact_until(segments)
     }
 
-    fn is_whole(&self) -> bool {
+    /// Whether frames last whole ticks.
+    pub(super) fn is_whole(&self) -> bool {
         self.frame_ticks.fract() == 0.0
+    }
+
+    /// The exact time of a segment that is a part of a frame, or a frame.
+    pub(super) fn part_ticks(&self) -> f64 {
+        self.frame_ticks / self.per_frame() as f64
     }
 
     /// Which part of the row is over after the first `segments`.

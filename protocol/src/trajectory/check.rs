@@ -185,25 +185,20 @@ impl<'a> Check<'a> {
 
     /// A curve can be entered at any frame: that is how a scan is resumed. Refuses run-ups beyond a
     /// limit; the hardest acceleration above its limit.
-    fn entries(&self, row: &Row, curve: &Curved) -> Result<Option<Hardest>, PlanError> {
-        let frame_s = row.frame_s();
+    fn entries(&self, leg: &RowLeg, curve: &Curved) -> Result<Option<Hardest>, PlanError> {
+        let (piece, frame_s) = (&leg.row.piece, leg.row.frame_s());
         let mut hardest: Option<Hardest> = None;
         // On a curve all move, but for an instant.
-        let moving = row.piece.start.len();
-        for (axis, points) in curve.by_axis(row.piece.start.len()).enumerate() {
-            let limit = self.planner.rules.limits[axis].max_acceleration;
-            for (frame, points) in (row.piece.first_frame..).zip(frames(points)) {
-                let [velocity, acceleration] = entry(points, frame_s);
-                self.velocity(frame, axis, velocity.abs())?;
-                self.run_up(frame, Moving { axis, moving }, (points[0], velocity))?;
-                let acceleration = acceleration.abs();
-                let place = points[0].abs().max(points[2].abs());
-                let rounding = 32.0 * f64::EPSILON * place / (frame_s * frame_s);
-                let part = acceleration / limit;
-                if acceleration > limit * (1.0 + ROUNDING) + rounding
-                    && hardest.is_none_or(|hardest| part > hardest.part)
-                {
-                    hardest = Some(Hardest { part, axis, frame });
+        let moving = piece.start.len();
+        for (axis, points) in curve.by_axis(moving).enumerate() {
+            let limits = &self.planner.rules.limits[axis];
+            for (frame, points) in (piece.first_frame..).zip(frames(points)) {
+                let half = entry(points, frame_s);
+                self.velocity(frame, axis, half.from.1.abs())?;
+                self.run_up(frame, Moving { axis, moving }, half.from)?;
+                for cubic in [half, leg.entered(half)] {
+                    let found = too_hard(&cubic, limits);
+                    hardest = harder(hardest, found.map(|part| Hardest { part, axis, frame }));
                 }
             }
         }
@@ -222,7 +217,7 @@ impl<'a> Check<'a> {
         match &leg.row.piece.path {
             Path::Straight => Ok(()),
             Path::Curved(curve) => {
-                let hardest = self.entries(&leg.row, curve)?;
+                let hardest = self.entries(leg, curve)?;
                 self.curve(leg, hardest)
             }
         }
@@ -247,7 +242,7 @@ impl<'a> Check<'a> {
             leg.write(first..count.min(first + CHUNK), &mut segments);
             for (axis, from) in from.iter_mut().enumerate() {
                 let found = self.stretch(leg, (first, axis), from, &segments)?;
-                hardest = hardest.into_iter().chain(found).max_by(|a, b| a.part.total_cmp(&b.part));
+                hardest = harder(hardest, found);
             }
         }
         self.segments = segments;
@@ -255,8 +250,8 @@ impl<'a> Check<'a> {
             let (axis, AxisLimits { max_acceleration: limit, .. }) = self.axis(hardest.axis);
             let (frame, value) = (hardest.frame, hardest.part * limit);
             // Acceleration falls with the square of the time.
-            let enough_ticks = (leg.row.frame_ticks * hardest.part.sqrt()).ceil();
-            let enough_s = enough_ticks / ticks::PER_SECOND;
+            let enough_s = leg.row.frame_s() * hardest.part.sqrt();
+            let enough_s = self.planner.whole_frame_s(&leg.row.piece.path, enough_s);
             Err(PlanError::Acceleration { frame, axis, value, limit, enough_s })
         })
     }
@@ -269,39 +264,39 @@ impl<'a> Check<'a> {
         from: &mut (f64, f64),
         segments: &Batch,
     ) -> Result<Option<Hardest>, PlanError> {
-        let limits = self.planner.rules.limits[axis];
+        let limits = &self.planner.rules.limits[axis];
         let mut hardest: Option<Hardest> = None;
         let ends = segments.positions[axis].iter().zip(&segments.velocities[axis]);
         for (index, (to, &ticks)) in (first..).zip(ends.zip(&segments.durations_us)) {
-            let frame = || leg.row.piece.first_frame + index / leg.beat.per_frame();
-            let to = (*to.0, *to.1);
-            let cubic = Cubic { from: *from, to, seconds: ticks::seconds(ticks) };
-            let accelerations = cubic.accelerations();
-            let speed = cubic.max_speed();
-            if speed > limits.max_velocity {
-                self.velocity(frame(), axis, speed)?;
+            let frame = leg.row.piece.first_frame + index / leg.beat.per_frame();
+            let flown = Cubic { from: *from, to: (*to.0, *to.1), seconds: ticks::seconds(ticks) };
+            *from = flown.to;
+            for cubic in [flown].into_iter().chain(leg.otherwise(index, flown)) {
+                self.cubic((frame, axis), &cubic)?;
+                let found = too_hard(&cubic, limits);
+                hardest = harder(hardest, found.map(|part| Hardest { part, axis, frame }));
             }
-            if from.1 * to.1 < 0.0 || speed > from.1.abs().max(to.1.abs()) {
-                for (_, value) in cubic.turns() {
-                    if let Some((bound, limit)) = outside(value, &limits) {
-                        let (axis, frame) = (self.planner.names[axis].clone(), frame());
-                        return Err(PlanError::Position { frame, axis, value, bound, limit });
-                    }
-                }
-            }
-            let acceleration = accelerations[0].abs().max(accelerations[1].abs());
-            // Of positions that are rounded.
-            let place = from.0.abs().max(to.0.abs());
-            let rounding = 32.0 * f64::EPSILON * place / (cubic.seconds * cubic.seconds);
-            let part = acceleration / limits.max_acceleration;
-            if acceleration > limits.max_acceleration * (1.0 + ROUNDING) + rounding
-                && hardest.is_none_or(|hardest| part > hardest.part)
-            {
-                hardest = Some(Hardest { part, axis, frame: frame() });
-            }
-            *from = to;
         }
         Ok(hardest)
+    }
+
+    /// Velocity and position of one axis in a segment of a curve.
+    fn cubic(&self, (frame, axis): (u64, usize), cubic: &Cubic) -> Result<(), PlanError> {
+        let limits = &self.planner.rules.limits[axis];
+        let speed = cubic.max_speed();
+        if speed > limits.max_velocity {
+            self.velocity(frame, axis, speed)?;
+        }
+        let (from, to) = (cubic.from.1, cubic.to.1);
+        if from * to < 0.0 || speed > from.abs().max(to.abs()) {
+            for (_, value) in cubic.turns() {
+                if let Some((bound, limit)) = outside(value, limits) {
+                    let axis = self.planner.names[axis].clone();
+                    return Err(PlanError::Position { frame, axis, value, bound, limit });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Motion outside rows is farthest out where it turns or rests: after the run-down from frame
@@ -347,6 +342,22 @@ impl<'a> Check<'a> {
         }
         Ok(())
     }
+}
+
+/// The harder of two accelerations; the first if they are the same.
+fn harder(first: Option<Hardest>, second: Option<Hardest>) -> Option<Hardest> {
+    let both = first.into_iter().chain(second);
+    both.reduce(|first, second| if second.part > first.part { second } else { first })
+}
+
+/// The acceleration of an axis in parts of its limit, if it is above it.
+fn too_hard(cubic: &Cubic, limits: &AxisLimits) -> Option<f64> {
+    let [first, last] = cubic.accelerations().map(f64::abs);
+    // Of positions that are rounded.
+    let place = cubic.from.0.abs().max(cubic.to.0.abs());
+    let rounding = 32.0 * f64::EPSILON * place / (cubic.seconds * cubic.seconds);
+    let (value, limit) = (first.max(last), limits.max_acceleration);
+    (value > limit * (1.0 + ROUNDING) + rounding).then_some(value / limit)
 }
 
 /// The limit that `value` is beyond, by more than rounding.

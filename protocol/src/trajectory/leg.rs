@@ -99,6 +99,45 @@ impl RowLeg {
         state
     }
 
+    /// What a segment of a curve, which is `flown` so, is without rounding, and in scans that are
+    /// entered elsewhere: their roundings differ.
+    pub(super) fn otherwise(&self, index: u64, flown: Cubic) -> impl Iterator<Item = Cubic> {
+        let late = |segments: u64| match segments {
+            0 => self.ahead,
+            _ => self.ahead + self.beat.late(segments),
+        };
+        let (from_late, to_late) = (late(index), late(index + 1));
+        let exact = self.beat.part_ticks();
+        let shifted = move |(from, to): (f64, f64)| {
+            let shift = |(position, velocity): (f64, f64), ticks: f64| {
+                (position + velocity * ticks / ticks::PER_SECOND, velocity)
+            };
+            Cubic {
+                from: shift(flown.from, from - from_late),
+                to: shift(flown.to, to - to_late),
+                seconds: (exact + to - from) / ticks::PER_SECOND,
+            }
+        };
+        let is_exact = self.ahead == 0.0 && exact.fract() == 0.0;
+        let unrounded = (!is_exact).then_some((0.0, 0.0));
+        // A point is up to a tick off its time, and the ticks are the whole ones below or above.
+        let (less, more) = (exact.floor().max(1.0) - exact, exact.ceil() - exact);
+        let ends = [(-1.0 - less, -1.0), (1.0, 1.0 + less), (-1.0, more - 1.0), (1.0 - more, 1.0)];
+        let varies = self.ahead != 0.0 || !self.beat.is_whole();
+        let entered = ends.into_iter().filter(move |_| varies);
+        unrounded.into_iter().chain(entered).map(shifted)
+    }
+
+    /// The first segment of a frame of a curve at which motion begins; `half` is the way to its
+    /// midpoint without rounding.
+    pub(super) fn entered(&self, half: Cubic) -> Cubic {
+        let exact = self.beat.part_ticks();
+        let ticks = exact.round().max(1.0);
+        let (position, velocity) = half.at(exact / ticks::PER_SECOND);
+        let to = (position + velocity * (ticks - exact) / ticks::PER_SECOND, velocity);
+        Cubic { to, seconds: ticks / ticks::PER_SECOND, ..half }
+    }
+
     /// Adds these segments to a batch of the same axes.
     pub(super) fn write(&self, segments: Range<u64>, batch: &mut Batch) {
         let beat = &self.beat;

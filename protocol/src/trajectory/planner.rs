@@ -161,6 +161,12 @@ impl Planner {
         shortest_frame_s(piece, &self.rules.limits, self.rules.shortest_frame_s(piece))
     }
 
+    /// The shortest duration of a frame on a path, no less than `at_least_s` but for rounding, that
+    /// the controller can take exactly: whole microseconds, on a curve in each segment. Seconds.
+    pub fn whole_frame_s(&self, path: &Path, at_least_s: f64) -> f64 {
+        ticks::seconds(self.rules.frame_ticks(path, at_least_s))
+    }
+
     /// The shortest frames of all curves among the pieces, if they are to have one duration, which
     /// keep every axis within its velocity and acceleration wherever a curve is entered, and every
     /// segment no shorter than the interval. Seconds; 0 without a curve.

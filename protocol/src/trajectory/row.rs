@@ -202,7 +202,11 @@ fn hardest(points: &[f64], ends: (f64, f64)) -> [f64; 2] {
         let [first, last] = cubic.accelerations();
         [cubic.max_speed(), first.abs().max(last.abs())]
     });
-    let entered = frames(points).map(|frame| entry(frame, 1.0).map(f64::abs));
+    let entered = frames(points).map(|frame| {
+        let cubic = entry(frame, 1.0);
+        let [acceleration, _] = cubic.accelerations();
+        [cubic.from.1.abs(), acceleration.abs()]
+    });
     flown.chain(entered).fold([0.0, 0.0], |[velocity, acceleration], [one, other]| {
         [f64::max(velocity, one), f64::max(acceleration, other)]
     })
@@ -213,9 +217,13 @@ pub(super) fn frames(points: &[f64]) -> impl Iterator<Item = &[f64]> {
     points.windows(3).step_by(2)
 }
 
-/// Velocity at the lower bound of a frame at which motion begins, and acceleration from there to the
-/// midpoint: those of the parabola.
-pub(super) fn entry(frame: &[f64], frame_s: f64) -> [f64; 2] {
+/// The way from the lower bound of a frame, at which motion begins, to its midpoint: along the
+/// parabola.
+pub(super) fn entry(frame: &[f64], frame_s: f64) -> Cubic {
     let [velocity, _] = end_steps(frame);
-    [velocity / frame_s, 4.0 * (frame[0] - 2.0 * frame[1] + frame[2]) / (frame_s * frame_s)]
+    Cubic {
+        from: (frame[0], velocity / frame_s),
+        to: (frame[1], step(frame, 1) / frame_s),
+        seconds: frame_s / 2.0,
+    }
 }

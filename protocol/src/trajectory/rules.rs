@@ -50,6 +50,19 @@ impl Rules {
         }
     }
 
+    /// The ticks of the shortest frame that lasts `seconds`: those of a curve make all of its
+    /// segments whole.
+    pub(super) fn frame_ticks(&self, path: &Path, seconds: f64) -> u64 {
+        match path {
+            Path::Straight => ticks::at_least(seconds).max(1),
+            Path::Curved(_) => {
+                let half = ticks::at_least(seconds / 2.0).max(1);
+                let parts = half.div_ceil(self.longest);
+                2 * half.div_ceil(parts) * parts
+            }
+        }
+    }
+
     /// The shortest frames of a piece that detectors and the controller take. Seconds.
     pub(super) fn shortest_frame_s(&self, piece: &Piece) -> f64 {
         self.minimum_s.max(self.on_grid_s(piece))

@@ -2,7 +2,7 @@
 use super::{LIMITS, curves::curve, rig};
 use crate::{
     scan::{Curved, Path, Piece},
-    trajectory::{AxisLimits, PointMode, TriggerBits, integrator::Rig},
+    trajectory::{AxisLimits, PlanError, PointMode, TriggerBits, integrator::Rig},
 };
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -15,6 +15,78 @@ fn a_thousand_random_scans_keep_every_promise() {
         let (rig, pieces) = random_scan(&mut random);
         rig.fly(&pieces, &format!("seed {seed}"));
     }
+}
+
+#[test]
+fn frames_that_would_do_do() {
+    let (mut refused, mut accepted) = (0, 0);
+    for seed in 0..400 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let (mut rig, _) = random_scan(&mut random);
+        rig.axes.truncate(2);
+        (rig.interval, rig.minimum) = (Duration::from_micros(1), Duration::ZERO);
+        for (_, limits) in &mut rig.axes {
+            (limits.max_velocity, limits.settle_s) = (1e9, 0.0);
+            limits.max_acceleration = random.random_range(1.0..1e5);
+            (limits.low, limits.high) = (-1e12, 1e12);
+        }
+        if rig.axes.is_empty() {
+            continue;
+        }
+        // It tells what would do for the stretch of a curve that it has looked at.
+        let whole = random_curve(&mut random, &rig, None).remove(0);
+        let whole = Piece { path: without_next(&whole), ..whole };
+        let too_short_s = random.random_range(1e-5..1e-3);
+        let lasting = |seconds| [Piece { frame_duration_s: Some(seconds), ..whole.clone() }];
+        if let Err(error) = rig.planner().check(lasting(too_short_s)) {
+            let PlanError::Acceleration { enough_s, .. } = error else { panic!("{seed}: {error}") };
+            refused += 1;
+            match rig.planner().check(lasting(enough_s)) {
+                Ok(_) => accepted += 1,
+                Err(error) => panic!("seed {seed}: {enough_s} s would do, but {error}"),
+            }
+        }
+    }
+    assert!(refused > 100 && accepted == refused, "{accepted} of {refused}");
+}
+
+fn without_next(piece: &Piece) -> Path {
+    let Path::Curved(curve) = &piece.path else { panic!("a curve") };
+    Path::Curved(Curved { next_midpoint: None, ..curve.clone() })
+}
+
+#[test]
+fn a_curve_with_a_fraction_of_a_microsecond_is_no_harder_when_it_is_resumed() {
+    let mut entered = 0;
+    for seed in 0..60 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let (frames, frame_s) = (random.random_range(3..60), random.random_range(2e-5..4e-4));
+        let turns = random.random_range(0.02..0.2);
+        let bend = |_, frame: f64| (TAU * turns * frame).sin();
+        let whole = curve(0, frames, (1, frame_s), bend);
+        let within = |max_acceleration: f64| {
+            let wide = AxisLimits { low: -1e12, high: 1e12, max_velocity: 1e9, ..LIMITS };
+            let rig = rig([AxisLimits { max_acceleration, ..wide }]);
+            Rig { minimum: Duration::ZERO, ..rig }.planner()
+        };
+        // The least acceleration with which all of it is accepted.
+        let (mut low, mut high) = (1.0_f64, 1e15_f64);
+        for _ in 0..60 {
+            let middle = (low * high).sqrt();
+            match within(middle).check([whole.clone()]) {
+                Ok(_) => high = middle,
+                Err(_) => low = middle,
+            }
+        }
+        for frame in 1..frames {
+            let tail = split(&whole, frame).pop().expect("a tail");
+            // The least of all is met up to the rounding of its numbers.
+            let error = within(high * (1.0 + 1e-9)).check([Piece { gap: true, ..tail }]).err();
+            assert_eq!(error.map(|error| error.to_string()), None, "seed {seed}, frame {frame}");
+            entered += 1;
+        }
+    }
+    assert!(entered > 500);
 }
 
 fn random_scan(random: &mut ChaCha8Rng) -> (Rig, Vec<Piece>) {
