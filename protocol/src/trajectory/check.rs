@@ -1,6 +1,6 @@
 //! [`Check`]: whether a scan can be flown.
 use super::{
-    AxisLimits, Batch, Bound, PlanError, Planner, Prediction, Stretch,
+    AxisLimits, Batch, Bound, Needed, PlanError, Planner, Prediction, Stretch,
     cubic::Cubic,
     leg::{Leg, RowLeg},
     row::{Row, entry, frames},
@@ -123,7 +123,7 @@ impl<'a> Check<'a> {
         let minimum = self.planner.rules.minimum_s;
         if !(value.is_finite() && value > 0.0) {
             Err(PlanError::Duration { frame, value })
-        } else if value < minimum * (1.0 - ROUNDING) {
+        } else if nanoseconds(value) < nanoseconds(minimum) {
             Err(PlanError::TooShort { frame, value, minimum })
         } else if value < 1e-6 {
             Err(PlanError::BelowTick { frame, value })
@@ -344,6 +344,11 @@ impl<'a> Check<'a> {
     }
 }
 
+/// Seconds in whole nanoseconds, as detectors are given them.
+fn nanoseconds(seconds: f64) -> f64 {
+    (seconds * 1e9).round()
+}
+
 /// The harder of two accelerations; the first if they are the same.
 fn harder(first: Option<Hardest>, second: Option<Hardest>) -> Option<Hardest> {
     let both = first.into_iter().chain(second);
@@ -399,19 +404,23 @@ fn first_outside(
 fn check_limits(name: &Name, limits: &AxisLimits) -> Result<(), PlanError> {
     let refused =
         |key, value, rule| Err(PlanError::Limits { axis: name.clone(), key, value, rule });
-    let positive = "positive and finite";
     for (key, value) in
         [("max_velocity", limits.max_velocity), ("max_acceleration", limits.max_acceleration)]
     {
         if !(value.is_finite() && value > 0.0) {
-            return refused(key, value, positive);
+            return refused(key, value, Needed::Positive);
         }
     }
     if !(0.0..ticks::LONGEST_S).contains(&limits.settle_s) {
-        return refused("settle_s", limits.settle_s, "zero or positive, and below 100000");
+        return refused("settle_s", limits.settle_s, Needed::Time);
     }
-    if limits.low.is_nan() || limits.high.is_nan() || limits.low > limits.high {
-        return refused("low", limits.low, "at most high");
+    for (key, value) in [("low", limits.low), ("high", limits.high)] {
+        if value.is_nan() {
+            return refused(key, value, Needed::Number);
+        }
+    }
+    if limits.low > limits.high {
+        return refused("low", limits.low, Needed::AtMostHigh(limits.high));
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
 //! [`PlanError`]: why a scan cannot be flown.
+use super::ticks::LONGEST_S;
 use crate::{name::Name, scan::short_number};
 use std::fmt;
 
@@ -7,6 +8,19 @@ use std::fmt;
 pub enum Bound {
     Low,
     High,
+}
+
+/// What a limit of an axis must be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Needed {
+    /// Positive and finite.
+    Positive,
+    /// Zero or more seconds, not for ever.
+    Time,
+    /// Infinite or not.
+    Number,
+    /// At most the high limit, which is this.
+    AtMostHigh(f64),
 }
 
 /// Which motion outside the frames leaves the position limits.
@@ -27,7 +41,7 @@ pub enum PlanError {
         axis: Name,
         key: &'static str,
         value: f64,
-        rule: &'static str,
+        rule: Needed,
     },
     Axes {
         frame: u64,
@@ -174,7 +188,10 @@ impl fmt::Display for InUnits<'_> {
                 write!(f, "{found} points of a curve instead of {expected}")
             }
             E::Delay { value, .. } => {
-                write!(f, "delay {value} s before it must be zero or positive, and below 100000")
+                write!(
+                    f,
+                    "delay {value} s before it must be zero or positive, and below {LONGEST_S}"
+                )
             }
             E::BelowInterval { value, limit, .. } => {
                 write!(f, "a point every {value} s is more than one every {limit} s, ")?;
@@ -190,11 +207,22 @@ impl fmt::Display for InUnits<'_> {
                 write!(f, "duration {value} s is shorter than 0.000001 s, the controller's tick")
             }
             E::TooLong { value, limit, .. } => {
-                write!(f, "duration {value} s is longer than {limit} s")
+                write!(f, "duration {value} s must be below {limit} s")
             }
             E::TooSlow { limit, .. } => {
                 write!(f, "motion to or from it takes {limit} s or longer")
             }
+        }
+    }
+}
+
+impl fmt::Display for Needed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Positive => f.write_str("positive and finite"),
+            Self::Time => write!(f, "zero or positive, and below {LONGEST_S}"),
+            Self::Number => f.write_str("a number"),
+            Self::AtMostHigh(high) => write!(f, "at most high, {high}"),
         }
     }
 }

@@ -41,7 +41,7 @@ mod velocity_profile;
 mod walk;
 pub(crate) use course::{Approach, Course, Section};
 pub use cubic::Cubic;
-pub use error::{Bound, PlanError, Stretch};
+pub use error::{Bound, Needed, PlanError, Stretch};
 pub use planner::{MAX_SEGMENT, Planner, Prediction, Trajectory};
 pub use pmac::{PmacTable, PmacWriter, VelocityMode};
 pub use segment::{AxisLimits, Batch, Mark, PointMode, Segment, TriggerBits};

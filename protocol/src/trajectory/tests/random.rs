@@ -60,10 +60,11 @@ fn a_curve_with_a_fraction_of_a_microsecond_is_no_harder_when_it_is_resumed() {
     let mut entered = 0;
     for seed in 0..60 {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let (frames, frame_s) = (random.random_range(3..60), random.random_range(2e-5..4e-4));
+        let frames = random.random_range(3..60);
+        let duration_s = random.random_range(2e-5..4e-4);
         let turns = random.random_range(0.02..0.2);
         let bend = |_, frame: f64| (TAU * turns * frame).sin();
-        let whole = curve(0, frames, (1, frame_s), bend);
+        let whole = curve(0, frames, (1, duration_s), bend);
         let within = |max_acceleration: f64| {
             let wide = AxisLimits { low: -1e12, high: 1e12, max_velocity: 1e9, ..LIMITS };
             let rig = rig([AxisLimits { max_acceleration, ..wide }]);

@@ -161,7 +161,8 @@ fn durations_that_cannot_be_taken_are_refused() {
     refused(&two, &point(0.0), "frame 4: duration 0 s must be positive and finite");
     refused(&two, &point(-1.0), "frame 4: duration -1 s must be positive and finite");
     refused(&two, &point(f64::NAN), "frame 4: duration NaN s must be positive and finite");
-    refused(&two, &point(1e6), "frame 4: duration 1000000 s is longer than 100000 s");
+    refused(&two, &point(1e5), "frame 4: duration 100000 s must be below 100000 s");
+    refused(&two, &point(1e6), "frame 4: duration 1000000 s must be below 100000 s");
     two.minimum = Duration::ZERO;
     refused(
         &two,
@@ -170,6 +171,14 @@ fn durations_that_cannot_be_taken_are_refused() {
     );
     two.minimum = Duration::from_millis(20);
     two.fly(&point(0.02), "just long enough");
+    // Detectors count nanoseconds.
+    two.minimum = Duration::from_secs(2);
+    two.fly(&point(2.0 - 4e-10), "long enough to the nanosecond");
+    refused(
+        &two,
+        &point(1.999_999_999),
+        "frame 4: duration 1.999999999 s is shorter than 2 s, exposure and dead time",
+    );
 }
 
 #[test]
@@ -187,5 +196,7 @@ fn limits_that_mean_nothing_are_refused() {
         AxisLimits { settle_s: -1.0, ..LIMITS },
         "axis x: settle_s -1 must be zero or positive, and below 100000",
     );
-    check(AxisLimits { low: 101.0, ..LIMITS }, "axis x: low 101 must be at most high");
+    check(AxisLimits { low: 101.0, ..LIMITS }, "axis x: low 101 must be at most high, 100");
+    check(AxisLimits { high: f64::NAN, ..LIMITS }, "axis x: high NaN must be a number");
+    check(AxisLimits { low: f64::NAN, ..LIMITS }, "axis x: low NaN must be a number");
 }
