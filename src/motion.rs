@@ -3,7 +3,10 @@
 use bluefly_protocol::{
     plan::ScanPlan,
     scan::Piece,
-    trajectory::{Batch, Mark, PmacTable, PmacWriter, Trajectory, TriggerBits, VelocityMode},
+    trajectory::{
+        Batch, Mark, PlanError, Planner, PmacTable, PmacWriter, Trajectory, TriggerBits,
+        VelocityMode,
+    },
 };
 use std::ops::Range;
 
@@ -50,19 +53,28 @@ pub(crate) struct Motion {
     total: u64,
 }
 
+/// The planner of a plan with other trigger bits, if the scan can be flown with them: points that
+/// they ask for may follow each other too fast.
+pub(crate) fn planner(plan: &ScanPlan, bits: TriggerBits) -> Result<Planner, PlanError> {
+    let planned = plan.planner();
+    let planner = planned.clone().with_modes(planned.point_mode(), bits);
+    if bits != planned.trigger_bits() {
+        planner.check(plan.pieces(0))?;
+    }
+    Ok(planner)
+}
+
 impl Motion {
-    /// The motion of a plan through `frames`, with the trigger bits that are given.
-    pub(crate) fn new(plan: &ScanPlan, bits: TriggerBits, frames: &Range<u64>) -> Self {
+    /// The motion of a plan through `frames`, as a planner gives it that has checked the plan.
+    pub(crate) fn new(plan: &ScanPlan, planner: &Planner, frames: &Range<u64>) -> Self {
         let pieces: Box<dyn Iterator<Item = Piece>> = if frames.is_empty() {
             Box::new(std::iter::empty())
         } else {
             Box::new(plan.pieces(frames.start))
         };
-        let planner = plan.planner();
-        let planner = planner.clone().with_modes(planner.point_mode(), bits);
         Self {
             trajectory: planner.plan(pieces),
-            writer: PmacWriter::new(bits, frames.start),
+            writer: PmacWriter::new(planner.trigger_bits(), frames.start),
             batch: Batch::default(),
             table: PmacTable::default(),
             index: 0,
@@ -142,5 +154,31 @@ impl Iterator for Motion {
         };
         self.at = Some(point.clone());
         Some(point)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bluefly_protocol::plan::{Capabilities, ControllerCapability};
+    use std::time::Duration;
+
+    #[test]
+    fn other_trigger_bits_are_for_scans_that_can_be_flown_with_them() {
+        let stage = ControllerCapability::new(1_000, Duration::from_secs(4));
+        let controllers = [("stage".parse().expect("a name"), stage)].into();
+        let beamline = Capabilities { controllers, ..Capabilities::default() };
+        let planner = |duration: &str, bits| {
+            let spec = format!(
+                r#"{{"type":"ConstantDuration","constant_duration":{duration},"spec":{{"type":"Product","outer":4,"inner":1}}}}"#
+            );
+            let plan = ScanPlan::new(spec.parse().expect("a spec"), &beamline).expect("a plan");
+            planner(&plan, bits).map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert_eq!(planner("2e-6", TriggerBits::EveryPoint), Ok(()));
+        assert_eq!(planner("1e-6", TriggerBits::RowGate), Ok(()));
+        let error = "frame 0: a point every 0.0000005 s is more than one every 0.000001 s, the \
+                     controller's least interval";
+        assert_eq!(planner("1e-6", TriggerBits::EveryPoint), Err(error.to_owned()));
     }
 }

@@ -3,7 +3,7 @@ use super::{CliError, points};
 use crate::{
     assembly::capabilities,
     beamline_file,
-    motion::{Motion, Point},
+    motion::{self, Motion, Point},
     picture,
 };
 use bluefly_protocol::{
@@ -77,7 +77,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         UserPrograms::RowGate => TriggerBits::RowGate,
         UserPrograms::EveryPoint => TriggerBits::EveryPoint,
     };
-    let motion = || Motion::new(&plan, bits, &range);
+    let planner = motion::planner(&plan, bits).map_err(|error| wrong(&format!("$: {error}")))?;
+    let motion = || Motion::new(&plan, &planner, &range);
     let mut out = BufWriter::new(io::stdout().lock());
     let written = match arguments.format {
         ProfileFormat::Json => write_json(&mut out, (&plan, &beamline), (motion(), &range)),
