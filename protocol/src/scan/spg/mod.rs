@@ -204,8 +204,8 @@ impl Compound {
     /// The units in which the positions of an axis are given; none if there is no such axis, or it
     /// only counts.
     pub(in crate::scan) fn units(&self, axis: &str) -> Option<&str> {
-        let mut axes = self.generators.iter().flat_map(Generator::axes);
-        axes.find(|(known, units)| *known == axis && !units.is_empty()).map(|(_, units)| units)
+        let mut pairs = self.generators.iter().flat_map(Generator::axes);
+        pairs.find(|(known, units)| *known == axis && !units.is_empty()).map(|(_, units)| units)
     }
 
     /// Path of the field that names an axis first.
