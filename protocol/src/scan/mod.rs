@@ -40,6 +40,7 @@ pub use frames::{Frames, Points};
 pub use piece::{Curved, MAX_CURVED, Path, Piece};
 pub use spec::Spec;
 pub use stack::Stack;
+pub(crate) use window::goes_on;
 pub use window::{Motion, Timing, Window};
 
 /// The JSON Schema (draft 2020-12) of every specification that [`Spec`] reads; some that it cannot

@@ -149,14 +149,20 @@ impl<S: Deref<Target = Stack>> Iterator for Windows<S> {
     }
 }
 
+/// Whether an axis goes on from one frame into the next but for rounding: EGU per frame before and
+/// after the bound between them, and how far from zero that is.
+pub(crate) fn goes_on((before, after): (f64, f64), place: f64) -> bool {
+    // Far from zero the length of a frame is known up to the rounding of its bounds only.
+    let rounding = 32.0 * f64::EPSILON * place;
+    (before - after).abs() <= 1e-12 * before.abs() + rounding
+}
+
 impl Row {
     /// Whether motion goes on into it after a frame of a duration.
     fn goes_on_from(&self, last: &[Frame], frame_s: Option<f64>) -> bool {
         let smooth = |(before, after): (&Frame, &Frame)| {
-            let (exit, entry) = (before.exit(), after.entry());
-            // Far from zero the length of a frame is known up to the rounding of its bounds only.
-            let rounding = 32.0 * f64::EPSILON * before.upper.abs().max(after.upper.abs());
-            (exit - entry).abs() <= 1e-9 * exit.abs() + rounding
+            let place = before.upper.abs().max(after.upper.abs());
+            goes_on((before.exit(), after.entry()), place)
         };
         !self.gap && self.frame_s == frame_s && last.iter().zip(&self.first).all(smooth)
     }

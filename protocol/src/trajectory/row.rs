@@ -1,6 +1,6 @@
 //! [`Row`]: a piece with its duration settled, and the velocities at its ends.
 use super::{AxisLimits, cubic::Cubic, ticks, turn::State};
-use crate::scan::{Curved, Path, Piece};
+use crate::scan::{Curved, Path, Piece, goes_on};
 
 /// A piece whose frames have a duration, and whose axes a velocity at both ends.
 #[derive(Clone, Debug)]
@@ -97,17 +97,12 @@ impl Row {
 
     /// Whether the next row begins at the velocity of the end of this one.
     fn agrees_with(&self, next: &Self) -> bool {
-        // Far from zero a short frame knows its length only up to the rounding of its bounds.
-        let reach = |row: &Self| match row.piece.path {
-            Path::Straight => row.piece.frames as f64 * row.frame_s(),
-            Path::Curved(_) => row.frame_s() / 4.0,
-        };
-        let seconds = reach(self).min(reach(next));
+        let frame_s = self.frame_s();
         (0..self.end_velocities.len()).all(|axis| {
             let (before, after) = (self.end_velocities[axis], next.begin_velocities[axis]);
-            let place = self.piece.end[axis].abs().max(self.piece.start[axis].abs());
-            let rounding = 8.0 * f64::EPSILON * place / seconds;
-            (before - after).abs() <= 1e-12 * before.abs() + rounding
+            let ends = [&self.piece.start, &self.piece.end, &next.piece.end];
+            let place = ends.into_iter().map(|end| end[axis].abs()).fold(0.0, f64::max);
+            goes_on((before * frame_s, after * frame_s), place)
         })
     }
 }

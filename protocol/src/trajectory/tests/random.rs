@@ -1,8 +1,8 @@
 //! Random rows, curves, limits and rules, flown.
 use super::{LIMITS, curves::curve, rig};
 use crate::{
-    scan::{Curved, Path, Piece},
-    trajectory::{AxisLimits, PlanError, PointMode, TriggerBits, integrator::Rig},
+    scan::{Curved, Path, Piece, Stack},
+    trajectory::{AxisLimits, Mark, PlanError, PointMode, TriggerBits, integrator::Rig},
 };
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -48,6 +48,40 @@ fn frames_that_would_do_do() {
         }
     }
     assert!(refused > 100 && accepted == refused, "{accepted} of {refused}");
+}
+
+#[test]
+fn a_window_is_flown_without_stopping() {
+    let (mut joined, mut apart) = (0, 0);
+    for seed in 0..2_000 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let place = random.random_range(-50.0..50.0);
+        // Rounding, or well above it.
+        let powers = [-17.0..-14.0, -11.0..-1.0];
+        let powers = powers[random.random_range(0..2)].clone();
+        let off = 10_f64.powf(random.random_range(powers));
+        let [num, next_num] = [0; 2].map(|_| random.random_range(1..20_u32));
+        let line = |from: f64, step: f64, num: u32| {
+            let (start, stop) = (from + step / 2.0, from + step * (f64::from(num) - 0.5));
+            format!(
+                r#"{{"type":"Linspace","axis":"x","start":{start:?},"stop":{stop:?},"num":{num}}}"#
+            )
+        };
+        let (left, end) = (line(place, 1.0, num), place + f64::from(num));
+        let right = line(end, 1.0 + off, next_num);
+        let spec = format!(
+            r#"{{"type":"Fly","spec":{{"type":"ConstantDuration","constant_duration":0.2,"spec":{{"type":"Concat","left":{left},"right":{right}}}}}}}"#
+        );
+        let stack = Stack::new(&spec.parse().expect("a spec")).expect("a stack");
+        let rig = rig([AxisLimits { max_velocity: 20.0, ..LIMITS }]);
+        let flown = rig.fly(&stack.pieces(0).collect::<Vec<_>>(), &format!("seed {seed}"));
+        let stops = flown.marks.iter().filter(|mark| **mark == Mark::RowEnd).count();
+        let windows = stack.windows(0).count();
+        assert_eq!(stops, windows, "seed {seed}: {off}");
+        joined += u32::from(windows == 1);
+        apart += u32::from(stops == 2);
+    }
+    assert!(joined > 500 && apart > 300, "{joined} {apart}");
 }
 
 fn without_next(piece: &Piece) -> Path {
