@@ -56,9 +56,9 @@ pub(crate) struct Motion {
 /// The planner of a plan with other trigger bits, if the scan can be flown with them: points that
 /// they ask for may follow each other too fast.
 pub(crate) fn planner(plan: &ScanPlan, bits: TriggerBits) -> Result<Planner, PlanError> {
-    let planned = plan.planner();
-    let planner = planned.clone().with_modes(planned.point_mode(), bits);
-    if bits != planned.trigger_bits() {
+    let usual = plan.planner();
+    let planner = usual.clone().with_modes(usual.point_mode(), bits);
+    if bits != usual.trigger_bits() {
         planner.check(plan.pieces(0))?;
     }
     Ok(planner)

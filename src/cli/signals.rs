@@ -67,8 +67,8 @@ fn streams() -> Option<Streams> {
     let listen = || -> io::Result<Streams> {
         let hangup = (!is_hangup_ignored()).then(|| signal(SignalKind::hangup())).transpose()?;
         let interrupt = signal(SignalKind::interrupt())?;
-        let (terminate, _file_size) = (signal(SignalKind::terminate())?, signal(FILE_SIZE)?);
-        Ok(Streams { interrupt, terminate, hangup, _file_size })
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Streams { interrupt, terminate, hangup, _file_size: signal(FILE_SIZE)? })
     };
     match listen() {
         Ok(streams) => Some(streams),
