@@ -1,116 +1,19 @@
 //! [`ScanPlan`]: a scan specification checked against a beamline, ready to be flown.
+mod capability;
+mod census;
+
 use crate::{
     exposures::ExposuresPerFrame,
     name::Name,
     scan::{Path, Piece, Spec, SpecError, Stack},
     sequencer::{Row, Sequencer, SequencerError},
-    trajectory::{AxisLimits, PlanError, Planner, PointMode, Prediction, TriggerBits},
+    trajectory::{AxisLimits, PlanError, Planner, Prediction},
 };
+use capability::{MIN_EXPOSURE, USUAL_EXPOSURE};
+use census::{Census, MAX_DAYS, MAX_ROWS, MAX_WORK};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-/// What a scan may use of a beamline.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Capabilities {
-    pub axes: BTreeMap<Name, AxisCapability>,
-    pub detectors: BTreeMap<Name, DetectorCapability>,
-    /// Controllers in order of preference for scans that move nothing.
-    pub controllers: BTreeMap<Name, ControllerCapability>,
-}
-
-/// One axis, and the trajectory controller that moves it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AxisCapability {
-    pub controller: Name,
-    pub limits: AxisLimits,
-    pub units: String,
-    /// Digits after the point that mean something.
-    pub precision: u32,
-}
-
-/// What a trajectory controller takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ControllerCapability {
-    /// Segments that its buffer holds.
-    pub max_segments: usize,
-    /// Shortest time that one segment may take; motion between rows is on multiples of it.
-    pub min_segment: Duration,
-    /// Longest time that one segment may take.
-    pub max_segment: Duration,
-    /// Least time between two rows.
-    pub min_turnaround: Duration,
-    /// Which points of a scan it is given.
-    pub points: PointMode,
-    /// What it tells the trigger hardware.
-    pub trigger_bits: TriggerBits,
-}
-
-impl ControllerCapability {
-    /// A controller of these buffers and segments, driven as one is of which nothing else is said.
-    pub const fn new(max_segments: usize, max_segment: Duration) -> Self {
-        Self {
-            max_segments,
-            min_segment: Duration::from_micros(1),
-            max_segment,
-            min_turnaround: Duration::ZERO,
-            points: PointMode::Sparse,
-            trigger_bits: TriggerBits::None,
-        }
-    }
-
-    /// A planner for this controller.
-    fn planner(&self, limits: &[(Name, AxisLimits)], min_frame: Duration) -> Planner {
-        Planner::new(limits, min_frame)
-            .with_interval(self.min_segment)
-            .with_max_segment(self.max_segment)
-            .with_min_turnaround(self.min_turnaround)
-            .with_modes(self.points, self.trigger_bits)
-    }
-}
-
-/// How long a detector needs for a frame, and how much it leaves of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DetectorCapability {
-    /// Time after an exposure before the next may start.
-    pub dead_time: Duration,
-    /// Time for which it exposes; if absent, all of the time from one exposure to the next, less the
-    /// dead time.
-    pub exposure: Option<Duration>,
-    pub exposures_per_frame: ExposuresPerFrame,
-    /// What one exposure adds to its file: pixels, and numbers about them.
-    pub exposure_bytes: u64,
-    /// What its file has beside exposures, or more than they need: the last chunk of numbers.
-    pub file_bytes: u64,
-}
-
-/// The shortest exposure of a detector that fits its exposure to the frame.
-const MIN_EXPOSURE: Duration = Duration::from_micros(1);
-/// The exposure of such a detector where the specification says no duration.
-const USUAL_EXPOSURE: Duration = Duration::from_millis(10);
-
-impl DetectorCapability {
-    /// The shortest frame it can take.
-    pub fn min_frame(self) -> Duration {
-        self.frame(MIN_EXPOSURE)
-    }
-
-    /// The frame it takes if nothing else is said.
-    fn usual_frame(self) -> Duration {
-        self.frame(USUAL_EXPOSURE)
-    }
-
-    /// The shortest frame in which it exposes as often as it is to; for `exposure` unless it has an
-    /// exposure of its own.
-    fn frame(self, exposure: Duration) -> Duration {
-        let period = self.dead_time + self.exposure.unwrap_or(exposure);
-        self.exposures_per_frame.shortest_frame(period)
-    }
-
-    /// How long it exposes in a scan whose shortest frame is `frame`.
-    pub fn exposure_within(self, frame: Duration) -> Duration {
-        let period = self.exposures_per_frame.period(frame);
-        self.exposure.unwrap_or(period.saturating_sub(self.dead_time))
-    }
-}
+pub use capability::{AxisCapability, Capabilities, ControllerCapability, DetectorCapability};
 
 /// Why a specification cannot be flown on this beamline.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -160,15 +63,6 @@ pub enum Unflyable {
 fn told(days: f64) -> String {
     if days < 1e9 { format!("{days:.1}") } else { format!("{days:.1e}") }
 }
-
-/// A scan that lasts longer is a mistake, which is better found before its files are made.
-const MAX_DAYS: u64 = 30;
-const MAX_S: f64 = (MAX_DAYS * 86_400) as f64;
-/// What can be looked at in half a minute: frames of curves, of which a row or a step is worth five.
-const MAX_WORK: u64 = 100_000_000;
-const WORK_OF_ROW: u64 = 5;
-const MAX_ROWS: u64 = MAX_WORK / WORK_OF_ROW;
-
 /// A specification that can be flown: what it takes, and everything that follows from it.
 #[derive(Clone, Debug)]
 pub struct ScanPlan {
@@ -335,56 +229,6 @@ impl ScanPlan {
     }
 }
 
-/// What is learned of a scan while the planner goes through it, so that it ends early with one that
-/// is too long: nobody waits for hours to hear that a scan takes years.
-struct Census {
-    num_frames: u64,
-    shortest_s: f64,
-    total_s: f64,
-    work: u64,
-}
-
-impl Census {
-    /// Of a scan whose frames are not shorter than `min_frame`.
-    fn new(num_frames: u64, min_frame: Duration) -> Result<Self, Unflyable> {
-        let at_least_s = num_frames as f64 * min_frame.as_secs_f64();
-        Self { num_frames, shortest_s: f64::INFINITY, total_s: at_least_s, work: 0 }
-            .within_limits()
-            .map(|census| Self { total_s: 0.0, ..census })
-    }
-
-    /// Counts a piece; whether more is worth looking at.
-    fn takes(&mut self, piece: &Piece) -> bool {
-        if let Some(frame_s) = piece.frame_duration_s {
-            self.shortest_s = self.shortest_s.min(frame_s);
-            self.total_s += frame_s * piece.frames as f64;
-        }
-        self.work += match piece.path {
-            Path::Straight => WORK_OF_ROW,
-            Path::Curved(_) => piece.frames,
-        };
-        self.total_s <= MAX_S && self.work <= MAX_WORK
-    }
-
-    fn within_limits(self) -> Result<Self, Unflyable> {
-        let frames = self.num_frames;
-        if self.total_s > MAX_S {
-            return Err(Unflyable::TooLong { frames, days: self.total_s / 86_400.0 });
-        }
-        if self.work > MAX_WORK {
-            return Err(Unflyable::TooManyRows { frames });
-        }
-        Ok(self)
-    }
-
-    /// The shortest of all frames, if there is one, and the scan, which takes `duration`, can be flown.
-    fn shortest_frame(mut self, duration: Duration) -> Result<Option<Duration>, Unflyable> {
-        self.total_s = self.total_s.max(duration.as_secs_f64());
-        let shortest_s = self.within_limits()?.shortest_s;
-        Ok(Duration::try_from_secs_f64(shortest_s).ok())
-    }
-}
-
 /// Length of a number in a document, with its comma.
 const DOCUMENT_NUMBER: u64 = 20;
 
@@ -474,44 +318,4 @@ fn unflyable(
 /// How often something is needed, as words before it: nothing if once.
 fn times(exposures: ExposuresPerFrame) -> String {
     if exposures == ExposuresPerFrame::ONE { String::new() } else { format!("{exposures} times ") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scan::Curved;
-
-    fn check(pieces: &[(u64, f64, Path)], expected: &str) {
-        let mut census = Census::new(1_000, Duration::from_micros(1)).expect("a scan of 1 ms");
-        let taken = pieces.iter().take_while(|(frames, frame_s, path)| {
-            census.takes(&Piece {
-                first_frame: 0,
-                frames: *frames,
-                gap: true,
-                delay_before_s: 0.0,
-                frame_duration_s: Some(*frame_s),
-                start: [].into(),
-                end: [].into(),
-                path: path.clone(),
-            })
-        });
-        assert_eq!(taken.count(), pieces.len() - 1, "it ends at the last piece");
-        let error = census.shortest_frame(Duration::ZERO).expect_err("too much");
-        assert_eq!(error.to_string(), expected);
-    }
-
-    #[test]
-    fn nobody_waits_for_a_scan_that_takes_years_to_be_looked_at() {
-        let curve = || Path::Curved(Curved { points: [].into(), next_midpoint: None });
-        let short = (1_000_000, 0.01, Path::Straight);
-        let error = "$: 1000 frames take 31.8 days or more: a scan lasts at most 30 days";
-        check(&[short, (1, 2_740_000.0, Path::Straight)], error);
-        let error = "$: 1000 frames are too many to be looked at before they are flown: at most \
-                     20000000 rows and steps, or 100000000 frames of curves";
-        check(&[(100_000_000, 1e-6, curve()), (1, 1e-6, curve())], error);
-        let error = Census::new(1 << 53, Duration::from_micros(1)).err().expect("285 years");
-        let expected = "$: 9007199254740992 frames take 104250.0 days or more: \
-                        a scan lasts at most 30 days";
-        assert_eq!(error.to_string(), expected);
-    }
 }
