@@ -127,8 +127,8 @@ fn planner(stack: &Stack) -> Planner {
     let limits = AxisLimits {
         low: -100.0,
         high: 100.0,
-        max_velocity: 100.0,
-        max_acceleration: 1_000.0,
+        max_velocity: 1_000.0,
+        max_acceleration: 1e6,
         settle_s: 0.0,
     };
     let names = stack.axes().iter().map(|axis| axis.parse::<Name>().unwrap());
