@@ -411,7 +411,7 @@ mod tests {
         let (builder, dimension) = dimension(text);
         let region = region.within(&dimension.axes);
         let expected = asked(&dimension, builder.places.len(), &region);
-        let found = builder.ranges(&dimension, &region).unwrap_or_default();
+        let found = builder.ranges(&dimension, &region).expect(text);
         let flat: Vec<u64> = found.iter().cloned().flatten().collect();
         assert_eq!(flat, expected, "{text} {region:?}");
         assert!(found.is_sorted_by(|one, next| one.end < next.start), "{found:?}");

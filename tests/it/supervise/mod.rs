@@ -1,5 +1,4 @@
 //! What the supervisor promises, on the paused clock and with exact times.
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 mod crashes;
 mod limits;
 mod messages;
