@@ -25,8 +25,17 @@ pub struct Fault {
     /// What was being done, as an infinitive: `arm`, `move to 3.2 mm`.
     pub operation: String,
     pub class: FaultClass,
-    /// The cause in words, with values and the rule they break.
+    /// The cause in words, with values and the rule they break. If it is about a place in a
+    /// specification it begins with that, which begins with `$`, a colon and a space.
     pub reason: String,
+}
+
+impl Fault {
+    /// The place in the specification that the reason is about, if it is about one, and the rest of
+    /// the reason.
+    pub fn place(&self) -> Option<(&str, &str)> {
+        self.reason.starts_with('$').then(|| self.reason.split_once(": "))?
+    }
 }
 
 /// A request came in a phase that does not allow it. Nothing was changed.

@@ -20,6 +20,7 @@
 //! | record | the named signals of one device, without behaviour |
 //! | provider | what carries signals: Channel Access, a simulation |
 //! | resource, datum, stream, document, page | how data are announced (event model) |
+pub mod api;
 pub mod beamline;
 pub mod document;
 pub mod exposures;

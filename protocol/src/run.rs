@@ -1,13 +1,14 @@
 //! The life of a run: what is asked of the scan coordinator and what it tells.
-use crate::name::Name;
+use crate::{api::ApiError, document::ExitStatus, name::Name};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
+use utoipa::ToSchema;
 
 /// Where a run stands.
 ///
 /// `Idle → Staged → Ready → Running ⇄ Paused → Completed`, and from there to `Ready` by another
 /// prepare or to `Idle` by unstage. Between two of them a step is under way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunPhase {
     #[default]
@@ -53,7 +54,7 @@ impl fmt::Display for RunPhase {
 }
 
 /// How far a run has come. A client sees the latest one, never a queue of them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RunProgress {
     pub phase: RunPhase,
     /// Unique identifier of the run, once its start document is out.
@@ -68,6 +69,7 @@ pub struct RunProgress {
     pub frames_published: u64,
     /// Contiguous frames on disk, per detector: those of the scan, with every exposure that the
     /// detector takes in each.
+    #[schema(value_type = BTreeMap<String, u64>)]
     pub detectors: BTreeMap<Name, u64>,
     /// How often the run went back to the last complete frame by itself.
     pub recoveries: u32,
@@ -77,4 +79,55 @@ pub struct RunProgress {
     pub predicted_bytes: u64,
     /// What went wrong last, if anything did.
     pub trouble: Option<String>,
+    /// The step that was begun last, and what came of it.
+    pub operation: Option<StepReport>,
+    /// The run that ended last, until another one begins.
+    pub ended: Option<RunEnd>,
+}
+
+/// A step of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    Stage,
+    Prepare,
+    /// From kickoff to the last frame.
+    Kickoff,
+    /// Ending whatever there is, also after an abort or a stop.
+    Unstage,
+    /// What a coordinator does that was restarted.
+    Recover,
+}
+
+/// How far a step has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    Running,
+    Pausing,
+    Paused,
+    Done,
+    Aborted,
+    Failed,
+}
+
+/// A step that was begun, and what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StepReport {
+    /// Rises with every step of the process.
+    pub number: u64,
+    pub request: StepKind,
+    pub state: StepState,
+    pub error: Option<ApiError>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RunEnd {
+    pub run: String,
+    pub exit_status: ExitStatus,
+    /// Empty after a success.
+    pub reason: String,
+    /// Frames that were documented.
+    pub num_frames: u64,
 }

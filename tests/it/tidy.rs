@@ -7,7 +7,7 @@ use std::{
 
 /// Which crates a crate may name; a new edge is a decision, so it is taken here.
 const CRATE_EDGES: &[(&str, &[&str])] = &[
-    ("protocol", &["serde", "serde_json", "serde_path_to_error", "thiserror"]),
+    ("protocol", &["serde", "serde_json", "serde_path_to_error", "thiserror", "utoipa"]),
     (
         "actors",
         &[

@@ -2,6 +2,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// A run begins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,7 +62,7 @@ pub struct Descriptor {
 }
 
 /// What a key means.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DataKey {
     /// Where the value comes from, such as `ca://BL01:X.RBV`.
     pub source: String,
@@ -122,7 +123,7 @@ impl DataKey {
 }
 
 /// The kind of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Dtype {
     String,
@@ -133,7 +134,7 @@ pub enum Dtype {
 }
 
 /// Where values are that do not stand in the events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum External {
     /// Announced by stream resources and stream data.
     #[serde(rename = "STREAM:")]
@@ -141,7 +142,7 @@ pub enum External {
 }
 
 /// Limits of a value; a side without a limit is `None`, or not finite.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<LimitRange>,
@@ -154,14 +155,14 @@ pub struct Limits {
 }
 
 /// Both sides of a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LimitRange {
     pub low: Option<f64>,
     pub high: Option<f64>,
 }
 
 /// How to show a device.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ObjectHints {
     /// The keys that matter most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -171,15 +172,16 @@ pub struct ObjectHints {
 }
 
 /// Settings of a device while the stream is taken. The three have the same keys.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Configuration {
+    #[schema(value_type = Object)]
     pub data: BTreeMap<String, Value>,
     pub timestamps: BTreeMap<String, f64>,
     pub data_keys: BTreeMap<String, DataKey>,
 }
 
 /// A data set that rows of a key are in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StreamResource {
     pub uid: String,
     pub run_start: String,
@@ -190,7 +192,7 @@ pub struct StreamResource {
 }
 
 /// Where in an HDF5 file the rows are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Hdf5Parameters {
     /// Path of the data set in the file.
     pub dataset: String,
@@ -200,7 +202,7 @@ pub struct Hdf5Parameters {
 }
 
 /// How the rows of a data set make up events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum JoinMethod {
     /// Each row is an event, of the key's shape.
@@ -261,7 +263,7 @@ pub struct Stop {
 }
 
 /// How a run has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ExitStatus {
     Success,

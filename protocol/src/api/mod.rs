@@ -1,0 +1,21 @@
+//! What clients and the process say to each other: one set of messages, whatever carries them.
+//!
+//! A [`Request`] is answered with a [`Reply`] or an [`ApiError`], all of them JSON. HTTP is one
+//! door; whoever opens another passes the same messages on to the same dispatch.
+mod body;
+mod device;
+mod error;
+mod event;
+mod request;
+mod run;
+mod status;
+
+pub use body::{
+    AbortBody, FlightBody, HoldBody, MoveBody, ResumeBody, SetBody, SpecBody, StageBody,
+};
+pub use device::{Device, DeviceAction, DeviceKind, DeviceReport, Life, Range};
+pub use error::{ApiError, ErrorBody, ErrorCode};
+pub use event::{Event, EventKind, EventKinds, TreeEvent, UnknownKind};
+pub use request::{AssetRange, Reply, Request, Wait};
+pub use run::{Gate, Queue, Run, RunList, RunSource, RunState};
+pub use status::{Assets, Columns, Description, Status};
