@@ -13,22 +13,27 @@ const CRATE_EDGES: &[(&str, &[&str])] = &[
         &[
             "actix",
             "actix-rt",
+            "actix-web",
+            "actix-ws",
             "bluefly-protocol",
             "crossbeam-channel",
             "futures-util",
             "hdf5",
-            "humantime",
             "hdf5-sys",
             "humantime",
+            "prometheus-client",
             "rand",
             "rand_chacha",
             "rustix",
+            "rustls",
             "serde",
             "serde_json",
+            "subtle",
             "thiserror",
             "tokio",
             "tokio-util",
             "tracing",
+            "utoipa",
             "uuid",
         ],
     ),
@@ -48,7 +53,7 @@ const CRATE_EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// Modules of `actors`, top to bottom: a module may use what is below it.
-const LAYERS: &[&str] = &["front", "coordinator", "device", "logic", "signal", "backend"];
+const LAYERS: &[&str] = &["front", "queue", "coordinator", "device", "logic", "signal", "backend"];
 
 /// Modules that stand beside the layers, top to bottom: any layer may use them, they use no layer.
 const BESIDE: &[&str] = &["storage", "system", "supervise", "status", "watch", "random", "clock"];
