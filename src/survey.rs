@@ -70,7 +70,7 @@ async fn ask(device: &DeviceSpec, connector: &Connector) -> Result<String, Strin
             let record = DetectorRecord::connect(connector, &address, exposures).await;
             let record = record.map_err(text)?;
             let logic = DetectorLogic::new(name, record, Vec::new());
-            let frame = logic.describe().await.map_err(text)?;
+            let frame = logic.frame_shape().await.map_err(text)?;
             let dead_time = logic.dead_time().await.map_err(text)?;
             let shape: Vec<String> = frame.shape.iter().map(ToString::to_string).collect();
             Ok(format!("{} {}, dead time {dead_time:?}", shape.join(" x "), frame.dtype.text()))

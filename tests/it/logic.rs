@@ -213,10 +213,13 @@ fn a_detector_describes_opens_arms_and_writes() {
         let beam = Beam::new();
         let (stage, camera) = (beam.stage().await.unwrap(), beam.camera().await.unwrap());
         assert_eq!(camera.dead_time().await, Ok(ms(1)));
-        let frame = camera.describe().await.unwrap();
+        let frame = camera.frame_shape().await.unwrap();
         assert_eq!((frame.shape, frame.dtype), (vec![2, 2], Dtype::UInt16));
+        let described = camera.describe().await.unwrap();
         let file = camera.open(&plan("a.h5")).await.unwrap();
         assert_eq!(file.path.to_str(), Some("/data/a.h5"));
+        assert_eq!(described.datasets, file.datasets);
+        assert_eq!(described.exposures_per_frame, file.exposures_per_frame);
         let kinds: Vec<_> = file.datasets.iter().map(|dataset| dataset.kind).collect();
         let (pixels, number, position) =
             (DatasetKind::Detector, DatasetKind::Monitor, DatasetKind::Position);

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    logic::detector::{Arm, DetectorLogic, FilePlan, OpenFile, Summary},
+    logic::detector::{Arm, Description, DetectorLogic, FilePlan, OpenFile, Summary},
     status::{Status, Work},
     supervise::Ping,
 };
@@ -337,6 +337,19 @@ impl Handler<Summarise> for Detector {
     fn handle(&mut self, Summarise(frames): Summarise, _: &mut Context<Self>) -> Self::Result {
         let logic = Rc::clone(&self.logic);
         Box::pin(async move { logic.summary(frames).await })
+    }
+}
+
+/// Reads what its file will have, whether or not one is open.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Description, Fault>")]
+pub struct Describe;
+
+impl Handler<Describe> for Detector {
+    type Result = ResponseFuture<Result<Description, Fault>>;
+    fn handle(&mut self, Describe: Describe, _: &mut Context<Self>) -> Self::Result {
+        let logic = Rc::clone(&self.logic);
+        Box::pin(async move { logic.describe().await })
     }
 }
 

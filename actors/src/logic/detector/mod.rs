@@ -1,6 +1,11 @@
 //! [`DetectorLogic`]: a detector that is armed, takes triggers and writes its frames to a file.
+mod file;
 mod record;
 
+pub use file::{
+    Dataset, DatasetKind, Description, FilePlan, FrameShape, NUMBERS_PER_CHUNK, OpenFile,
+    overhead_bytes, row_bytes,
+};
 pub use record::{
     DetectorRecord, DetectorState, DriverRecord, Dtype, ImageMode, MultiplierRecord, StatsRecord,
     TriggerMode, WriteStatus, WriterRecord,
@@ -9,74 +14,12 @@ pub use record::{
 use super::{Task, signed};
 use crate::signal::{Backlog, SignalR};
 use bluefly_protocol::{
-    exposures::{Exposures, ExposuresPerFrame},
+    exposures::Exposures,
     fault::{Fault, FaultClass},
     name::Name,
 };
-use std::{cell::Cell, ops::Range, path::PathBuf, pin::pin, sync::Arc, time::Duration};
-
-/// Where a detector is to write the frames of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FilePlan {
-    pub directory: PathBuf,
-    /// Without directory, with extension.
-    pub file_name: String,
-    pub run_uid: String,
-}
-
-/// What a frame looks like.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FrameShape {
-    /// Slowest first: rows, then columns.
-    pub shape: Vec<u64>,
-    pub dtype: Dtype,
-}
-
-/// What a dataset of a file means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DatasetKind {
-    /// Pixels.
-    Detector,
-    /// A number that tells about the frame: unique id, timestamp, total.
-    Monitor,
-    /// Where an axis was at the middle of the exposure.
-    Position,
-}
-
-/// One dataset of a file, with one row per exposure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dataset {
-    pub name: String,
-    /// Where it is in the file.
-    pub path: String,
-    pub kind: DatasetKind,
-    /// Shape of one row; empty for a number.
-    pub shape: Vec<u64>,
-    pub dtype: Dtype,
-    pub rows_per_chunk: u64,
-}
-
-/// Rows per chunk of the numbers beside the frames.
-pub const NUMBERS_PER_CHUNK: u64 = 1_024;
-
-/// A file that a detector has open.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenFile {
-    pub path: PathBuf,
-    pub run_uid: String,
-    pub datasets: Vec<Dataset>,
-    /// How many rows belong to a frame.
-    pub exposures_per_frame: ExposuresPerFrame,
-    /// Frames on disk without a hole from index 0, when this was made.
-    pub frames_on_disk: u64,
-}
-
-impl OpenFile {
-    /// Whether it is the one that was planned, whoever opened it.
-    pub fn is_of(&self, plan: &FilePlan) -> bool {
-        self.path == plan.directory.join(&plan.file_name) && self.run_uid == plan.run_uid
-    }
-}
+use file::datasets;
+use std::{cell::Cell, ops::Range, pin::pin, sync::Arc, time::Duration};
 
 /// What a detector is armed for. Frames are those of the scan, however often it exposes in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,8 +94,15 @@ impl DetectorLogic {
     }
 
     /// What its frames look like.
-    pub async fn describe(&self) -> Result<FrameShape, Fault> {
+    pub async fn frame_shape(&self) -> Result<FrameShape, Fault> {
         self.read_shape(self.task("describe its frames")).await
+    }
+
+    /// What its file will have, whether or not one is open.
+    pub async fn describe(&self) -> Result<Description, Fault> {
+        let frame = self.frame_shape().await?;
+        let exposures_per_frame = self.record.exposures_per_frame;
+        Ok(Description { datasets: datasets(&frame, &self.axes), exposures_per_frame })
     }
 
     /// Opens a new file; resolves when it exists and a reader may open it.
@@ -434,47 +384,6 @@ impl DetectorLogic {
     async fn read_count(&self, task: Task<'_>, signal: &SignalR<i64>) -> Result<u64, Fault> {
         Ok(u64::try_from(task.done(signal.get().await)?).unwrap_or(0))
     }
-}
-
-/// What is known of each exposure beside its pixels and the positions.
-const MONITORS: [&str; 3] = ["NDArrayUniqueId", "NDArrayTimeStamp", "StatsTotal"];
-
-/// What an exposure adds to the file of a detector: its pixels, and numbers about them and of the
-/// positions of so many axes.
-pub const fn row_bytes(pixel_bytes: u64, axes: u64) -> u64 {
-    pixel_bytes + (MONITORS.len() as u64 + axes) * size_of::<f64>() as u64
-}
-
-/// What the file of a detector has beside its rows, at most: a chunk of each of the numbers that is
-/// begun, and the file's own structure.
-pub const fn overhead_bytes(axes: u64) -> u64 {
-    row_bytes(0, axes) * NUMBERS_PER_CHUNK + 65_536
-}
-
-/// The datasets that the layout of the file writer makes.
-fn datasets(frame: &FrameShape, axes: &[Name]) -> Vec<Dataset> {
-    let number = |name: String, kind: DatasetKind, dtype: Dtype| Dataset {
-        path: format!("/entry/instrument/NDAttributes/{name}"),
-        name,
-        kind,
-        shape: Vec::new(),
-        dtype,
-        rows_per_chunk: NUMBERS_PER_CHUNK,
-    };
-    let pixels = Dataset {
-        name: "data".to_owned(),
-        path: "/entry/data/data".to_owned(),
-        kind: DatasetKind::Detector,
-        shape: frame.shape.clone(),
-        dtype: frame.dtype,
-        rows_per_chunk: 1,
-    };
-    let monitor = |name: &str| number(name.to_owned(), DatasetKind::Monitor, Dtype::Float64);
-    let mut datasets = vec![pixels];
-    datasets.extend(MONITORS.map(monitor));
-    let position = |axis: &Name| number(axis.to_string(), DatasetKind::Position, Dtype::Float64);
-    datasets.extend(axes.iter().map(position));
-    datasets
 }
 
 /// Where in a ring the values of an exposure are.
