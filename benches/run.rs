@@ -146,7 +146,7 @@ impl Bench {
     }
 
     async fn prepare(&self, spec: &str) {
-        assert_eq!(self.ask(Stage).await.finished().await, Ok(Outcome::Done(0)));
+        assert_eq!(self.ask(Stage::default()).await.finished().await, Ok(Outcome::Done(0)));
         let prepared = self.ask(Prepare(spec.parse().unwrap())).await.finished().await;
         assert_eq!(prepared, Ok(Outcome::Done(0)));
     }

@@ -6,12 +6,14 @@ use crate::{
 use bluefly_actors::{
     clock::{Clock, Elapsed},
     coordinator::{Abort, Beamline, Bulletin, ScanCoordinator, publish::Ledger},
+    feed::Feed,
+    front::{Desk, DeskParts},
     logic::detector::Dtype,
     random::Seed,
     signal::SignalError,
     status::OperationError,
     storage::{Disk, MemoryDisk, StorageClient, StorageConfig},
-    supervise::{AskError, Env, Exit, Ref, Schedule, Tree},
+    supervise::{AskError, ChildSpec, Env, Exit, Ref, Schedule, Tree},
 };
 use bluefly_protocol::{
     beamline::{self, BeamlineSpec},
@@ -50,13 +52,19 @@ pub struct Options {
     pub disk: DiskChoice,
     /// How long simulated devices take to answer.
     pub latency: Latency,
+    /// Makes the branch of the tree that serves clients, if any are to be served.
+    pub doors: Option<Doors>,
 }
+
+/// Makes the branch of the tree that serves the clients of a desk.
+pub type Doors = Box<dyn FnOnce(Desk) -> ChildSpec>;
 
 impl Options {
     /// HDF5 files in `directory`; simulated devices answer at once.
     pub fn new(clock: Clock, seed: Seed, directory: PathBuf) -> Self {
         let (schedule, latency) = (Schedule::Fifo, Latency::default());
-        Self { clock, seed, schedule, directory, disk: DiskChoice::Hdf5, latency }
+        let (disk, doors) = (DiskChoice::Hdf5, None);
+        Self { clock, seed, schedule, directory, disk, latency, doors }
     }
 }
 
@@ -96,6 +104,8 @@ pub struct Process {
     pub tree: Tree,
     pub coordinator: Ref<ScanCoordinator>,
     pub bulletin: Bulletin,
+    /// Where requests of clients are done.
+    pub desk: Desk,
     pub storage: StorageClient,
     pub beamline: Rc<Beamline>,
     /// The simulated hardware.
@@ -111,7 +121,7 @@ impl Process {
     ///
     /// Must run within an actix system.
     pub async fn simulated(spec: &BeamlineSpec, options: Options) -> Result<Self, StartError> {
-        let Options { clock, seed, schedule, directory, disk, latency } = options;
+        let Options { clock, seed, schedule, directory, disk, latency, doors } = options;
         make_directory(&directory)?;
         let storage = storage(spec, &clock, disk)?;
         let sink: Rc<dyn FrameSink> = Rc::new(SimDisk(storage.clone()));
@@ -119,7 +129,8 @@ impl Process {
         let env = Env::new(clock.clone(), seed).schedule(schedule);
         let devices = Devices::connect(spec, &clock, &world.provider()).await?;
         let documents = directory.join(DOCUMENTS);
-        let ledger = Ledger::new(documents.clone(), seed.stream("documents", 0));
+        let feed = Feed::new(FEED_EVENTS, FEED_BYTES);
+        let ledger = Ledger::new(documents.clone(), seed.stream("documents", 0), feed.clone());
         let bulletin = Bulletin::default();
         let assembly = Assembly {
             spec,
@@ -128,13 +139,27 @@ impl Process {
             bulletin: bulletin.clone(),
         };
         let (supervisor, coordinator, beamline) = assembly.supervisor(&clock, directory, ledger)?;
+        let desk = Desk::new(DeskParts {
+            instance: seed.stream("instance", 0).uuid(),
+            beamline: spec.name.clone(),
+            clock: clock.clone(),
+            coordinator: coordinator.clone(),
+            bulletin: bulletin.view(),
+            feed,
+        });
+        let supervisor = match doors {
+            Some(doors) => supervisor.child(doors(desk.clone())),
+            None => supervisor,
+        };
         let tree = supervisor.spawn("root", &env);
+        desk.attach(tree.clone());
         coordinator.up().await.map_err(|_| StartError::NotUp(COORDINATOR))?;
         Ok(Self {
             clock,
             tree,
             coordinator,
             bulletin,
+            desk,
             storage,
             beamline,
             world,
@@ -196,6 +221,9 @@ impl Process {
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How long the end of a run may take.
 const ABORT_WITHIN: Duration = Duration::from_mins(1);
+/// Events that a listener may be behind: as many, and as much of their text.
+const FEED_EVENTS: usize = 65_536;
+const FEED_BYTES: usize = 16 << 20;
 /// Name of the file of documents.
 pub(crate) const DOCUMENTS: &str = "documents.jsonl";
 /// Frames of which a simulated detector remembers the statistics.

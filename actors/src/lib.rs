@@ -2,6 +2,8 @@
 pub mod clock;
 pub mod coordinator;
 pub mod device;
+pub mod feed;
+pub mod front;
 pub mod logic;
 pub mod random;
 pub mod signal;

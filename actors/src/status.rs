@@ -3,7 +3,7 @@
 //! An operation outlives the task that works on it: a pause parks it, resume continues it under the
 //! same status. It ends `Done`, `Aborted` or with a [`Fault`]; paused is a phase, never an error.
 use crate::watch;
-use bluefly_protocol::{fault::Fault, name::Name};
+use bluefly_protocol::{api::ApiError, fault::Fault, name::Name};
 use serde::Serialize;
 
 /// What the holder of an operation wants of the task that works on it.
@@ -50,6 +50,17 @@ pub enum OperationError {
     /// Whoever worked on it died.
     #[error("{owner}: lost while it worked")]
     Lost { owner: Name },
+}
+
+impl From<OperationError> for ApiError {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Fault(fault) => fault.into(),
+            OperationError::Lost { ref owner } => {
+                Self::unavailable(owner.as_str(), error.to_string())
+            }
+        }
+    }
 }
 
 /// Phase, progress and end of an operation at one moment.

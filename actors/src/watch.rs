@@ -144,6 +144,15 @@ impl<T> Receiver<T> {
         Ref(self.shared.read())
     }
 
+    /// The value with the number of its version, which rises with every change.
+    pub fn borrow_with_version(&self) -> (u64, T)
+    where
+        T: Clone,
+    {
+        let slot = self.shared.read();
+        (slot.version, slot.value.clone())
+    }
+
     /// The value, which counts as seen from here on.
     pub fn borrow_and_update(&mut self) -> Ref<'_, T> {
         let slot = self.shared.read();

@@ -194,7 +194,7 @@ async fn interrupted(
 }
 
 async fn steps(process: &Process, job: &Job) -> Result<u64, CliError> {
-    step(process, job, Stage).await?;
+    step(process, job, Stage::default()).await?;
     step(process, job, Prepare(job.spec.clone())).await?;
     let frames = step(process, job, Kickoff).await?;
     step(process, job, Unstage).await?;

@@ -109,7 +109,7 @@ impl<'a> Crew<'a> {
     /// Stages, flies each scan, unstages, as far as the scenario lets it; how the last kickoff went.
     async fn first_run(&self) -> Result<Option<Step>, String> {
         let mut flown = None;
-        let mut goes_on = self.goes_on("stage", &self.step(Stage).await)?;
+        let mut goes_on = self.goes_on("stage", &self.step(Stage::default()).await)?;
         for _ in 0..self.scenario.num_scans {
             if !goes_on {
                 break;
@@ -201,7 +201,7 @@ impl<'a> Crew<'a> {
         let frames = self.stack.num_points();
         let prepare = Prepare(self.scenario.spec.clone());
         let steps = [
-            ("stage", self.step(Stage).await, 0),
+            ("stage", self.step(Stage::default()).await, 0),
             ("prepare", self.step(prepare).await, 0),
             ("kick off", self.step(Kickoff).await, frames),
             ("unstage", self.step(Unstage).await, frames),

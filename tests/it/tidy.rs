@@ -56,7 +56,8 @@ const CRATE_EDGES: &[(&str, &[&str])] = &[
 const LAYERS: &[&str] = &["front", "queue", "coordinator", "device", "logic", "signal", "backend"];
 
 /// Modules that stand beside the layers, top to bottom: any layer may use them, they use no layer.
-const BESIDE: &[&str] = &["storage", "system", "supervise", "status", "watch", "random", "clock"];
+const BESIDE: &[&str] =
+    &["archive", "feed", "storage", "system", "supervise", "status", "watch", "random", "clock"];
 
 /// What values and pure functions have no use for.
 const NOT_IN_PROTOCOL: &[&str] =

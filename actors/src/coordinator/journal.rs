@@ -1,17 +1,29 @@
 //! [`Journal`]: the file of documents, one JSON line each, written once and in order.
+use crate::feed::Feed;
+use bluefly_protocol::api::EventKind;
 use std::{
     fs::{self, File, Metadata, TryLockError},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+
+/// One document, as it is written.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    /// The run that it belongs to.
+    pub(super) run: Arc<str>,
+    pub(super) json: String,
+}
 
 /// Lines on their way to a file. The main thread only ever touches `waiting`.
 #[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
-    waiting: Mutex<Vec<String>>,
+    /// Told of every line once it is in the file.
+    feed: Feed,
+    waiting: Mutex<Vec<Line>>,
     file: Mutex<Option<OpenFile>>,
 }
 
@@ -23,15 +35,15 @@ struct OpenFile {
 }
 
 impl Journal {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, waiting: Mutex::default(), file: Mutex::default() }
+    pub(super) fn new(path: PathBuf, feed: Feed) -> Self {
+        Self { path, feed, waiting: Mutex::default(), file: Mutex::default() }
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn push(&self, lines: Vec<String>) {
+    pub(super) fn push(&self, lines: Vec<Line>) {
         lock(&self.waiting).extend(lines);
     }
 
@@ -46,17 +58,28 @@ impl Journal {
         let written = self.append(&mut file, &lines);
         if written.is_err() {
             lock(&self.waiting).splice(0..0, lines);
+        } else {
+            for line in &lines {
+                self.tell(line);
+            }
         }
         written
     }
 
-    fn append(&self, open: &mut Option<OpenFile>, lines: &[String]) -> io::Result<()> {
+    fn tell(&self, Line { run, json }: &Line) {
+        let fields = json.strip_prefix('{').expect("a document is an object");
+        self.feed.push(EventKind::Document, |seq| {
+            format!(r#"{{"event":"document","seq":{seq},"run":"{run}",{fields}"#)
+        });
+    }
+
+    fn append(&self, open: &mut Option<OpenFile>, lines: &[Line]) -> io::Result<()> {
         if open.is_none() {
             *open = Some(OpenFile::open(&self.path)?);
         }
         let open = open.as_mut().expect("just opened");
         open.check(&self.path)?;
-        let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+        let text: String = lines.iter().flat_map(|line| [line.json.as_str(), "\n"]).collect();
         open.append(text.as_bytes())
     }
 }

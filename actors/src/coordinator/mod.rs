@@ -4,6 +4,7 @@
 //! answered at once with a [`RunStatus`] or a refusal; all are idempotent, and abort and stop are
 //! legal in every phase, twice, and while something else is under way.
 mod beamline;
+mod bulletin;
 mod call;
 mod collect;
 mod flight;
@@ -18,15 +19,21 @@ mod steps;
 mod watch;
 
 pub use beamline::{Beamline, Settings};
-pub use phase::{Bulletin, RunStatus};
+pub use bulletin::{Bulletin, BulletinView, RunFiles};
+pub use phase::RunStatus;
 pub use request::{Abort, Kickoff, Pause, Prepare, Resume, Stage, Stop, Unstage};
 
 use crate::{
-    status::Intent,
+    status::{self, Intent},
     supervise::{Lifeline, Ping},
 };
 use actix::prelude::*;
-use bluefly_protocol::{document::Outcome, fault::Refused, name::Name, run::RunPhase};
+use bluefly_protocol::{
+    document::Outcome,
+    fault::Refused,
+    name::Name,
+    run::{RunPhase, StepKind, StepState},
+};
 use phase::{Board, Busy, Conclusion, Phase, RunOperation, Session, Step};
 use std::{
     cell::{Cell, RefCell},
@@ -76,6 +83,20 @@ impl ScanCoordinator {
     where
         F: Future<Output = Conclusion> + 'static,
     {
+        self.begin_as(ctx, (step, step.kind()), task)
+    }
+
+    /// Starts a step that clients see as one of another kind.
+    fn begin_as<F>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        (step, kind): (Step, StepKind),
+        task: impl FnOnce(Setting) -> F,
+    ) -> RunStatus
+    where
+        F: Future<Output = Conclusion> + 'static,
+    {
+        self.bulletin.begun(kind);
         let progress = self.bulletin.progress.borrow().clone();
         let operation = Rc::new(RunOperation::new(self.name.clone(), progress));
         let status = operation.status();
@@ -85,7 +106,7 @@ impl ScanCoordinator {
         let setting = Setting {
             beamline: Rc::clone(&self.beamline),
             bulletin: self.bulletin.clone(),
-            board: Board::new(&operation, self.bulletin.progress.clone()),
+            board: Board::new(&operation, self.bulletin.clone()),
             reason: Rc::clone(&self.reason),
             retake: Rc::clone(&self.retake),
             // Incarnations count from different numbers: no two steps of a process are one.
@@ -101,6 +122,12 @@ impl ScanCoordinator {
                 board.phase(phase);
             }
             tracing::info!(?step, ?end, "step ended");
+            let (state, error) = match &end {
+                Ok(status::Outcome::Done(_)) => (StepState::Done, None),
+                Ok(status::Outcome::Aborted) => (StepState::Aborted, None),
+                Err(error) => (StepState::Failed, Some(error.clone().into())),
+            };
+            actor.bulletin.reached(state, error);
             operation.settle(end);
         }));
         status
@@ -172,7 +199,8 @@ impl Actor for ScanCoordinator {
         let before = self.bulletin.progress.borrow().trouble.clone();
         let before = before.map_or(String::new(), |trouble| format!(", after {trouble}"));
         let ending = Outcome::Fail { reason: format!("the scan coordinator crashed{before}") };
-        self.begin(ctx, Step::Unstage, |setting| setting.unstage(session, ending));
+        let step = (Step::Unstage, StepKind::Recover);
+        self.begin_as(ctx, step, |setting| setting.unstage(session, ending));
     }
 }
 

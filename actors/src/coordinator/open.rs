@@ -1,16 +1,19 @@
 //! Opening a run: start document, files, master file, descriptor and resources.
 use super::{
     beamline::Beamline,
+    bulletin::Bulletin,
     collect::total_key,
-    phase::{Bulletin, OpenRun},
+    phase::{OpenRun, Session},
     publish::{BeginRun, Declare, STREAM},
     safety::OPEN_WITHIN,
 };
 use crate::{
-    logic::detector::{Dataset, DatasetKind, Dtype, FilePlan, OpenFile},
+    device::detector::Describe,
+    logic::detector::{self, Dataset, DatasetKind, Dtype, FilePlan, OpenFile},
     storage::{AxisPlan, DetectorLink, MasterPlan},
 };
 use bluefly_protocol::{
+    api::Description,
     document::{
         DataKey, DescriptorInfo, JoinMethod, ObjectHints, ResourceInfo, RunInfo, StartHints,
     },
@@ -26,16 +29,23 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 /// Setpoints worked out at a time.
 const CHUNK: u64 = 16_384;
 
-/// Opens a run of `plan`. What was opened before a failure is in the bulletin, to be undone.
+/// What is to be opened.
+pub(super) struct Opening<'a> {
+    pub(super) plan: &'a Arc<ScanPlan>,
+    pub(super) session: &'a Session,
+    /// Tells the steps of this process apart.
+    pub(super) kickoff: u64,
+}
+
+/// Opens a run. What was opened before a failure is in the bulletin, to be undone.
 pub(super) async fn open_run(
     beamline: &Beamline,
     bulletin: &Bulletin,
-    plan: &Arc<ScanPlan>,
-    kickoff: u64,
+    Opening { plan, session, kickoff }: Opening<'_>,
 ) -> Result<OpenRun, Fault> {
     let publisher = beamline.publisher();
     let begin = || {
-        let info = run_info(beamline, plan);
+        let info = run_info(beamline, plan, session);
         publisher.call("begin a run", BeginRun { info, kickoff }, OPEN_WITHIN)
     };
     let patience = beamline.settings.crash_patience();
@@ -59,23 +69,27 @@ pub(super) async fn open_run(
         run.master = Some(master);
         bulletin.opened(&run);
     }
-    created.and(declared)?;
+    let resources = created.and(declared)?;
+    bulletin.filed(&run.uid, resources);
     tracing::info!(uid = %run.uid, frames = plan.num_frames(), "run opened");
     Ok(run)
 }
 
-fn run_info(beamline: &Beamline, plan: &ScanPlan) -> RunInfo {
-    let stack = plan.stack();
-    let axes: Vec<Value> = plan.axes().iter().map(|axis| json!(axis)).collect();
-    let detectors: Vec<Value> = beamline.detectors.keys().map(|name| json!(name)).collect();
-    let dimensions = stack.axes_by_dimension().into_iter().map(|axes| {
+/// Fields that span each dimension, slowest first.
+fn dimensions(plan: &ScanPlan) -> Vec<(Vec<String>, String)> {
+    let dimensions = plan.stack().axes_by_dimension().into_iter().map(|axes| {
         // What only repeats goes on in time.
         let axes = if axes.is_empty() { vec!["time"] } else { axes };
         (axes.into_iter().map(str::to_owned).collect(), STREAM.to_owned())
     });
-    let dimensions = dimensions.collect();
-    let metadata = [
-        ("plan_name", json!("fly")),
+    dimensions.collect()
+}
+
+fn run_info(beamline: &Beamline, plan: &ScanPlan, session: &Session) -> RunInfo {
+    let stack = plan.stack();
+    let axes: Vec<Value> = plan.axes().iter().map(|axis| json!(axis)).collect();
+    let detectors: Vec<Value> = beamline.detectors.keys().map(|name| json!(name)).collect();
+    let own = [
         ("plan_type", json!("bluefly")),
         ("beamline", json!(beamline.name)),
         ("motors", Value::Array(axes)),
@@ -85,10 +99,14 @@ fn run_info(beamline: &Beamline, plan: &ScanPlan) -> RunInfo {
         ("predicted_duration", json!(plan.prediction().duration.as_secs_f64())),
         ("predicted_bytes", json!(plan.file_bytes())),
     ];
+    let mut metadata = BTreeMap::from([("plan_name".to_owned(), json!("fly"))]);
+    metadata.extend(session.metadata.clone());
+    metadata.extend(own.map(|(key, value)| (key.to_owned(), value)));
     RunInfo {
+        uid: session.uid.clone(),
         shape: stack.shape(),
-        hints: StartHints { dimensions, ..StartHints::default() },
-        metadata: metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        hints: StartHints { dimensions: dimensions(plan), ..StartHints::default() },
+        metadata,
         ..RunInfo::default()
     }
 }
@@ -112,13 +130,39 @@ fn key(detector: &Name, dataset: &Dataset) -> String {
     }
 }
 
-fn declare(
+/// What the rows of a scan consist of, as far as that is known before any file is open.
+pub(super) async fn describe(
     beamline: &Beamline,
     plan: &ScanPlan,
-    files: &BTreeMap<Name, Arc<OpenFile>>,
-) -> Result<Declare, Fault> {
+    session: &Session,
+) -> Result<Description, Fault> {
+    let patience = beamline.settings.device_timeout;
+    let described = beamline.detectors.iter().map(|(name, detector)| async move {
+        let describe =
+            || async { beamline.detector(name)?.ask("describe its frames", Describe).await? };
+        Ok::<_, Fault>((name.clone(), beamline.persist(patience, detector, describe).await?))
+    });
+    let described: BTreeMap<Name, detector::Description> =
+        try_join_all(described).await?.into_iter().collect();
+    let descriptor = descriptor(beamline, plan, &described);
+    Ok(Description {
+        run: session.run.as_ref().map(|run| run.uid.clone()),
+        stream: descriptor.stream,
+        num_frames: plan.num_frames(),
+        shape: plan.stack().shape(),
+        dimensions: dimensions(plan),
+        data_keys: descriptor.data_keys,
+        hints: descriptor.hints,
+        configuration: descriptor.configuration,
+    })
+}
+
+fn descriptor(
+    beamline: &Beamline,
+    plan: &ScanPlan,
+    detectors: &BTreeMap<Name, detector::Description>,
+) -> DescriptorInfo {
     let mut descriptor = DescriptorInfo { stream: STREAM.to_owned(), ..DescriptorInfo::default() };
-    let mut resources = Vec::new();
     for axis in plan.axes() {
         let capability = &beamline.capabilities.axes[axis];
         let mut setpoint = DataKey::number(axis.as_str(), &format!("scan://{axis}"));
@@ -128,28 +172,44 @@ fn declare(
         let hints = ObjectHints { fields: vec![axis.to_string()], ..ObjectHints::default() };
         descriptor.hints.insert(axis.to_string(), hints);
     }
-    for (name, file) in files {
+    for (name, described) in detectors {
         let total = total_key(name.as_str());
         let source = format!("bluefly://{name}/total");
         descriptor.data_keys.insert(total.clone(), DataKey::number(name.as_str(), &source));
         let hints = ObjectHints { fields: vec![total], ..ObjectHints::default() };
         descriptor.hints.insert(name.to_string(), hints);
+        for dataset in &described.datasets {
+            let source = format!("bluefly://{name}/{}", dataset.name);
+            let numpy = numpy(dataset.dtype);
+            let (shape, _) = event_shape(dataset, described.exposures_per_frame);
+            let data_key = DataKey::stream(name.as_str(), &source, numpy, &shape);
+            descriptor.data_keys.insert(key(name, dataset), data_key);
+        }
+    }
+    descriptor
+}
+
+fn declare(
+    beamline: &Beamline,
+    plan: &ScanPlan,
+    files: &BTreeMap<Name, Arc<OpenFile>>,
+) -> Result<Declare, Fault> {
+    let described = files.iter().map(|(name, file)| {
+        let (datasets, exposures_per_frame) = (file.datasets.clone(), file.exposures_per_frame);
+        (name.clone(), detector::Description { datasets, exposures_per_frame })
+    });
+    let descriptor = descriptor(beamline, plan, &described.collect());
+    let mut resources = Vec::new();
+    for (name, file) in files {
         let uri = uri(beamline, name, file)?;
         for dataset in &file.datasets {
-            let key = key(name, dataset);
-            let source = format!("file://{}#{}", file.path.display(), dataset.path);
-            let numpy = numpy(dataset.dtype);
-            let (shape, join_method) = event_shape(dataset, file.exposures_per_frame);
-            let data_key = DataKey::stream(name.as_str(), &source, numpy, &shape);
-            descriptor.data_keys.insert(key.clone(), data_key);
+            let (_, join_method) = event_shape(dataset, file.exposures_per_frame);
             let chunk = [dataset.rows_per_chunk];
-            let chunk_shape = chunk.iter().chain(&dataset.shape).copied().collect();
-            let dataset = dataset.path.clone();
             resources.push(ResourceInfo {
-                data_key: key,
+                data_key: key(name, dataset),
                 uri: uri.clone(),
-                dataset,
-                chunk_shape,
+                dataset: dataset.path.clone(),
+                chunk_shape: chunk.iter().chain(&dataset.shape).copied().collect(),
                 join_method,
             });
         }

@@ -1,16 +1,14 @@
 //! Where the coordinator stands ([`Phase`], which carries its own data), and the [`Board`] on which
 //! whoever works shows it.
-use super::recover::Troubles;
-use crate::{
-    status::{Ended, Intent, Operation, OperationPhase, Status, Work},
-    watch,
-};
+use super::{bulletin::Bulletin, recover::Troubles};
+use crate::status::{Ended, Intent, Operation, OperationPhase, Status, Work};
 use bluefly_protocol::{
     name::Name,
     plan::ScanPlan,
-    run::{RunPhase, RunProgress},
+    run::{RunPhase, RunProgress, StepKind, StepState},
 };
-use std::{cell::RefCell, path::PathBuf, rc::Rc, sync::Arc};
+use serde_json::Value;
+use std::{collections::BTreeMap, path::PathBuf, rc::Rc, sync::Arc};
 
 /// What every request of a run is answered with: progress, and the frames done in the end.
 pub type RunStatus = Status<RunProgress, u64>;
@@ -19,6 +17,10 @@ pub(super) type RunOperation = Operation<RunProgress, u64>;
 /// What lasts from stage to unstage.
 #[derive(Debug, Default)]
 pub(super) struct Session {
+    /// The identifier that the run is to have; a new one if none was asked for.
+    pub(super) uid: Option<String>,
+    /// Further fields of its start document.
+    pub(super) metadata: BTreeMap<String, Value>,
     /// The run, from the first kickoff on.
     pub(super) run: Option<OpenRun>,
     /// Frames complete in this run, over all its scans.
@@ -35,44 +37,6 @@ pub(super) struct OpenRun {
     pub(super) axes: Vec<Name>,
     /// The `NeXus` master file, once it exists.
     pub(super) master: Option<PathBuf>,
-}
-
-/// What outlives an incarnation of the coordinator: the progress that everybody sees, and the run
-/// that the next incarnation has to end.
-#[derive(Clone, Debug)]
-pub struct Bulletin {
-    pub(super) progress: watch::Sender<RunProgress>,
-    open: Rc<RefCell<Option<OpenRun>>>,
-}
-
-impl Default for Bulletin {
-    fn default() -> Self {
-        Self { progress: watch::Sender::new(RunProgress::default()), open: Rc::default() }
-    }
-}
-
-impl Bulletin {
-    /// The progress of whatever run is under way, for anybody who wants to watch.
-    pub fn progress(&self) -> watch::Receiver<RunProgress> {
-        self.progress.subscribe()
-    }
-
-    /// Takes note of how far a run has been opened.
-    pub(super) fn opened(&self, run: &OpenRun) {
-        self.open.replace(Some(run.clone()));
-        self.progress.send_modify(|progress| progress.run = Some(run.uid.clone()));
-    }
-
-    pub(super) fn closed(&self) {
-        self.open.replace(None);
-    }
-
-    /// The session of a coordinator that died.
-    pub(super) fn left_behind(&self) -> Session {
-        let progress = self.progress.borrow();
-        let frames = progress.frames_before + progress.frames_published;
-        Session { run: self.open.borrow().clone(), frames, ..Session::default() }
-    }
 }
 
 /// Where the coordinator stands.
@@ -104,6 +68,18 @@ pub(super) enum Step {
     Unstage,
 }
 
+impl Step {
+    /// What clients call it.
+    pub(super) const fn kind(self) -> StepKind {
+        match self {
+            Self::Stage => StepKind::Stage,
+            Self::Prepare => StepKind::Prepare,
+            Self::Fly => StepKind::Kickoff,
+            Self::Unstage => StepKind::Unstage,
+        }
+    }
+}
+
 impl Phase {
     /// The phase as clients see it; while a step is under way its task tells.
     pub(super) fn settled(&self) -> Option<RunPhase> {
@@ -128,21 +104,21 @@ pub(super) struct Conclusion {
 #[derive(Clone, Debug)]
 pub(super) struct Board {
     work: Work<RunProgress, u64>,
-    everybody: watch::Sender<RunProgress>,
+    everybody: Bulletin,
 }
 
 impl Board {
-    pub(super) fn new(operation: &RunOperation, everybody: watch::Sender<RunProgress>) -> Self {
+    pub(super) fn new(operation: &RunOperation, everybody: Bulletin) -> Self {
         Self { work: operation.work(), everybody }
     }
 
     pub(super) fn update(&self, update: impl FnOnce(&mut RunProgress)) {
-        self.everybody.send_if_modified(|progress| {
+        self.everybody.progress.send_if_modified(|progress| {
             let before = progress.clone();
             update(progress);
             *progress != before
         });
-        self.work.progress(self.everybody.borrow().clone());
+        self.work.progress(self.everybody.progress.borrow().clone());
     }
 
     pub(super) fn phase(&self, phase: RunPhase) {
@@ -152,6 +128,7 @@ impl Board {
 
     pub(super) fn operation(&self, phase: OperationPhase) {
         self.work.set_phase(phase);
+        self.everybody.reached(step_state(phase), None);
     }
 
     /// What the holder of the run wants.
@@ -174,5 +151,17 @@ impl Board {
 
     pub(super) async fn unless_told<F: Future>(&mut self, future: F) -> Result<F::Output, Intent> {
         self.work.unless_told(future).await
+    }
+}
+
+/// How far a step has come, as clients see it.
+pub(super) const fn step_state(phase: OperationPhase) -> StepState {
+    match phase {
+        OperationPhase::Running => StepState::Running,
+        OperationPhase::Pausing => StepState::Pausing,
+        OperationPhase::Paused => StepState::Paused,
+        OperationPhase::Done => StepState::Done,
+        OperationPhase::Aborted => StepState::Aborted,
+        OperationPhase::Failed => StepState::Failed,
     }
 }

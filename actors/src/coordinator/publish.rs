@@ -1,14 +1,18 @@
 //! [`Publisher`]: composes the documents of a run and writes them, each exactly once, also if it
 //! crashes or the coordinator does.
-use super::journal::Journal;
+use super::journal::{Journal, Line};
 use crate::{
+    feed::Feed,
     random::Stream,
     status::{Operation, Outcome, Status},
     supervise::{Lifeline, Ping},
 };
 use actix::prelude::*;
 use bluefly_protocol::{
-    document::{self, ComposeError, DescriptorInfo, Document, ResourceInfo, RunComposer, RunInfo},
+    document::{
+        self, ComposeError, DescriptorInfo, Document, ResourceInfo, RunComposer, RunInfo,
+        StreamResource,
+    },
     fault::{Fault, FaultClass},
     name::Name,
 };
@@ -27,12 +31,16 @@ pub struct Ledger {
 }
 
 struct Run {
+    /// Of the run that was begun last.
+    uid: Arc<str>,
     composer: Option<Composer>,
     /// Rows composed in this run.
     rows: u64,
-    /// Announced with the first rows: consumers dislike a resource that never gets any.
-    resources: Vec<ResourceInfo>,
-    is_declared: bool,
+    /// What was declared, if anything was.
+    resources: Option<Arc<[StreamResource]>>,
+    /// Their documents, which go out with the first rows: consumers dislike a resource that never
+    /// gets any.
+    unannounced: Vec<Document>,
     scans: u64,
     /// The kickoff that began the run.
     kickoff: u64,
@@ -41,19 +49,34 @@ struct Run {
 
 impl Ledger {
     /// A ledger whose documents are appended to the file at `path`, one JSON line each. `uids`
-    /// makes their identifiers.
-    pub fn new(path: PathBuf, uids: Stream) -> Self {
+    /// makes their identifiers. The feed is told of each once it is in the file.
+    pub fn new(path: PathBuf, uids: Stream, feed: Feed) -> Self {
         let uids = Rc::new(RefCell::new(uids));
         let run = Run {
+            uid: "".into(),
             composer: None,
             rows: 0,
-            resources: Vec::new(),
-            is_declared: false,
+            resources: None,
+            unannounced: Vec::new(),
             kickoff: 0,
             scans: 0,
             uids,
         };
-        Self { run: Rc::new(RefCell::new(run)), journal: Arc::new(Journal::new(path)) }
+        Self { run: Rc::new(RefCell::new(run)), journal: Arc::new(Journal::new(path, feed)) }
+    }
+
+    /// Documents as they are written, each with the run that it belongs to.
+    fn lines(&self, documents: &[Document]) -> Vec<Line> {
+        let mut run = self.run.borrow_mut();
+        let line = |document: &Document| {
+            if let Document::Start(start) = document {
+                run.uid = start.uid.as_str().into();
+            }
+            let json = serde_json::to_string(document);
+            let json = json.expect("composed documents have string keys only");
+            Line { run: Arc::clone(&run.uid), json }
+        };
+        documents.iter().map(line).collect()
     }
 }
 
@@ -90,10 +113,7 @@ impl Publisher {
                 return status;
             }
         };
-        let line = |document: &Document| {
-            serde_json::to_string(document).expect("composed documents have string keys only")
-        };
-        self.ledger.journal.push(documents.iter().map(line).collect());
+        self.ledger.journal.push(self.ledger.lines(&documents));
         let (journal, clock) = (Arc::clone(&self.ledger.journal), self.lifeline.clock().clone());
         let written = async move {
             let write = Arc::clone(&journal);
@@ -159,20 +179,31 @@ impl Run {
         let (composer, start) = RunComposer::start(info, uids)?;
         let uid = composer.run_uid().to_owned();
         self.composer = Some(composer);
-        (self.rows, self.is_declared) = (0, false);
+        (self.rows, self.resources) = (0, None);
+        self.unannounced.clear();
         documents.push(start);
         Ok((documents, uid))
     }
 
-    fn declare(&mut self, declare: Declare, now_s: f64) -> Result<Vec<Document>, ComposeError> {
+    fn declare(
+        &mut self,
+        declare: Declare,
+        now_s: f64,
+    ) -> Result<(Vec<Document>, Arc<[StreamResource]>), ComposeError> {
         let Some(composer) = &mut self.composer else { return Err(no_run()) };
-        if self.is_declared {
-            return Ok(Vec::new());
+        if let Some(resources) = &self.resources {
+            return Ok((Vec::new(), Arc::clone(resources)));
         }
         let descriptor = composer.descriptor(declare.descriptor, now_s)?;
-        self.is_declared = true;
-        self.resources = declare.resources;
-        Ok(vec![descriptor])
+        let resources = declare.resources.into_iter();
+        let resources: Vec<StreamResource> = resources
+            .map(|resource| composer.stream_resource(resource))
+            .collect::<Result<_, ComposeError>>()?;
+        let documents = resources.iter().cloned().map(Document::StreamResource);
+        self.unannounced = documents.collect();
+        let resources: Arc<[StreamResource]> = resources.into();
+        self.resources = Some(Arc::clone(&resources));
+        Ok((vec![descriptor], resources))
     }
 
     /// Rows that were composed already are left out: a caller who never heard asks again.
@@ -185,9 +216,7 @@ impl Run {
         let count = timestamps_s.len() as u64;
         let mut documents = Vec::new();
         if count > 0 {
-            for resource in self.resources.drain(..) {
-                documents.push(composer.stream_resource(resource)?);
-            }
+            documents.append(&mut self.unannounced);
         }
         documents.extend(composer.rows(STREAM, document::Rows { count, columns, timestamps_s })?);
         self.rows += count;
@@ -203,10 +232,10 @@ fn no_run() -> ComposeError {
     ComposeError::UnknownStream { stream: STREAM.to_owned() }
 }
 
-/// Publishes what the rows of the open run consist of, and where those in files are; only once,
-/// for a caller who never heard asks again.
+/// Publishes what the rows of the open run consist of; only once, for a caller who never heard asks
+/// again. The status tells the resources, whose documents go out with the first rows.
 #[derive(Clone, Debug, Message)]
-#[rtype(result = "Status<(), ()>")]
+#[rtype(result = "Status<(), Arc<[StreamResource]>>")]
 pub struct Declare {
     pub descriptor: DescriptorInfo,
     pub resources: Vec<ResourceInfo>,
@@ -216,7 +245,7 @@ impl Handler<Declare> for Publisher {
     type Result = MessageResult<Declare>;
     fn handle(&mut self, declare: Declare, ctx: &mut Context<Self>) -> Self::Result {
         let composed = self.ledger.run.borrow_mut().declare(declare, self.now_s());
-        MessageResult(self.write(ctx, "declare a stream", composed.map(|made| (made, ()))))
+        MessageResult(self.write(ctx, "declare a stream", composed))
     }
 }
 

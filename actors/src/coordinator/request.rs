@@ -6,14 +6,21 @@ use super::{
 use crate::status::Intent;
 use actix::prelude::*;
 use bluefly_protocol::{document::Outcome, fault::Refused, run::RunPhase, scan::Spec};
-use std::{mem, sync::Arc};
+use serde_json::Value;
+use std::{collections::BTreeMap, mem, sync::Arc};
 
 type Answer = Result<RunStatus, Refused>;
 
-/// Makes everything safe; new files are opened at the first kickoff from here on.
-#[derive(Clone, Debug, Message)]
+/// Makes everything safe; a run with new files begins at the first kickoff from here on.
+#[derive(Clone, Debug, Default, Message)]
 #[rtype(result = "Answer")]
-pub struct Stage;
+pub struct Stage {
+    /// The identifier that the run is to have; a new one if none is given.
+    pub run: Option<String>,
+    /// Further fields of its start document, which must pass
+    /// [`check_metadata`](bluefly_protocol::document::check_metadata).
+    pub metadata: BTreeMap<String, Value>,
+}
 
 /// Checks a specification against the beamline. The fault of one that cannot be flown is rejected,
 /// and names the place in the specification.
@@ -60,9 +67,9 @@ pub struct Unstage;
 
 impl Handler<Stage> for ScanCoordinator {
     type Result = Answer;
-    fn handle(&mut self, _: Stage, ctx: &mut Context<Self>) -> Answer {
+    fn handle(&mut self, stage: Stage, ctx: &mut Context<Self>) -> Answer {
         match &self.phase {
-            Phase::Idle => Ok(self.begin(ctx, Step::Stage, super::Setting::stage)),
+            Phase::Idle => Ok(self.begin(ctx, Step::Stage, |setting| setting.stage(stage))),
             Phase::Busy(busy) if busy.step == Step::Stage => Ok(busy.operation.status()),
             Phase::Staged(_) => Ok(self.nothing_to_do()),
             Phase::Busy(_) | Phase::Ready(..) | Phase::Completed(_) => Err(self.refused("stage")),

@@ -2,10 +2,12 @@
 //! coordinator stands afterwards.
 use super::{
     beamline::Beamline,
+    bulletin::Bulletin,
     flight::{Flight, Flown},
-    open::open_run,
-    phase::{Board, Bulletin, Conclusion, Phase, Session},
+    open::{Opening, describe, open_run},
+    phase::{Board, Conclusion, Phase, Session},
     publish::EndRun,
+    request::Stage,
 };
 use crate::{
     device::generator::Plan,
@@ -13,10 +15,10 @@ use crate::{
     storage::MasterEnd,
 };
 use bluefly_protocol::{
-    document::Outcome as Ending,
+    document::{ExitStatus, Outcome as Ending},
     fault::{Fault, FaultClass},
     plan::ScanPlan,
-    run::{RunPhase, RunProgress},
+    run::{RunEnd, RunPhase, RunProgress},
     scan::Spec,
 };
 use std::{
@@ -51,10 +53,16 @@ pub(super) struct Setting {
 
 impl Setting {
     /// Makes everything safe and closes what an earlier run may have left open.
-    pub(super) async fn stage(mut self) -> Conclusion {
+    pub(super) async fn stage(mut self, Stage { run: uid, metadata }: Stage) -> Conclusion {
         let beamline = Rc::clone(&self.beamline);
+        self.bulletin.described(None);
         self.board.update(|progress| {
-            *progress = RunProgress { phase: RunPhase::Staging, ..RunProgress::default() };
+            *progress = RunProgress {
+                phase: RunPhase::Staging,
+                operation: progress.operation.take(),
+                ended: progress.ended.take(),
+                ..RunProgress::default()
+            };
         });
         let patience = beamline.settings.device_timeout;
         let safe = async {
@@ -66,7 +74,8 @@ impl Setting {
         };
         match self.board.unless_told(safe).await {
             Ok(Ok(())) => {
-                Conclusion { next: Phase::Staged(Session::default()), end: Ok(Outcome::Done(0)) }
+                let session = Session { uid, metadata, ..Session::default() };
+                Conclusion { next: Phase::Staged(session), end: Ok(Outcome::Done(0)) }
             }
             Ok(Err(fault)) => failed(Phase::Idle, fault),
             Err(intent) => told(Phase::Idle, intent, 0),
@@ -83,10 +92,16 @@ impl Setting {
     ) -> Conclusion {
         self.board.phase(RunPhase::Preparing);
         let planning = self.clone();
-        let planned = self.board.unless_told(planning.plan(&session, spec)).await;
+        let planned = async {
+            let plan = planning.plan(&session, spec).await?;
+            let description = describe(&planning.beamline, &plan, &session).await?;
+            Ok::<_, Fault>((plan, description))
+        };
+        let planned = self.board.unless_told(planned).await;
         match planned {
-            Ok(Ok(plan)) => {
+            Ok(Ok((plan, description))) => {
                 let before = session.frames;
+                self.bulletin.described(Some(Arc::new(description)));
                 let (total, bytes) = (plan.num_frames(), plan.file_bytes());
                 let predicted = plan.prediction().duration;
                 self.board.update(|progress| {
@@ -174,7 +189,8 @@ impl Setting {
         }
         let (board, beamline) = (self.board.clone(), Rc::clone(&self.beamline));
         if session.run.is_none() {
-            match open_run(&beamline, &self.bulletin, &plan, self.kickoff).await {
+            let opening = Opening { plan: &plan, session: &session, kickoff: self.kickoff };
+            match open_run(&beamline, &self.bulletin, opening).await {
                 Ok(run) => session.run = Some(run),
                 Err(fault) => {
                     let session = self.bulletin.left_behind();
@@ -303,10 +319,21 @@ impl Setting {
         let end = || publisher.call("end the run", EndRun(ending.clone()), PUBLISH_WITHIN);
         let ended = beamline.persist(UNDO_PATIENCE, &beamline.publisher.1, end).await;
         match ended {
-            Ok(()) => self.bulletin.closed(),
+            Ok(()) => self.bulletin.closed(run_end(session, ending)),
             Err(fault) => faults.push(fault),
         }
     }
+}
+
+/// How a run ended, for those who ask later.
+fn run_end(session: &Session, ending: Ending) -> RunEnd {
+    let (exit_status, reason) = match ending {
+        Ending::Success => (ExitStatus::Success, String::new()),
+        Ending::Abort { reason } => (ExitStatus::Abort, reason),
+        Ending::Fail { reason } => (ExitStatus::Fail, reason),
+    };
+    let run = session.run.as_ref().map(|run| run.uid.clone()).unwrap_or_default();
+    RunEnd { run, exit_status, reason, num_frames: session.frames }
 }
 
 /// A number of bytes in the unit in which people compare it.

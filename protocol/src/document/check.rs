@@ -8,6 +8,17 @@ use std::collections::BTreeMap;
 
 /// What the start document says itself.
 const OWN: [&str; 6] = ["uid", "time", "scan_id", "shape", "num_points", "hints"];
+/// What every run of a beamline says of itself beside that.
+const EVERY_RUN: [&str; 8] = [
+    "plan_type",
+    "beamline",
+    "motors",
+    "detectors",
+    "scan_spec",
+    "snaked",
+    "predicted_duration",
+    "predicted_bytes",
+];
 /// What consumers call columns of their own.
 const RESERVED: [&str; 2] = ["time", "seq_num"];
 const PLAIN: &str = "must not be empty nor have '.' or '/'";
@@ -34,6 +45,18 @@ pub(super) fn metadata(metadata: &BTreeMap<String, Value>) -> Result<(), Compose
         }
     }
     Ok(())
+}
+
+/// Checks what a user wants to have in a start document: names at any depth of objects, none that
+/// the document has itself, and fields of the event model by their rules.
+pub fn check_metadata(wanted: &BTreeMap<String, Value>) -> Result<(), ComposeError> {
+    match wanted.keys().find(|key| EVERY_RUN.contains(&key.as_str())) {
+        Some(key) => {
+            let rule = "is said by the start document itself";
+            Err(ComposeError::Metadata { key: key.clone(), rule })
+        }
+        None => metadata(wanted),
+    }
 }
 
 /// What the schema says of a start document's optional fields.

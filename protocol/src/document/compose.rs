@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 /// What the start document says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunInfo {
+    /// Uid of the run; a fresh one if none is given.
+    pub uid: Option<String>,
     /// Unix time.
     pub time_s: f64,
     pub scan_id: u64,
@@ -99,7 +101,7 @@ impl<F: FnMut() -> String> RunComposer<F> {
             return Err(ComposeError::Time { document: "start", value, rule });
         }
         let start = Start {
-            uid: uids(),
+            uid: info.uid.unwrap_or_else(&mut uids),
             time_s: info.time_s,
             scan_id: info.scan_id,
             num_points: (!info.shape.is_empty()).then(|| info.shape.iter().product()),
@@ -157,7 +159,7 @@ impl<F: FnMut() -> String> RunComposer<F> {
     /// rows that follow are its rows, from 0.
     ///
     /// Some consumers dislike a resource without rows: publish it with the first ones.
-    pub fn stream_resource(&mut self, info: ResourceInfo) -> Result<Document, ComposeError> {
+    pub fn stream_resource(&mut self, info: ResourceInfo) -> Result<StreamResource, ComposeError> {
         let owner = self.streams.values_mut().find_map(|stream| {
             let data_key = stream.data_keys.get(&info.data_key)?;
             data_key.external.map(|_| (data_key, &mut stream.resources))
@@ -169,7 +171,7 @@ impl<F: FnMut() -> String> RunComposer<F> {
         let uid = (self.uids)();
         let resource = Resource { uid: uid.clone(), rows: 0, announced: 0 };
         resources.insert(info.data_key.clone(), resource);
-        Ok(Document::StreamResource(StreamResource {
+        Ok(StreamResource {
             uid,
             run_start: self.run_start.clone(),
             data_key: info.data_key,
@@ -180,7 +182,7 @@ impl<F: FnMut() -> String> RunComposer<F> {
                 chunk_shape: info.chunk_shape,
                 join_method: Some(info.join_method),
             },
-        }))
+        })
     }
 
     /// Announces the next rows of a stream: a stream datum for each external key, then one event

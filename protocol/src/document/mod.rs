@@ -15,6 +15,7 @@ mod error;
 #[cfg(test)]
 mod tests;
 mod types;
+pub use check::check_metadata;
 pub use compose::{DescriptorInfo, Outcome, ResourceInfo, Rows, RunComposer, RunInfo};
 pub use error::ComposeError;
 pub use types::{

@@ -14,6 +14,7 @@ fn uids(run: &'static str) -> impl FnMut() -> String {
 fn run_info() -> RunInfo {
     let dimensions = vec![(vec!["x".to_owned()], "primary".to_owned())];
     RunInfo {
+        uid: None,
         time_s: 1000.0,
         scan_id: 7,
         shape: vec![2, 3],
@@ -92,6 +93,7 @@ fn started(
     let descriptor = composer.descriptor(primary(), 1000.5)?;
     let image = composer.stream_resource(resource("camera", &[1, 4, 5]))?;
     let stamp = composer.stream_resource(resource("camera_stamp", &[1024]))?;
+    let [image, stamp] = [image, stamp].map(Document::StreamResource);
     Ok((composer, vec![start, descriptor, image, stamp]))
 }
 
@@ -100,14 +102,15 @@ fn complete_run() -> Result<Vec<Document>, ComposeError> {
     let (mut run, mut documents) = started("run")?;
     documents.extend(run.rows("primary", rows(["camera_sum", "x"], &[1.0, 2.0, 3.5]))?);
     documents.push(run.descriptor(primary(), 1004.0)?);
-    documents.push(run.stream_resource(resource("camera", &[1, 4, 5]))?);
+    let resource_of = Document::StreamResource;
+    documents.push(resource_of(run.stream_resource(resource("camera", &[1, 4, 5]))?));
     documents.extend(run.rows("primary", rows(["camera_sum", "x"], &[-4.0]))?);
     documents.extend(run.rows("primary", rows(["camera_sum", "x"], &[]))?);
     documents.push(run.descriptor(only("ring", "current", DataKey::number("ring", "s")), 1004.0)?);
     documents.extend(run.rows("ring", rows(["current"], &[300.0, 299.5]))?);
     let fast = DataKey::stream("panda", "panda://", "<i4", &[]);
     documents.push(run.descriptor(only("fast", "counter", fast), 1004.0)?);
-    documents.push(run.stream_resource(resource("counter", &[1024]))?);
+    documents.push(resource_of(run.stream_resource(resource("counter", &[1024]))?));
     documents.extend(run.rows("fast", Rows { count: 1_000_000, ..Rows::default() })?);
     documents.push(run.descriptor(only("idle", "mode", DataKey::number("ring", "m")), 1004.0)?);
     documents.push(run.stop(Outcome::Success, 1009.0));
@@ -201,7 +204,7 @@ fn refused<T>(
     let stamp = |run: &mut RunComposer<Box<dyn FnMut() -> String>>| {
         let resource = run.stream_resource(resource("camera_stamp", &[1024])).expect("valid");
         let mut documents = run.rows("primary", rows(["camera_sum", "x"], &[1.0])).expect("valid");
-        documents.push(resource);
+        documents.push(Document::StreamResource(resource));
         documents
     };
     assert_eq!(stamp(&mut run), stamp(&mut untouched), "after: {text}");

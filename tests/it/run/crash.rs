@@ -45,7 +45,7 @@ fn moments() -> Vec<Moment> {
 
 async fn step(rig: &Rig, step: Step) -> Result<u64, String> {
     match step {
-        Step::Stage => rig.try_step(Stage).await,
+        Step::Stage => rig.try_step(Stage::default()).await,
         Step::Prepare => rig.try_step(Prepare(spec(GRID))).await,
         Step::Kickoff => rig.try_step(Kickoff).await,
         Step::Unstage => rig.try_step(Unstage).await,

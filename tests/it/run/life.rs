@@ -101,13 +101,13 @@ fn requests_in_the_wrong_phase_are_refused_with_the_phase() {
         assert_eq!(refused(rig.ask(Kickoff).await), says("kick off", "idle"));
         assert_eq!(refused(rig.ask(Pause).await), says("pause", "idle"));
         assert_eq!(refused(rig.ask(Resume::default()).await), says("resume", "idle"));
-        rig.step(Stage).await.unwrap();
+        rig.step(Stage::default()).await.unwrap();
         assert_eq!(refused(rig.ask(Kickoff).await), says("kick off", "staged"));
         rig.step(Prepare(spec(LINE))).await.unwrap();
-        assert_eq!(refused(rig.ask(Stage).await), says("stage", "ready"));
+        assert_eq!(refused(rig.ask(Stage::default()).await), says("stage", "ready"));
         let status = rig.kickoff().await;
         rig.reach(RunPhase::Running).await;
-        assert_eq!(refused(rig.ask(Stage).await), says("stage", "running"));
+        assert_eq!(refused(rig.ask(Stage::default()).await), says("stage", "running"));
         assert_eq!(refused(rig.ask(Prepare(spec(LINE))).await), says("prepare", "running"));
         rig.ask(Kickoff).await.unwrap();
         assert_eq!(status.finished().await, Ok(Outcome::Done(5)));
@@ -119,7 +119,7 @@ fn requests_in_the_wrong_phase_are_refused_with_the_phase() {
 
 /// Brings a fresh rig to a phase and ends the run there, twice, by `end`.
 async fn end_in(rig: &Rig, phase: RunPhase, end: Ending) {
-    let stage = rig.ask(Stage).await.unwrap();
+    let stage = rig.ask(Stage::default()).await.unwrap();
     if phase != RunPhase::Staging {
         stage.finished().await.unwrap();
     }
@@ -208,7 +208,7 @@ fn abort_and_stop_are_legal_in_every_phase_and_twice() {
 #[test]
 fn a_spec_that_cannot_be_flown_is_rejected_and_the_session_stays() {
     with_rig(Setup::default(), async |rig| {
-        rig.step(Stage).await.unwrap();
+        rig.step(Stage::default()).await.unwrap();
         let check = async |text: &str, expected: &str| {
             let error = rig.step(Prepare(spec(text))).await.unwrap_err().to_string();
             assert_eq!(error, format!("generator: cannot plan the scan: {expected}"));

@@ -175,7 +175,7 @@ fn the_rest_of_a_row_was_too_short_for_a_segment() {
     let done = fly(&edits, &text, &[ms(249)], |rig| rig.assert_complete(&text, 100));
     assert_eq!(done, [99]);
     with_rig(Setup { edits: edits.to_vec(), ..Setup::default() }, async |rig| {
-        rig.step(Stage).await.unwrap();
+        rig.step(Stage::default()).await.unwrap();
         let refused = rig.try_step(Prepare(spec(&row("0.0019")))).await;
         let error = "generator: cannot plan the scan: $.spec.constant_duration: frame 0: a point every \
                      0.0019 s is more than one every 0.002 s, the controller's least interval";

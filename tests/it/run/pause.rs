@@ -206,7 +206,7 @@ fn end_after_pause(wait: Duration, end: impl AsyncFnOnce(&Rig), expected: (&str,
         assert_eq!(rig.stop_document()["num_events"]["primary"].as_u64().unwrap_or(0), rows);
         assert!(rows > 0, "frames that were taken before the pause are kept");
         rig.assert_safe();
-        assert_eq!(rig.step(Stage).await, Ok(Outcome::Done(0)));
+        assert_eq!(rig.step(Stage::default()).await, Ok(Outcome::Done(0)));
         assert_eq!(rig.step(Prepare(spec(GRID))).await, Ok(Outcome::Done(0)));
         land(rig, &rig.kickoff().await, GRID, GRID_FRAMES).await;
     });

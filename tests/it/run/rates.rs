@@ -158,7 +158,7 @@ fn a_frame_longer_than_a_segment_has_all_its_exposures() {
 #[test]
 fn what_has_no_room_in_a_frame_is_refused_before_anything_moves() {
     with_rig(tight(), async |rig| {
-        assert_eq!(rig.step(Stage).await, Ok(Outcome::Done(0)));
+        assert_eq!(rig.step(Stage::default()).await, Ok(Outcome::Done(0)));
         let before = rig.process.world.requests(&name("motion"));
         let error = rig.try_step(Prepare(spec(&line(10, "0.005")))).await.unwrap_err();
         let text = "$.spec.constant_duration: frame 0: duration 0.005 s is shorter than 0.005005 s, 5 \

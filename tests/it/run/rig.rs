@@ -161,7 +161,7 @@ impl Rig {
 
     /// Stages and prepares a scan, which must succeed.
     pub(crate) async fn ready(&self, text: &str) {
-        assert_eq!(self.step(Stage).await, Ok(Outcome::Done(0)));
+        assert_eq!(self.step(Stage::default()).await, Ok(Outcome::Done(0)));
         assert_eq!(self.step(Prepare(spec(text))).await, Ok(Outcome::Done(0)));
     }
 
@@ -193,8 +193,12 @@ impl Rig {
 
     /// A whole run, by a client that gives up at the first failure: its frames, or what failed.
     pub(crate) async fn run(&self, text: &str) -> Result<u64, String> {
-        self.try_step(Stage).await?;
-        self.try_step(Prepare(spec(text))).await?;
+        self.try_step(Stage::default()).await?;
+        if let Err(error) = self.try_step(Prepare(spec(text))).await {
+            // Whoever cannot prepare goes home; a device that is away is told of again.
+            drop(self.try_step(Unstage).await);
+            return Err(error);
+        }
         self.try_step(Kickoff).await?;
         self.try_step(Unstage).await
     }

@@ -1,0 +1,258 @@
+//! [`Desk`]: the one place where requests of clients are done.
+use super::step::{Until, settled};
+use crate::{
+    clock::Clock,
+    coordinator::{
+        Abort, BulletinView, Kickoff, Pause, Prepare, Resume, RunStatus, ScanCoordinator, Stage,
+        Stop, Unstage,
+    },
+    feed::Feed,
+    supervise::{AskError, Ref, Snapshot, State, Tree},
+};
+use actix::{Context, Handler, Message, dev::ToEnvelope};
+use bluefly_protocol::{
+    api::{
+        ApiError, AssetRange, Assets, Columns, Description, ErrorCode, Reply, Request, StageBody,
+        Status, Wait,
+    },
+    document::check_metadata,
+    fault::Refused,
+    name::Name,
+    run::RunPhase,
+};
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+/// How long an actor may take to answer a request.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// What a desk works with.
+pub struct DeskParts {
+    /// Tells this process from the one before.
+    pub instance: String,
+    pub beamline: Name,
+    pub clock: Clock,
+    pub coordinator: Ref<ScanCoordinator>,
+    pub bulletin: BulletinView,
+    pub feed: Feed,
+}
+
+/// Does what clients ask, whichever door they came through. Cheap to clone, usable from any thread:
+/// what only looks asks no actor.
+#[derive(Clone)]
+pub struct Desk(Arc<Inner>);
+
+struct Inner {
+    parts: DeskParts,
+    tree: OnceLock<Tree>,
+    is_closing: AtomicBool,
+}
+
+impl Desk {
+    pub fn new(parts: DeskParts) -> Self {
+        let (tree, is_closing) = (OnceLock::new(), AtomicBool::new(false));
+        Self(Arc::new(Inner { parts, tree, is_closing }))
+    }
+
+    /// Shows the tree that it is part of; only the first one counts.
+    pub fn attach(&self, tree: Tree) {
+        self.0.tree.get_or_init(|| tree);
+    }
+
+    /// Refuses from now on whatever would begin something.
+    pub fn begin_shutdown(&self) {
+        self.0.is_closing.store(true, Ordering::Relaxed);
+    }
+
+    /// What happens.
+    pub fn feed(&self) -> &Feed {
+        &self.0.parts.feed
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.parts.clock
+    }
+
+    /// What runs now; nothing before the tree does.
+    pub fn tree(&self) -> Option<Snapshot> {
+        self.0.tree.get().map(Tree::snapshot)
+    }
+
+    /// Whether work is taken in; if not, why.
+    pub fn readiness(&self) -> Result<(), String> {
+        if self.0.is_closing.load(Ordering::Relaxed) {
+            return Err("the process is shutting down".to_owned());
+        }
+        let tree = self.tree().ok_or_else(|| "the process is starting".to_owned())?;
+        match first_down(&tree) {
+            Some(actor) => Err(format!("{}: is not up", actor.id)),
+            None => Ok(()),
+        }
+    }
+
+    /// Where the process stands.
+    pub fn status(&self) -> Status {
+        let (revision, progress) = self.0.parts.bulletin.progress();
+        let (instance, beamline) = (self.0.parts.instance.clone(), self.0.parts.beamline.clone());
+        Status { instance, beamline, revision, progress }
+    }
+
+    /// Resolves with the status once its revision is not `since`.
+    pub async fn changed(&self, since: u64) -> Status {
+        let mut watch = self.0.parts.bulletin.watch();
+        loop {
+            let status = self.status();
+            if status.revision != since || watch.changed().await.is_err() {
+                return status;
+            }
+        }
+    }
+
+    /// Does what is asked.
+    pub async fn dispatch(&self, request: Request) -> Result<Reply, ApiError> {
+        match request {
+            Request::Status { since, wait } => Ok(status(self.status_since(since, wait).await)),
+            Request::Stage(body, wait) => self.stage(body, wait).await,
+            Request::Prepare(body, wait) => self.begin(Prepare(body.spec), wait).await,
+            Request::Kickoff(wait) => self.begin(Kickoff, wait).await,
+            Request::Resume(body, wait) => self.begin(Resume { retake: body.retake }, wait).await,
+            Request::Pause(wait) => self.step(Pause, (wait, Until::Paused)).await,
+            Request::Abort(body, wait) => {
+                self.step(Abort { reason: body.reason }, (wait, Until::Ended)).await
+            }
+            Request::Stop(wait) => self.step(Stop, (wait, Until::Ended)).await,
+            Request::Unstage(wait) => self.step(Unstage, (wait, Until::Ended)).await,
+            Request::Describe => self.describe(),
+            Request::Assets(range) => self.assets(range),
+            Request::Submit(_)
+            | Request::Runs { .. }
+            | Request::Run(_)
+            | Request::Cancel(_)
+            | Request::Move(..)
+            | Request::Hold(_)
+            | Request::Release
+            | Request::Devices
+            | Request::Device(_)
+            | Request::Set(..)
+            | Request::StopDevice(..)
+            | Request::Trigger(..) => {
+                Err(ApiError::new(ErrorCode::NotFound, "request", "is not served yet"))
+            }
+        }
+    }
+
+    async fn status_since(&self, since: Option<u64>, wait: Wait) -> Status {
+        match since {
+            None => self.status(),
+            Some(since) => {
+                let changed = self.clock().timeout(wait.duration(), self.changed(since)).await;
+                changed.unwrap_or_else(|_| self.status())
+            }
+        }
+    }
+
+    async fn stage(&self, body: StageBody, wait: Wait) -> Result<Reply, ApiError> {
+        check_metadata(&body.metadata)
+            .map_err(|error| ApiError::new(ErrorCode::Invalid, "metadata", error.to_string()))?;
+        self.begin(Stage { run: None, metadata: body.metadata }, wait).await
+    }
+
+    /// Asks for a step that begins something.
+    async fn begin<M>(&self, message: M, wait: Wait) -> Result<Reply, ApiError>
+    where
+        ScanCoordinator: Handler<M>,
+        M: Message<Result = Result<RunStatus, Refused>> + Send + 'static,
+        Context<ScanCoordinator>: ToEnvelope<ScanCoordinator, M>,
+    {
+        if self.0.is_closing.load(Ordering::Relaxed) {
+            let reason = "the process is shutting down";
+            return Err(ApiError::new(ErrorCode::Unavailable, "process", reason));
+        }
+        self.step(message, (wait, Until::Ended)).await
+    }
+
+    /// Asks for a step, and waits for what comes of it as long as is wanted.
+    async fn step<M>(&self, message: M, (wait, until): (Wait, Until)) -> Result<Reply, ApiError>
+    where
+        ScanCoordinator: Handler<M>,
+        M: Message<Result = Result<RunStatus, Refused>> + Send + 'static,
+        Context<ScanCoordinator>: ToEnvelope<ScanCoordinator, M>,
+    {
+        let asked = self.0.parts.coordinator.ask(message, ANSWER_WITHIN).await;
+        let step = asked.map_err(|error| unanswered(&error))??;
+        if !wait.duration().is_zero() {
+            let settled = self.clock().timeout(wait.duration(), settled(step, until)).await;
+            if let Ok(Some(Err(error))) = settled {
+                return Err(error.into());
+            }
+        }
+        Ok(status(self.status()))
+    }
+
+    fn describe(&self) -> Result<Reply, ApiError> {
+        let description = self.0.parts.bulletin.description();
+        let description = description.ok_or_else(|| self.refused("describe the scan"))?;
+        Ok(Reply::Description(Box::new(Description::clone(&description))))
+    }
+
+    fn assets(&self, range: AssetRange) -> Result<Reply, ApiError> {
+        let files = self.0.parts.bulletin.files();
+        let (files, rows) = files.ok_or_else(|| self.refused("tell of data"))?;
+        let start = range.start.min(rows);
+        let stop = range.stop.map_or(rows, |stop| stop.min(rows)).max(start);
+        Ok(Reply::Assets(Box::new(Assets {
+            run: files.run,
+            start,
+            stop,
+            rows,
+            resources: files.resources.to_vec(),
+            events: Columns::default(),
+        })))
+    }
+
+    /// The phase does not allow a request that no actor was asked for.
+    fn refused(&self, request: &str) -> ApiError {
+        let phase = self.status().progress.phase.to_string();
+        let message = format!("cannot {request} while {phase}");
+        let error = ApiError::new(ErrorCode::Refused, "scan_coordinator", message);
+        ApiError { phase: Some(phase), ..error }
+    }
+
+    /// Whether a run is under way that would be aborted by the end of the process.
+    pub fn is_in_the_air(&self) -> bool {
+        match self.status().progress.phase {
+            RunPhase::Idle | RunPhase::Staged | RunPhase::Ready | RunPhase::Completed => false,
+            RunPhase::Staging
+            | RunPhase::Preparing
+            | RunPhase::Starting
+            | RunPhase::Running
+            | RunPhase::Pausing
+            | RunPhase::Paused
+            | RunPhase::Recovering
+            | RunPhase::Unstaging
+            | RunPhase::Undoing => true,
+        }
+    }
+}
+
+fn status(status: Status) -> Reply {
+    Reply::Status(Box::new(status))
+}
+
+/// The message did not get through.
+pub(super) fn unanswered(error: &AskError) -> ApiError {
+    ApiError::unavailable(error.id(), error.to_string())
+}
+
+/// The first actor, depth first, that is not up.
+fn first_down(tree: &Snapshot) -> Option<&Snapshot> {
+    if tree.state != State::Up {
+        return Some(tree);
+    }
+    tree.children.iter().find_map(first_down)
+}
