@@ -3,6 +3,7 @@
 mod beam;
 mod cli;
 mod dependencies;
+mod desk;
 mod flown;
 mod guide;
 mod logic;

@@ -74,6 +74,13 @@ impl Bulletin {
     /// Takes note of how far a run has been opened.
     pub(super) fn opened(&self, run: &OpenRun) {
         self.open.replace(Some(run.clone()));
+        self.files.send_if_modified(|files| {
+            let is_new = files.as_ref().is_none_or(|files| files.run != run.uid);
+            if is_new {
+                *files = Some(RunFiles { run: run.uid.clone(), resources: [].into(), rows: 0 });
+            }
+            is_new
+        });
         self.progress.send_modify(|progress| {
             progress.run = Some(run.uid.clone());
             progress.ended = None;

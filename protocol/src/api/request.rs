@@ -15,6 +15,8 @@ use std::time::Duration;
 pub struct Wait(Duration);
 
 impl Wait {
+    /// No longer than it takes to ask.
+    pub const NONE: Self = Self(Duration::ZERO);
     /// The longest.
     pub const MAX: Duration = Duration::from_mins(1);
 

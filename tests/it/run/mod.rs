@@ -9,7 +9,7 @@ mod modes;
 mod pause;
 mod rates;
 mod requests;
-mod rig;
+pub(crate) mod rig;
 mod shutdown;
 mod steps;
 mod swarm;

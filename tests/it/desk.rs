@@ -1,0 +1,286 @@
+//! What clients ask, through the one desk, on the simulated clock.
+use crate::run::rig::{GRID, Rig, Setup, spec, with_rig};
+use bluefly_protocol::{
+    api::{
+        AbortBody, ApiError, AssetRange, Assets, Description, ErrorCode, EventKinds, Reply,
+        Request, ResumeBody, SpecBody, StageBody, Status, Wait,
+    },
+    run::{RunPhase, StepKind, StepState},
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, fs, time::Duration};
+
+const AT_ONCE: Wait = Wait::NONE;
+
+fn long() -> Wait {
+    Wait::at_most(Duration::from_hours(1))
+}
+
+fn stage(metadata: &Value) -> Request {
+    let metadata: BTreeMap<String, Value> = serde_json::from_value(metadata.clone()).unwrap();
+    Request::Stage(StageBody { metadata }, long())
+}
+
+fn prepare(text: &str) -> Request {
+    Request::Prepare(SpecBody { spec: spec(text) }, long())
+}
+
+async fn ask(rig: &Rig, request: Request) -> Result<Reply, ApiError> {
+    rig.process.desk.dispatch(request).await
+}
+
+/// The status with which a step is answered.
+async fn step(rig: &Rig, request: Request) -> Status {
+    match ask(rig, request).await.unwrap() {
+        Reply::Status(status) => *status,
+        other => panic!("no status: {other:?}"),
+    }
+}
+
+async fn describe(rig: &Rig) -> Description {
+    match ask(rig, Request::Describe).await.unwrap() {
+        Reply::Description(description) => *description,
+        other => panic!("no description: {other:?}"),
+    }
+}
+
+async fn assets(rig: &Rig, start: u64, stop: Option<u64>) -> Assets {
+    match ask(rig, Request::Assets(AssetRange { start, stop })).await.unwrap() {
+        Reply::Assets(assets) => *assets,
+        other => panic!("no assets: {other:?}"),
+    }
+}
+
+async fn ready(rig: &Rig) {
+    step(rig, stage(&json!({}))).await;
+    step(rig, prepare(GRID)).await;
+}
+
+/// Code, place and phase of a refusal.
+async fn refusal(rig: &Rig, request: Request) -> (ErrorCode, String, Option<String>) {
+    let error = ask(rig, request).await.unwrap_err();
+    (error.code, error.place, error.phase)
+}
+
+#[test]
+fn a_run_is_taken_through_its_steps() {
+    with_rig(Setup::default(), async |rig| {
+        let idle = rig.process.desk.status();
+        assert_eq!((idle.revision, idle.progress.operation), (0, None));
+        let mut revision = 0;
+        let mut expect = |status: Status, phase, request, state| {
+            assert!(status.revision > revision, "{} after {revision}", status.revision);
+            revision = status.revision;
+            assert_eq!(status.instance, idle.instance);
+            let operation = status.progress.operation.unwrap();
+            assert_eq!(
+                (status.progress.phase, operation.request, operation.state, operation.error),
+                (phase, request, state, None)
+            );
+        };
+        let (done, flight) = (StepState::Done, StepKind::Kickoff);
+        let sample = stage(&json!({"sample": "a"}));
+        expect(step(rig, sample).await, RunPhase::Staged, StepKind::Stage, done);
+        expect(step(rig, prepare(GRID)).await, RunPhase::Ready, StepKind::Prepare, done);
+        let begun = step(rig, Request::Kickoff(AT_ONCE)).await;
+        expect(begun, RunPhase::Starting, flight, StepState::Running);
+        let paused = step(rig, Request::Pause(long())).await;
+        expect(paused, RunPhase::Paused, flight, StepState::Paused);
+        let resume = Request::Resume(ResumeBody::default(), long());
+        expect(step(rig, resume).await, RunPhase::Completed, flight, done);
+        let unstaged = step(rig, Request::Unstage(long())).await;
+        let end = unstaged.progress.ended.clone().unwrap();
+        expect(unstaged, RunPhase::Idle, StepKind::Unstage, done);
+        rig.assert_complete(GRID, 40);
+        let documents = rig.documents();
+        assert_eq!(documents[0].1["sample"], "a");
+        assert_eq!(documents[0].1["uid"], end.run);
+        assert_eq!((end.num_frames, end.reason.as_str()), (40, ""));
+    });
+}
+
+#[test]
+fn a_refusal_names_the_phase_and_an_error_the_place() {
+    with_rig(Setup::default(), async |rig| {
+        let refused = |phase: &str| {
+            (ErrorCode::Refused, "scan_coordinator".to_owned(), Some(phase.to_owned()))
+        };
+        let invalid = |place: &str| (ErrorCode::Invalid, place.to_owned(), None);
+        assert_eq!(refusal(rig, Request::Pause(AT_ONCE)).await, refused("idle"));
+        assert_eq!(refusal(rig, Request::Describe).await, refused("idle"));
+        let data = Request::Assets(AssetRange::default());
+        assert_eq!(refusal(rig, data.clone()).await, refused("idle"));
+        for metadata in [json!({"uid": "mine"}), json!({"a.b": 1}), json!({"motors": []})] {
+            assert_eq!(refusal(rig, stage(&metadata)).await, invalid("metadata"), "{metadata}");
+        }
+        step(rig, stage(&json!({}))).await;
+        assert_eq!(refusal(rig, Request::Kickoff(AT_ONCE)).await, refused("staged"));
+        let far = GRID.replace("\"stop\": 9", "\"stop\": 90");
+        assert_eq!(refusal(rig, prepare(&far)).await, invalid("$.spec.spec.inner.spec.axis"));
+        let failed = rig.process.desk.status().progress;
+        let operation = failed.operation.unwrap();
+        assert_eq!((failed.phase, operation.state), (RunPhase::Staged, StepState::Failed));
+        assert_eq!(operation.error.unwrap().place, "$.spec.spec.inner.spec.axis");
+        step(rig, prepare(GRID)).await;
+        assert_eq!(refusal(rig, data).await, refused("ready"));
+    });
+}
+
+#[test]
+fn who_asks_since_a_revision_waits_for_the_next() {
+    with_rig(Setup::default(), async |rig| {
+        let clock = &rig.process.clock;
+        let since = |since, wait| Request::Status { since: Some(since), wait };
+        let before = clock.now();
+        let wait = Wait::at_most(Duration::from_secs(20));
+        assert_eq!(step(rig, since(0, wait)).await.revision, 0);
+        assert_eq!(clock.now() - before, Duration::from_secs(20));
+        assert_eq!(step(rig, since(u64::MAX, wait)).await.revision, 0);
+        let (status, staged) =
+            futures_util::join!(step(rig, since(0, wait)), step(rig, stage(&json!({}))));
+        assert_eq!(clock.now() - before, Duration::from_secs(20));
+        assert!((1..=staged.revision).contains(&status.revision), "{}", status.revision);
+    });
+}
+
+#[test]
+fn a_description_is_what_documents_will_say() {
+    with_rig(Setup::default(), async |rig| {
+        ready(rig).await;
+        let before = describe(rig).await;
+        assert_eq!((before.num_frames, before.run.as_deref()), (40, None));
+        step(rig, Request::Kickoff(long())).await;
+        let after = describe(rig).await;
+        let documents = rig.documents();
+        let find = |wanted: &str| {
+            let found = documents.iter().find(|(name, _)| name == wanted);
+            found.map(|(_, document)| document.clone()).unwrap()
+        };
+        let (start, descriptor) = (find("start"), find("descriptor"));
+        assert_eq!(after, Description { run: after.run.clone(), ..before });
+        assert_eq!(start["uid"], json!(after.run));
+        assert_eq!(start["shape"], json!(after.shape));
+        assert_eq!(start["hints"]["dimensions"], json!(after.dimensions));
+        assert_eq!(descriptor["name"], after.stream);
+        assert_eq!(descriptor["data_keys"], json!(after.data_keys));
+        assert_eq!(descriptor["hints"], json!(after.hints));
+        assert_eq!(descriptor["configuration"], json!(after.configuration));
+        let resources = documents.iter().filter(|(name, _)| name == "stream_resource");
+        let resources: Vec<Value> = resources.map(|(_, document)| document.clone()).collect();
+        assert_eq!(json!(assets(rig, 0, None).await.resources), json!(resources));
+    });
+}
+
+#[test]
+fn rows_that_were_told_of_are_never_taken_back() {
+    with_rig(
+        Setup { edits: vec![("period = \"1 s\"", "period = \"200 ms\"")], ..Setup::default() },
+        async |rig| {
+            ready(rig).await;
+            let flight = rig.kickoff().await;
+            rig.reach(RunPhase::Running).await;
+            let mut rows = 0;
+            for resumes in 0.. {
+                while flight.ended().is_none() && assets(rig, 0, None).await.rows < rows + 8 {
+                    rig.sleep(Duration::from_millis(50)).await;
+                }
+                let told = assets(rig, 0, None).await;
+                assert!(told.rows >= rows, "{} after {rows}", told.rows);
+                rows = told.rows;
+                assert_eq!((told.start, told.stop), (0, rows));
+                if flight.ended().is_some() {
+                    assert!(resumes > 1, "{resumes} pauses");
+                    break;
+                }
+                step(rig, Request::Pause(long())).await;
+                step(rig, Request::Resume(ResumeBody::default(), AT_ONCE)).await;
+            }
+            assert_eq!(rows, 40);
+            let part = assets(rig, 7, Some(9)).await;
+            assert_eq!((part.start, part.stop, part.rows), (7, 9, 40));
+            let beyond = assets(rig, 50, Some(60)).await;
+            assert_eq!((beyond.start, beyond.stop), (40, 40));
+            step(rig, Request::Unstage(long())).await;
+            assert_eq!(assets(rig, 0, None).await.rows, 40);
+            // Also once the next run is staged, until it begins.
+            ready(rig).await;
+            assert_eq!(assets(rig, 0, None).await.rows, 40);
+        },
+    );
+}
+
+#[test]
+fn an_abort_tells_its_reason_and_ends_the_flight() {
+    with_rig(Setup::default(), async |rig| {
+        ready(rig).await;
+        step(rig, Request::Kickoff(AT_ONCE)).await;
+        rig.reach(RunPhase::Running).await;
+        let abort = Request::Abort(AbortBody { reason: Some("no beam".to_owned()) }, long());
+        let status = step(rig, abort).await;
+        let (end, operation) = (status.progress.ended.unwrap(), status.progress.operation.unwrap());
+        assert_eq!(json!(end.exit_status), "abort");
+        assert_eq!((end.reason.as_str(), status.progress.phase), ("no beam", RunPhase::Idle));
+        assert_eq!((operation.request, operation.state), (StepKind::Kickoff, StepState::Aborted));
+        assert_eq!(rig.stop_document()["reason"], "no beam");
+        rig.assert_safe();
+    });
+}
+
+#[test]
+fn the_feed_has_every_document_that_is_in_the_file() {
+    with_rig(Setup::default(), async |rig| {
+        let mut listener = rig.process.desk.feed().listen(None);
+        rig.run(GRID).await.unwrap();
+        let told = listener.take(EventKinds::ALL, usize::MAX);
+        let uid = rig.documents()[0].1["uid"].clone();
+        let events: Vec<Value> =
+            told.texts.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+        let file = fs::read_to_string(&rig.process.documents).unwrap();
+        let lines: Vec<Value> = file
+            .lines()
+            .zip(1..)
+            .map(|(line, seq)| {
+                let line: Value = serde_json::from_str(line).unwrap();
+                json!({"event": "document", "seq": seq, "run": uid, "name": line["name"], "doc": line["doc"]})
+            })
+            .collect();
+        assert_eq!(events, lines);
+    });
+}
+
+#[test]
+fn a_process_that_shuts_down_begins_nothing_but_ends_what_there_is() {
+    with_rig(Setup::default(), async |rig| {
+        assert_eq!(rig.process.desk.readiness(), Ok(()));
+        ready(rig).await;
+        rig.process.desk.begin_shutdown();
+        assert!(rig.process.desk.readiness().is_err());
+        let unavailable = (ErrorCode::Unavailable, "process".to_owned(), None);
+        assert_eq!(refusal(rig, Request::Kickoff(AT_ONCE)).await, unavailable);
+        assert_eq!(step(rig, Request::Unstage(long())).await.progress.phase, RunPhase::Idle);
+    });
+}
+
+#[test]
+fn a_coordinator_that_crashed_is_told_of() {
+    with_rig(Setup::default(), async |rig| {
+        ready(rig).await;
+        step(rig, Request::Kickoff(AT_ONCE)).await;
+        rig.reach(RunPhase::Running).await;
+        let before = rig.process.desk.status().progress.operation.unwrap();
+        rig.process.tree.crash("scan_coordinator", "a test").unwrap();
+        let error = ask(rig, Request::Pause(AT_ONCE)).await.unwrap_err();
+        assert_eq!(
+            (error.code, error.device.as_deref()),
+            (ErrorCode::Unavailable, Some("scan_coordinator"))
+        );
+        assert_eq!(rig.process.desk.readiness(), Err("scan_coordinator: is not up".to_owned()));
+        rig.reach(RunPhase::Idle).await;
+        let progress = rig.process.desk.status().progress;
+        let operation = progress.operation.unwrap();
+        assert_eq!((operation.number, operation.request), (before.number + 1, StepKind::Recover));
+        let end = progress.ended.unwrap();
+        assert_eq!(json!(end.exit_status), "fail");
+        assert!(end.reason.contains("crashed"), "{}", end.reason);
+    });
+}
