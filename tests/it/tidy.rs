@@ -28,6 +28,7 @@ const CRATE_EDGES: &[(&str, &[&str])] = &[
             "rustls",
             "serde",
             "serde_json",
+            "serde_path_to_error",
             "subtle",
             "thiserror",
             "tokio",

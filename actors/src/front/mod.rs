@@ -1,6 +1,7 @@
 //! The doors of the process: what clients ask goes through one [`Desk`], whatever carries it.
 mod desk;
 mod herald;
+pub mod http;
 mod step;
 
 pub use desk::{Desk, DeskParts};

@@ -1,0 +1,90 @@
+//! The steps of a run. All are idempotent.
+use super::{
+    body::{Json, Nothing},
+    front::Shared,
+    query::{AbortQuery, Query, WaitQuery},
+    reply::{Answer, accepted},
+};
+use bluefly_protocol::api::{
+    AbortBody, ErrorBody, Request, ResumeBody, SpecBody, StageBody, Status, Wait,
+};
+use serde_json::Value;
+use std::time::Duration;
+
+/// Long enough to refuse a specification that cannot be flown.
+const PREPARE: Duration = Duration::from_secs(5);
+
+async fn step(front: &Shared, request: Request) -> Answer {
+    accepted(front.dispatch(request).await)
+}
+
+/// Make everything safe; the next kickoff begins a run.
+#[utoipa::path(post, path = "/api/v1/stage", tag = "steps", params(WaitQuery),
+    request_body(content = StageBody, description = "May be empty"),
+    responses((status = 202, body = Status), (status = "default", body = ErrorBody)))]
+pub(super) async fn stage(front: Shared, query: Query<WaitQuery>, body: Json<StageBody>) -> Answer {
+    step(&front, Request::Stage(body.0, query.0.or_none())).await
+}
+
+/// Plan a scan.
+#[utoipa::path(post, path = "/api/v1/prepare", tag = "steps", params(WaitQuery),
+    request_body(content = Object, description = "The specification, or an object whose `spec` is one"),
+    responses((status = 202, body = Status), (status = "default", body = ErrorBody)))]
+pub(super) async fn prepare(front: Shared, query: Query<WaitQuery>, body: Json<Value>) -> Answer {
+    let body = SpecBody::from_value(&body.0)?;
+    step(&front, Request::Prepare(body, query.0.or(PREPARE))).await
+}
+
+/// Fly the scan that is prepared.
+#[utoipa::path(post, path = "/api/v1/kickoff", tag = "steps", params(WaitQuery),
+    responses((status = 202, body = Status), (status = "default", body = ErrorBody)))]
+pub(super) async fn kickoff(front: Shared, query: Query<WaitQuery>, _: Json<Nothing>) -> Answer {
+    step(&front, Request::Kickoff(query.0.or_none())).await
+}
+
+/// Bring the flight to a safe point.
+#[utoipa::path(post, path = "/api/v1/pause", tag = "steps", params(WaitQuery),
+    responses((status = 202, body = Status), (status = "default", body = ErrorBody)))]
+pub(super) async fn pause(front: Shared, query: Query<WaitQuery>, _: Json<Nothing>) -> Answer {
+    step(&front, Request::Pause(query.0.or_none())).await
+}
+
+/// Go on from the last complete frame, or from earlier.
+#[utoipa::path(post, path = "/api/v1/resume", tag = "steps", params(WaitQuery),
+    request_body(content = ResumeBody, description = "May be empty"),
+    responses((status = 202, body = Status), (status = "default", body = ErrorBody)))]
+pub(super) async fn resume(
+    front: Shared,
+    query: Query<WaitQuery>,
+    body: Json<ResumeBody>,
+) -> Answer {
+    step(&front, Request::Resume(body.0, query.0.or_none())).await
+}
+
+/// End whatever is under way; its stop document says `abort`.
+#[utoipa::path(post, path = "/api/v1/abort", tag = "steps", params(AbortQuery),
+    request_body(content = AbortBody, description = "May be empty"),
+    responses((status = 202, body = Status), (status = "default", body = ErrorBody)))]
+pub(super) async fn abort(
+    front: Shared,
+    query: Query<AbortQuery>,
+    body: Json<AbortBody>,
+) -> Answer {
+    let AbortQuery { wait, reason } = query.0;
+    let body = AbortBody { reason: body.0.reason.or(reason) };
+    step(&front, Request::Abort(body, Wait::at_most(wait.unwrap_or_default()))).await
+}
+
+/// End whatever is under way and keep what was taken; its stop document says `success`.
+#[utoipa::path(post, path = "/api/v1/stop", tag = "steps", params(WaitQuery),
+    responses((status = 202, body = Status), (status = "default", body = ErrorBody)))]
+pub(super) async fn stop(front: Shared, query: Query<WaitQuery>, _: Json<Nothing>) -> Answer {
+    step(&front, Request::Stop(query.0.or_none())).await
+}
+
+/// Close the files and end the run.
+#[utoipa::path(post, path = "/api/v1/unstage", tag = "steps", params(WaitQuery),
+    responses((status = 202, body = Status), (status = "default", body = ErrorBody)))]
+pub(super) async fn unstage(front: Shared, query: Query<WaitQuery>, _: Json<Nothing>) -> Answer {
+    step(&front, Request::Unstage(query.0.or_none())).await
+}
