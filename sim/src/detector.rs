@@ -7,26 +7,30 @@ use crate::{
     picture::Picture,
     pv::{Handled, Pv},
     sink::{FrameSink, Frames},
+    stats::Stats,
     train::{Train, nanoseconds},
     writer::Writer,
 };
 use bluefly_actors::{
     clock::Instant,
     logic::detector::{DetectorState, ImageMode, TriggerMode},
-    signal::Value,
+    signal::{LocalFuture, Value},
+    watch,
 };
 use bluefly_protocol::name::Name;
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeSet, VecDeque},
     rc::Rc,
-    sync::Arc,
     time::Duration,
 };
 use tokio::sync::Notify;
 
 /// How often frames are handed on, at most.
 const COLLECT_PERIOD: Duration = Duration::from_millis(50);
+
+/// Frames of an acquisition that goes on until it is stopped.
+const ENDLESS: u64 = 1 << 32;
 
 /// An exposure that was begun.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +45,7 @@ struct Shot {
 struct Acquisition {
     first_index: u64,
     num_images: u64,
+    trigger_mode: TriggerMode,
     exposure: Duration,
     since: Instant,
     triggers_seen: u64,
@@ -48,16 +53,9 @@ struct Acquisition {
     shots: VecDeque<Shot>,
 }
 
-/// The statistics of recent frames, at index modulo length.
-#[derive(Debug)]
-struct Ring {
-    index: Vec<f64>,
-    total: Vec<f64>,
-    timestamp_s: Vec<f64>,
-}
-
 struct Pvs {
     acquire: Rc<Pv>,
+    image_mode: Rc<Pv>,
     num_images: Rc<Pv>,
     trigger_mode: Rc<Pv>,
     exposure_s: Rc<Pv>,
@@ -81,15 +79,14 @@ pub(crate) struct Detector {
     trains: RefCell<VecDeque<PulseTrain>>,
     /// Triggers of the first train that were looked at.
     triggers_done: Cell<u64>,
-    ring: RefCell<Ring>,
-    /// Frames exposed since the world was made.
-    unique_id: Cell<u64>,
+    stats: Rc<Stats>,
     triggers_total: Cell<u64>,
     missed_triggers: BTreeSet<u64>,
     /// Frames that will be lost when they next come, by index.
     pub lost_frames: RefCell<BTreeSet<u64>>,
     pub fails_to_arm: Cell<bool>,
     changed: Notify,
+    is_acquiring: watch::Sender<bool>,
 }
 
 impl Pvs {
@@ -97,6 +94,7 @@ impl Pvs {
         let field = |name: &str| format!("{}:cam1:{name}", config.address);
         let [rows, columns] = config.shape.map(|size| i64::try_from(size).unwrap_or(i64::MAX));
         let acquire = Pv::readback(line, field("Acquire"), false);
+        let image_mode = Pv::setting(line, field("ImageMode"), ImageMode::Single);
         let num_images = Pv::setting(line, field("NumImages"), 1_i64);
         let trigger_mode = Pv::setting(line, field("TriggerMode"), TriggerMode::Internal);
         let exposure_s = Pv::setting(line, field("AcquireTime"), 0.1);
@@ -107,6 +105,7 @@ impl Pvs {
         let dead_time_s = config.dead_time.as_secs_f64();
         let all = vec![
             acquire.clone(),
+            image_mode.clone(),
             num_images.clone(),
             trigger_mode.clone(),
             exposure_s.clone(),
@@ -114,7 +113,6 @@ impl Pvs {
             counter.clone(),
             state.clone(),
             message.clone(),
-            Pv::setting(line, field("ImageMode"), ImageMode::Single),
             Pv::readback(line, field("DeadTime_RBV"), dead_time_s),
             Pv::readback(line, field("ArraySizeX_RBV"), columns),
             Pv::readback(line, field("ArraySizeY_RBV"), rows),
@@ -122,6 +120,7 @@ impl Pvs {
         ];
         Self {
             acquire,
+            image_mode,
             num_images,
             trigger_mode,
             exposure_s,
@@ -142,7 +141,6 @@ impl Detector {
         sink: Rc<dyn FrameSink>,
     ) -> Rc<Self> {
         let find = |name: &Name| motors.iter().find(|motor| motor.name == *name).cloned();
-        let ring = vec![-1.0; config.ring.max(1)];
         let detector = Rc::new(Self {
             name: config.name.clone(),
             line: line.clone(),
@@ -155,42 +153,23 @@ impl Detector {
             acquisition: RefCell::new(None),
             trains: RefCell::default(),
             triggers_done: Cell::new(0),
-            ring: RefCell::new(Ring {
-                index: ring.clone(),
-                total: ring.clone(),
-                timestamp_s: ring,
-            }),
-            unique_id: Cell::new(0),
+            stats: Stats::new(line, &config.address, config.ring),
             triggers_total: Cell::new(0),
             missed_triggers: config.missed_triggers.clone(),
             lost_frames: RefCell::default(),
             fails_to_arm: Cell::new(false),
             changed: Notify::new(),
+            is_acquiring: watch::Sender::new(false),
         });
         detector.wire();
         detector
     }
 
     pub(crate) fn pvs(self: &Rc<Self>, address: &str) -> Vec<Rc<Pv>> {
-        let ring = |name: &str, pick: fn(&Ring) -> &Vec<f64>| {
-            let empty: Arc<[f64]> = Arc::new([]);
-            let pv = Pv::readback(&self.line, format!("{address}:STAT1:{name}"), empty);
-            let detector = Rc::downgrade(self);
-            pv.compute(move || {
-                let detector = detector.upgrade();
-                Value::Floats(detector.map_or_else(
-                    || Arc::new([]) as Arc<[f64]>,
-                    |detector| pick(&detector.ring.borrow()).as_slice().into(),
-                ))
-            });
-            pv
-        };
         let mut pvs = self.pvs.all.clone();
         pvs.extend(self.writer.pvs());
         pvs.extend(self.multiplier.iter().flat_map(|multiplier| multiplier.pvs()));
-        pvs.push(ring("TSIndex", |ring| &ring.index));
-        pvs.push(ring("TSTotal", |ring| &ring.total));
-        pvs.push(ring("TSTimestamp", |ring| &ring.timestamp_s));
+        pvs.extend(self.stats.pvs(&self.line, address));
         pvs
     }
 
@@ -229,7 +208,7 @@ impl Detector {
         self.acquisition.borrow().is_some()
     }
 
-    /// Gets ready for triggers.
+    /// Gets ready for triggers, of its own or of others; the put completes when the acquisition ends.
     fn arm(self: &Rc<Self>) -> Handled {
         if self.is_armed() {
             return Err("it is acquiring".to_owned());
@@ -242,29 +221,49 @@ impl Detector {
         let seconds = |pv: &Pv| Duration::try_from_secs_f64(pv.get()).unwrap_or_default();
         let now = self.now();
         self.forget_trains(now);
-        let num_images = u64::try_from(self.pvs.num_images.get::<i64>()).unwrap_or(0);
+        let num_images = self.num_images();
+        let trigger_mode = self.pvs.trigger_mode.get();
         *self.acquisition.borrow_mut() = Some(Acquisition {
             first_index: self.writer.begin(),
             num_images,
+            trigger_mode,
             exposure: seconds(&self.pvs.exposure_s),
             since: now,
             triggers_seen: 0,
             busy_until: now,
             shots: VecDeque::new(),
         });
-        if self.pvs.trigger_mode.get::<TriggerMode>() == TriggerMode::Internal && num_images > 0 {
+        if trigger_mode == TriggerMode::Internal {
+            self.forget_all_trains();
             let period = seconds(&self.pvs.period_s);
             let duration = nanoseconds(period.as_nanos() * u128::from(num_images));
             let train = PulseTrain::direct(Train::new(now, duration, num_images));
-            self.trains.borrow_mut().push_back(train);
+            self.trains.borrow_mut().extend((num_images > 0).then_some(train));
         }
         self.pvs.message.post(String::new());
         self.pvs.counter.post(0_i64);
         self.pvs.acquire.post(true);
         self.pvs.state.post(DetectorState::Waiting);
+        self.is_acquiring.send_replace(true);
         let detector = self.clone();
         self.line.host.spawn(async move { detector.acquire().await });
-        Ok(None)
+        Ok(Some(self.at_end()))
+    }
+
+    /// How many frames an acquisition takes.
+    fn num_images(&self) -> u64 {
+        match self.pvs.image_mode.get() {
+            ImageMode::Single => 1,
+            ImageMode::Multiple => u64::try_from(self.pvs.num_images.get::<i64>()).unwrap_or(0),
+            ImageMode::Continuous => ENDLESS,
+        }
+    }
+
+    /// Resolves once it does not acquire.
+    fn at_end(&self) -> LocalFuture<()> {
+        let mut is_acquiring = self.is_acquiring.subscribe();
+        // A world that is gone acquires nothing.
+        Box::pin(async move { drop(is_acquiring.wait_for(|acquiring| !acquiring).await) })
     }
 
     /// Stops: what is exposed is kept, what is being exposed is not.
@@ -274,15 +273,22 @@ impl Detector {
     }
 
     fn end(&self) {
-        *self.acquisition.borrow_mut() = None;
+        let ended = self.acquisition.borrow_mut().take();
+        if ended.is_some_and(|ended| ended.trigger_mode == TriggerMode::Internal) {
+            self.forget_all_trains();
+        }
         self.forget_trains(self.now());
         self.pvs.acquire.post(false);
         self.pvs.state.post(DetectorState::Idle);
+        self.is_acquiring.send_replace(false);
         self.changed.notify_one();
     }
 
     /// A train of triggers begins or is announced.
     pub(crate) fn trigger(&self, train: Train) {
+        if self.triggers_itself() {
+            return;
+        }
         let pulses = match &self.multiplier {
             None => Some(PulseTrain::direct(train)),
             Some(multiplier) => multiplier.multiply(train),
@@ -294,8 +300,17 @@ impl Detector {
         self.changed.notify_one();
     }
 
+    /// Whether it acquires and listens to nobody.
+    fn triggers_itself(&self) -> bool {
+        let acquisition = self.acquisition.borrow();
+        acquisition.as_ref().is_some_and(|now| now.trigger_mode == TriggerMode::Internal)
+    }
+
     /// Triggers at `now` and later will not come.
     pub(crate) fn cut(&self, now: Instant) {
+        if self.triggers_itself() {
+            return;
+        }
         self.trains.borrow_mut().iter_mut().for_each(|train| train.cut(now));
         self.changed.notify_one();
     }
@@ -306,6 +321,11 @@ impl Detector {
             trains.pop_front();
             self.triggers_done.set(0);
         }
+    }
+
+    fn forget_all_trains(&self) {
+        self.trains.borrow_mut().clear();
+        self.triggers_done.set(0);
     }
 
     async fn acquire(self: Rc<Self>) {
@@ -428,6 +448,7 @@ impl Detector {
         }
         if frames.count > 0 {
             self.writer.append(frames);
+            self.stats.tell();
         }
     }
 
@@ -439,27 +460,17 @@ impl Detector {
         let pixels = self.picture.expose(shot.index, &positions);
         let total: f64 = pixels.iter().map(|pixel| f64::from(*pixel)).sum();
         let timestamp_s = self.line.host.clock.unix_s(shot.start);
-        self.unique_id.set(self.unique_id.get() + 1);
-        self.ring.borrow_mut().put(shot.index, total, timestamp_s);
+        self.stats.put(shot.index, total, timestamp_s);
         if frames.count == 0 {
             frames.first_index = shot.index;
             frames.numbers.resize(3 + positions.len(), Vec::new());
         }
         frames.count += 1;
         frames.pixels.extend(pixels);
-        let numbers = [self.unique_id.get() as f64, timestamp_s, total];
+        let numbers = [self.stats.seen() as f64, timestamp_s, total];
         for (column, number) in frames.numbers.iter_mut().zip(numbers.into_iter().chain(positions))
         {
             column.push(number);
         }
-    }
-}
-
-impl Ring {
-    fn put(&mut self, index: u64, total: f64, timestamp_s: f64) {
-        let slot = usize::try_from(index % self.index.len() as u64).unwrap_or(0);
-        self.index[slot] = index as f64;
-        self.total[slot] = total;
-        self.timestamp_s[slot] = timestamp_s;
     }
 }

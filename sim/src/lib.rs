@@ -17,6 +17,7 @@ mod motor;
 mod multiplier;
 mod picture;
 mod pv;
+mod stats;
 mod train;
 mod writer;
 

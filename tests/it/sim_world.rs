@@ -3,7 +3,7 @@ use crate::beam::{Beam, DEAD_TIME, LIMITS, ROW_START, arm, ms, name, plan, simul
 use bluefly_actors::{
     clock::Clock,
     logic::{
-        detector::{Arm, DetectorLogic, DetectorRecord},
+        detector::{Arm, DetectorLogic, DetectorRecord, ImageMode},
         trajectory::{TrajectoryLogic, TrajectoryRecord},
     },
     random::Seed,
@@ -208,14 +208,26 @@ fn a_detector_takes_frames_by_itself() {
             let address = format!("sim://camera:cam1:{signal}");
             beam.connector.w::<f64>(&address).await.unwrap().put(value).await.unwrap();
         }
+        let image_mode = "sim://camera:cam1:ImageMode";
+        let image_mode = beam.connector.w::<ImageMode>(image_mode).await.unwrap();
+        image_mode.put(ImageMode::Multiple).await.unwrap();
         let num_images = beam.connector.w::<i64>("sim://camera:cam1:NumImages").await.unwrap();
         num_images.put(5).await.unwrap();
         let acquire = beam.connector.rw::<bool>("sim://camera:cam1:Acquire").await.unwrap();
         acquire.put(true).await.unwrap();
-        acquire.r().wait_for(ms(1_000), |acquiring| !acquiring).await.unwrap();
         // The fifth exposure begins at 80 ms.
         assert_eq!(beam.now(), ms(91));
+        assert_eq!(acquire.get().await, Ok(false));
         assert_eq!(camera.disarm().await, Ok(5));
+        image_mode.put(ImageMode::Single).await.unwrap();
+        acquire.put(true).await.unwrap();
+        assert_eq!(beam.now(), ms(102), "one frame, whatever the number of images");
+        image_mode.put(ImageMode::Continuous).await.unwrap();
+        acquire.send(true).await.unwrap();
+        beam.clock.sleep(ms(1_000)).await;
+        assert_eq!(acquire.get().await, Ok(true));
+        assert_eq!(camera.disarm().await, Ok(50));
+        assert_eq!(acquire.get().await, Ok(false));
     });
 }
 

@@ -15,7 +15,7 @@ use bluefly_protocol::{
     fault::{Fault, Refused},
     name::Name,
 };
-use std::{cell::RefCell, ops::Range, rc::Rc, sync::Arc};
+use std::{cell::RefCell, ops::Range, rc::Rc, sync::Arc, time::Duration};
 
 /// How far a detector has come; what a phase needs lives inside it.
 #[derive(Debug, Default)]
@@ -27,6 +27,8 @@ enum Phase {
     Open(Arc<OpenFile>),
     Arming,
     Armed(Arc<OpenFile>),
+    /// One frame is being taken, into no file.
+    TakingOne,
     /// Frames are coming; the status counts contiguous frames on disk.
     Taking(Status<u64, ()>),
     Stopping(Status<(), u64>),
@@ -45,6 +47,7 @@ impl Phase {
             Self::Open(_) => "open",
             Self::Arming => "arming",
             Self::Armed(_) => "armed",
+            Self::TakingOne => "taking a frame",
             Self::Taking(_) => "taking frames",
             Self::Stopping(_) => "stopping",
             Self::Closing(_) => "closing",
@@ -126,8 +129,14 @@ impl Detector {
 
     fn stop(&mut self, ctx: &mut Context<Self>) -> Status<(), u64> {
         match &self.phase {
+            Phase::Closed => Status::done(self.name.clone(), (), 0),
+            _ => self.stop_now(ctx),
+        }
+    }
+
+    fn stop_now(&mut self, ctx: &mut Context<Self>) -> Status<(), u64> {
+        match &self.phase {
             Phase::Recovering(status) | Phase::Stopping(status) => return status.clone(),
-            Phase::Closed => return Status::done(self.name.clone(), (), 0),
             _ => self.drop_job(ctx),
         }
         self.undo.get_or_insert(Undo::Disarm);
@@ -312,6 +321,58 @@ impl Handler<Disarm> for Detector {
     type Result = MessageResult<Disarm>;
     fn handle(&mut self, Disarm: Disarm, ctx: &mut Context<Self>) -> Self::Result {
         MessageResult(self.stop(ctx))
+    }
+}
+
+/// As [`Disarm`], but also if nothing was asked of it: somebody else may have.
+#[derive(Debug, Message)]
+#[rtype(result = "Status<(), u64>")]
+pub struct DisarmNow;
+
+impl Handler<DisarmNow> for Detector {
+    type Result = MessageResult<DisarmNow>;
+    fn handle(&mut self, DisarmNow: DisarmNow, ctx: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.stop_now(ctx))
+    }
+}
+
+/// Takes one exposure of this length by software trigger, into no file; done with the sum of its
+/// pixels. Refused unless closed: a file that is open would get the frame.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Status<(), f64>, Refused>")]
+pub struct TakeOne(pub Duration);
+
+impl Handler<TakeOne> for Detector {
+    type Result = Result<Status<(), f64>, Refused>;
+    fn handle(&mut self, TakeOne(exposure): TakeOne, ctx: &mut Context<Self>) -> Self::Result {
+        let Phase::Closed = self.phase else {
+            return Err(self.refused("take a frame", self.phase.name()));
+        };
+        (self.phase, self.undo) = (Phase::TakingOne, Some(Undo::Disarm));
+        let logic = Rc::clone(&self.logic);
+        let found = Rc::new(RefCell::new(Phase::Unknown));
+        let keep = Rc::clone(&found);
+        let task = move |_| async move {
+            let taken = logic.take_one(exposure).await;
+            *found.borrow_mut() = match &taken {
+                Ok(_) => Phase::Closed,
+                Err(fault) => after_failure(&logic, fault).await,
+            };
+            taken
+        };
+        let done = move |actor: &mut Self, _: &Result<f64, Fault>| actor.phase = keep.take();
+        Ok(self.begin(ctx, "taking a frame", (), (task, done)))
+    }
+}
+
+/// The phase of a detector that was made safe after `fault`, if it could be.
+async fn after_failure(logic: &DetectorLogic, fault: &Fault) -> Phase {
+    match logic.make_safe().await {
+        Ok(file) => Phase::found(file),
+        Err(unsafe_still) => {
+            tracing::warn!(%fault, %unsafe_still, "not safe yet");
+            Phase::Unknown
+        }
     }
 }
 

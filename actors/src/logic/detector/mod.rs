@@ -1,6 +1,7 @@
 //! [`DetectorLogic`]: a detector that is armed, takes triggers and writes its frames to a file.
 mod file;
 mod record;
+mod single;
 
 pub use file::{
     Dataset, DatasetKind, Description, FilePlan, FrameShape, NUMBERS_PER_CHUNK, OpenFile,
@@ -19,6 +20,7 @@ use bluefly_protocol::{
     name::Name,
 };
 use file::datasets;
+use single::Settings;
 use std::{cell::Cell, ops::Range, pin::pin, sync::Arc, time::Duration};
 
 /// What a detector is armed for. Frames are those of the scan, however often it exposes in each.
@@ -57,6 +59,8 @@ pub struct DetectorLogic {
     target: Cell<Exposures>,
     /// Exposures that were written once everything armed is, those before a rewind among them.
     written: Cell<Exposures>,
+    /// What the driver was set to before a single frame, until it is so again.
+    before: Cell<Option<Settings>>,
 }
 
 /// How long a driver or writer may take to change its state.
@@ -66,7 +70,7 @@ impl DetectorLogic {
     /// `axes`: those whose positions the file writer has as attributes of each frame.
     pub const fn new(device: Name, record: DetectorRecord, axes: Vec<Name>) -> Self {
         let (target, written) = (Cell::new(Exposures(0)), Cell::new(Exposures(0)));
-        Self { device, record, axes, target, written }
+        Self { device, record, axes, target, written, before: Cell::new(None) }
     }
 
     /// Stops acquiring, and tells of a file that is still open so that it can be adopted or closed.
@@ -74,6 +78,7 @@ impl DetectorLogic {
     pub async fn make_safe(&self) -> Result<Option<OpenFile>, Fault> {
         let task = self.task("make safe");
         self.stop_acquiring(task).await?;
+        self.restore(task).await?;
         let writer = &self.record.writer;
         if !task.done(writer.capture.get().await)? {
             return Ok(None);
@@ -146,6 +151,7 @@ impl DetectorLogic {
             task.done(multiplier.enable.put(true).await)?;
         }
         let driver = &self.record.driver;
+        self.before.set(None);
         task.done(driver.image_mode.put(ImageMode::Multiple).await)?;
         task.done(driver.trigger_mode.put(TriggerMode::External).await)?;
         task.done(driver.num_images.put(signed(count.0)).await)?;

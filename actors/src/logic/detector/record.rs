@@ -106,8 +106,13 @@ pub struct WriterRecord {
     pub position_offset: SignalRW<i64>,
 }
 
-/// The signals of the statistics, `:STAT1:`: rings with one slot per frame, at index modulo length.
+/// The signals of the statistics, `:STAT1:`: rings with one slot per frame, at index modulo length,
+/// and the latest frame.
 pub struct StatsRecord {
+    /// Frames seen.
+    pub num_frames: SignalR<i64>,
+    /// Sum of the pixels of the latest frame; known before the frame counts as seen.
+    pub latest_total: SignalR<f64>,
     /// Index of the frame in each slot; negative: none.
     pub index: SignalR<Arc<[f64]>>,
     /// Sum of the pixels.
@@ -217,6 +222,8 @@ impl WriterRecord {
 impl StatsRecord {
     async fn connect(connector: &Connector, address: &str) -> Result<Self, SignalError> {
         Ok(Self {
+            num_frames: connector.r(&format!("{address}:ArrayCounter_RBV")).await?,
+            latest_total: connector.r(&format!("{address}:Total_RBV")).await?,
             index: connector.r(&format!("{address}:TSIndex")).await?,
             total: connector.r(&format!("{address}:TSTotal")).await?,
             timestamp_s: connector.r(&format!("{address}:TSTimestamp")).await?,

@@ -1,0 +1,89 @@
+//! Single frames, started by software: they go into no file.
+use super::{
+    DetectorLogic, DetectorState, DriverRecord, ImageMode, StatsRecord, Task, TriggerMode, WITHIN,
+};
+use bluefly_protocol::fault::{Fault, FaultClass};
+use std::time::Duration;
+
+/// What a driver was set to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Settings {
+    image_mode: ImageMode,
+    trigger_mode: TriggerMode,
+    num_images: i64,
+    acquire_time_s: f64,
+    acquire_period_s: f64,
+}
+
+impl DetectorLogic {
+    /// Takes one exposure, started by software, while no file is open; resolves with the sum of its
+    /// pixels. Leaves the driver set as it was; so does the next [`make_safe`](Self::make_safe) if
+    /// this fails or is dropped.
+    pub async fn take_one(&self, exposure: Duration) -> Result<f64, Fault> {
+        let operation = format!("take a frame of {exposure:?}");
+        let task = self.task(&operation);
+        let writer = &self.record.writer;
+        if task.done(writer.is_capturing.get().await)? {
+            let path = task.done(writer.full_file_name.get().await)?;
+            let reason = format!("{path} is open, and the frame would go into it");
+            return Err(task.fault(FaultClass::Failed, reason));
+        }
+        if self.before.get().is_none() {
+            self.before.set(Some(self.record.driver.settings(task).await?));
+        }
+        let total = self.expose_once(task, exposure).await?;
+        self.restore(task).await?;
+        Ok(total)
+    }
+
+    async fn expose_once(&self, task: Task<'_>, exposure: Duration) -> Result<f64, Fault> {
+        let dead_time = self.read_dead_time(task).await?;
+        let (driver, stats) = (&self.record.driver, &self.record.stats);
+        let settings = Settings {
+            image_mode: ImageMode::Single,
+            trigger_mode: TriggerMode::Internal,
+            num_images: 1,
+            acquire_time_s: exposure.as_secs_f64(),
+            acquire_period_s: (exposure + dead_time).as_secs_f64(),
+        };
+        driver.set(task, settings).await?;
+        let StatsRecord { num_frames, latest_total, .. } = stats;
+        let before = task.done(num_frames.get().await)?;
+        // Completes when the acquisition ends, whatever came of it.
+        task.done(driver.acquire.w().put_within(exposure + dead_time + WITHIN, true).await)?;
+        if task.done(driver.state.get().await)? == DetectorState::Error {
+            return Err(self.driver_fault(task).await?);
+        }
+        task.done(num_frames.wait_for(WITHIN, |frames| *frames != before).await)?;
+        task.done(latest_total.get().await)
+    }
+
+    /// Sets the driver as it was before a single frame, if it is not so yet.
+    pub(super) async fn restore(&self, task: Task<'_>) -> Result<(), Fault> {
+        if let Some(before) = self.before.get() {
+            self.record.driver.set(task, before).await?;
+            self.before.set(None);
+        }
+        Ok(())
+    }
+}
+
+impl DriverRecord {
+    async fn settings(&self, task: Task<'_>) -> Result<Settings, Fault> {
+        Ok(Settings {
+            image_mode: task.done(self.image_mode.get().await)?,
+            trigger_mode: task.done(self.trigger_mode.get().await)?,
+            num_images: task.done(self.num_images.get().await)?,
+            acquire_time_s: task.done(self.acquire_time_s.get().await)?,
+            acquire_period_s: task.done(self.acquire_period_s.get().await)?,
+        })
+    }
+
+    async fn set(&self, task: Task<'_>, settings: Settings) -> Result<(), Fault> {
+        task.done(self.image_mode.put(settings.image_mode).await)?;
+        task.done(self.trigger_mode.put(settings.trigger_mode).await)?;
+        task.done(self.num_images.put(settings.num_images).await)?;
+        task.done(self.acquire_time_s.put(settings.acquire_time_s).await)?;
+        task.done(self.acquire_period_s.put(settings.acquire_period_s).await)
+    }
+}
