@@ -5,7 +5,9 @@ use bluefly_actors::{
     clock::Clock,
     coordinator::{
         Beamline, Bulletin, ScanCoordinator, Settings,
+        manual::ByHand,
         publish::{Ledger, Publisher},
+        survey,
     },
     device::{controller::Controller, detector::Detector, generator::Generator, motor::Motor},
     logic::{
@@ -141,6 +143,8 @@ impl Assembly<'_> {
             storage: self.storage.clone(),
             capabilities: Arc::new(capabilities(self.spec)),
             settings: settings(self.spec, directory),
+            inventory: Arc::new(survey::inventory(self.spec)),
+            by_hand: ByHand::default(),
         });
         let (coordinator_seat, coordinator) = Seat::new(COORDINATOR);
         let (known, bulletin) = (Rc::clone(&beamline), self.bulletin);
@@ -165,7 +169,7 @@ impl Assembly<'_> {
                     .intensity(limit.0, limit.1)
                     .child(writer.backoff(backoff))
             }))
-            .child(branch("devices", Strategy::OneForOne, plans, limit))
+            .child(branch(survey::DEVICES, Strategy::OneForOne, plans, limit))
             .child(branch("scan", Strategy::RestForOne, scan, limit));
         Ok((root, coordinator, beamline))
     }

@@ -1,5 +1,5 @@
 //! [`Beamline`]: whom the coordinator knows.
-use super::{call::Caller, publish::Publisher};
+use super::{call::Caller, manual::ByHand, publish::Publisher, survey::Inventory};
 use crate::{
     clock::Clock,
     device::{controller::Controller, detector::Detector, generator::Generator, motor::Motor},
@@ -26,6 +26,9 @@ pub struct Beamline {
     pub storage: StorageClient,
     pub capabilities: Arc<Capabilities>,
     pub settings: Settings,
+    /// What the beamline file says of each device.
+    pub inventory: Arc<Inventory>,
+    pub by_hand: ByHand,
 }
 
 /// When a frame counts as lost of a detector for which nothing is said.
@@ -66,6 +69,11 @@ impl Settings {
 impl Beamline {
     pub(super) fn frame_timeout(&self, detector: &Name) -> Duration {
         self.settings.frame_timeouts.get(detector).copied().unwrap_or(FRAME_TIMEOUT)
+    }
+
+    pub(super) fn motor(&self, name: &Name) -> Result<Caller<'_, Motor>, Fault> {
+        let found = self.motors.get_key_value(name).ok_or_else(|| self.unknown(name))?;
+        Ok(Caller::new(&self.clock, found))
     }
 
     pub(super) fn controller(&self, name: &Name) -> Result<Caller<'_, Controller>, Fault> {

@@ -136,6 +136,8 @@ impl Flight {
         }
         self.board.phase(RunPhase::Starting);
         let mut board = self.board.clone();
+        let patience = self.beamline.settings.crash_patience();
+        board.unless_told(self.beamline.rest_from_hands(patience)).await??;
         let first = self.tally.enter();
         self.harvest.forget_from(first, self.tally.row(0));
         let entered = board.unless_told(self.enter(first)).await??;

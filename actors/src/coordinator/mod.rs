@@ -9,6 +9,7 @@ mod call;
 mod collect;
 mod flight;
 mod journal;
+pub mod manual;
 mod open;
 mod phase;
 pub mod publish;
@@ -16,6 +17,7 @@ mod recover;
 mod request;
 mod safety;
 mod steps;
+pub mod survey;
 mod watch;
 
 pub use beamline::{Beamline, Settings};

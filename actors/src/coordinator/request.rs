@@ -96,6 +96,10 @@ impl Handler<Prepare> for ScanCoordinator {
 impl Handler<Kickoff> for ScanCoordinator {
     type Result = Answer;
     fn handle(&mut self, _: Kickoff, ctx: &mut Context<Self>) -> Answer {
+        if let Phase::Ready(_, plan) = &self.phase {
+            self.check_hands_off("kick off")?;
+            self.beamline.by_hand.flown_by(plan.controller());
+        }
         match mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Ready(session, plan) => {
                 Ok(self.begin(ctx, Step::Fly, |setting| setting.fly(session, plan)))
@@ -135,6 +139,9 @@ impl Handler<Resume> for ScanCoordinator {
             Phase::Busy(busy)
                 if busy.step == Step::Fly && busy.operation.intent() <= Intent::Pause =>
             {
+                if busy.operation.intent() == Intent::Pause {
+                    self.check_hands_off("resume")?;
+                }
                 let progress = self.bulletin.progress.borrow();
                 let kept = progress.frames_done - progress.frames_published;
                 if retake > 0 && (progress.phase != RunPhase::Paused || retake > kept) {

@@ -3,14 +3,15 @@
 use super::{beamline::Beamline, call::Caller};
 use crate::{
     device::{
-        controller::{FramesDone, Halt},
+        controller::{Controller, FramesDone, Halt},
         detector::{Close, Disarm, Open},
-        motor::StopMotor,
+        motor::{Motor, StopMotor},
     },
     logic::detector::{FilePlan, OpenFile},
+    status::Status,
     supervise::Ref,
 };
-use actix::{Actor, Context};
+use actix::{Actor, Context, Handler, Message, dev::ToEnvelope};
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
     name::Name,
@@ -19,7 +20,7 @@ use futures_util::future::join_all;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// How long hardware may take to come to rest.
-const STOP_WITHIN: Duration = Duration::from_secs(70);
+pub(super) const STOP_WITHIN: Duration = Duration::from_secs(70);
 /// How long a file may take to be created.
 pub(super) const OPEN_WITHIN: Duration = Duration::from_secs(30);
 /// How long a file may take to be completed.
@@ -42,10 +43,8 @@ impl Beamline {
     /// A device whose actor is down is waited for, at most for `patience`: a new incarnation makes
     /// its hardware safe before anything else.
     pub(super) async fn come_to_rest(&self, patience: Duration) -> Rest {
-        let halts = join_all(self.controllers.iter().map(|controller| async move {
-            let caller = Caller::new(&self.clock, controller);
-            self.persist(patience, controller.1, || caller.call("halt", Halt, STOP_WITHIN)).await
-        }));
+        let halts = self.controllers.keys().map(|name| self.halt(name, (patience, || Halt)));
+        let halts = join_all(halts);
         let disarms = join_all(self.detectors.iter().map(|detector| async move {
             let caller = Caller::new(&self.clock, detector);
             let disarm = || caller.call("disarm", Disarm, STOP_WITHIN);
@@ -77,11 +76,50 @@ impl Beamline {
 
     /// Stops every motor that moves on its own; tells what could not be stopped.
     pub(super) async fn stop_motors(&self, patience: Duration) -> Vec<Fault> {
-        let stops = join_all(self.motors.iter().map(|motor| async move {
-            let caller = Caller::new(&self.clock, motor);
-            self.persist(patience, motor.1, || caller.call("stop", StopMotor, STOP_WITHIN)).await
-        }));
-        stops.await.into_iter().filter_map(Result::err).collect()
+        let stops = self.motors.keys().map(|name| self.stop_motor(name, (patience, || StopMotor)));
+        join_all(stops).await.into_iter().filter_map(Result::err).collect()
+    }
+
+    /// Stops one motor, by a message of this kind.
+    pub(super) async fn stop_motor<M>(
+        &self,
+        name: &Name,
+        (patience, message): (Duration, impl Fn() -> M),
+    ) -> Result<(), Fault>
+    where
+        Motor: Handler<M>,
+        M: Message<Result = Status<(), ()>> + Send + 'static,
+        Context<Motor>: ToEnvelope<Motor, M>,
+    {
+        let caller = self.motor(name)?;
+        let stop = || caller.call("stop", message(), STOP_WITHIN);
+        self.persist(patience, &self.motors[name], stop).await?;
+        self.by_hand.rests(name);
+        Ok(())
+    }
+
+    /// Brings to rest every motor that was moved by hand and may not have come to rest since.
+    pub(super) async fn rest_from_hands(&self, patience: Duration) -> Result<(), Fault> {
+        for motor in self.by_hand.restless() {
+            self.stop_motor(&motor, (patience, || StopMotor)).await?;
+        }
+        Ok(())
+    }
+
+    /// Halts one controller, by a message of this kind.
+    pub(super) async fn halt<M>(
+        &self,
+        name: &Name,
+        (patience, message): (Duration, impl Fn() -> M),
+    ) -> Result<(), Fault>
+    where
+        Controller: Handler<M>,
+        M: Message<Result = Status<(), ()>> + Send + 'static,
+        Context<Controller>: ToEnvelope<Controller, M>,
+    {
+        let caller = self.controller(name)?;
+        let halt = || caller.call("halt", message(), STOP_WITHIN);
+        self.persist(patience, &self.controllers[name], halt).await
     }
 
     /// Opens the file of a detector, and does so again if it has to be waited for: what an earlier

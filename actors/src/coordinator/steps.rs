@@ -145,6 +145,12 @@ impl Setting {
         }
     }
 
+    /// Fails if the scan cannot be begun now: nothing was changed then.
+    async fn may_begin(&self, plan: &ScanPlan) -> Result<(), Fault> {
+        self.find_room(plan).await?;
+        self.beamline.rest_from_hands(self.beamline.settings.device_timeout).await
+    }
+
     /// Fails if the disk has no room for what the scan is to leave: better before it than in the
     /// middle of the night.
     async fn find_room(&self, plan: &ScanPlan) -> Result<(), Fault> {
@@ -170,14 +176,14 @@ impl Setting {
     }
 
     /// Flies a prepared scan; undoes everything unless all frames are taken. Where the disk has no
-    /// room for it any more, nothing is begun and the session stays as it was.
+    /// room for it any more, or a motor cannot be brought to rest that was moved by hand, nothing is begun and the session stays as it was.
     pub(super) async fn fly(mut self, mut session: Session, plan: Arc<ScanPlan>) -> Conclusion {
         self.board.phase(RunPhase::Starting);
         let asking = self.clone();
         // Hours may lie between prepare and kickoff.
         let found = tokio::select! { biased;
             intent = self.board.ended() => Err(intent),
-            found = asking.find_room(&plan) => Ok(found),
+            found = asking.may_begin(&plan) => Ok(found),
         };
         match found {
             Ok(Ok(())) => {}

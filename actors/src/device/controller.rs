@@ -128,6 +128,19 @@ impl Controller {
         let done = |actor: &mut Self, _: &Result<(), Fault>| actor.phase = Phase::Idle;
         self.begin(ctx, "coming to rest", (), (task, done));
     }
+
+    fn halt_now(&mut self, ctx: &mut Context<Self>) -> Status<(), ()> {
+        match &self.phase {
+            Phase::Recovering(status) | Phase::Halting(status) => return status.clone(),
+            _ => self.drop_job(ctx),
+        }
+        self.must_rest = true;
+        let logic = Rc::clone(&self.logic);
+        let task = move |_| async move { logic.make_safe().await };
+        let status = self.begin(ctx, "halting", (), (task, then(Phase::Idle)));
+        self.phase = Phase::Halting(status.clone());
+        status
+    }
 }
 
 /// Which of the controller's axes a trajectory moves, and where the others stay.
@@ -339,19 +352,22 @@ pub struct Halt;
 impl Handler<Halt> for Controller {
     type Result = MessageResult<Halt>;
     fn handle(&mut self, Halt: Halt, ctx: &mut Context<Self>) -> Self::Result {
-        match &self.phase {
-            Phase::Recovering(status) | Phase::Halting(status) => {
-                return MessageResult(status.clone());
-            }
-            Phase::Idle => return MessageResult(Status::done(self.name.clone(), (), ())),
-            _ => self.drop_job(ctx),
-        }
-        self.must_rest = true;
-        let logic = Rc::clone(&self.logic);
-        let task = move |_| async move { logic.make_safe().await };
-        let status = self.begin(ctx, "halting", (), (task, then(Phase::Idle)));
-        self.phase = Phase::Halting(status.clone());
-        MessageResult(status)
+        MessageResult(match &self.phase {
+            Phase::Idle => Status::done(self.name.clone(), (), ()),
+            _ => self.halt_now(ctx),
+        })
+    }
+}
+
+/// As [`Halt`], but also if nothing was asked of it: somebody else may have.
+#[derive(Debug, Message)]
+#[rtype(result = "Status<(), ()>")]
+pub struct HaltNow;
+
+impl Handler<HaltNow> for Controller {
+    type Result = MessageResult<HaltNow>;
+    fn handle(&mut self, HaltNow: HaltNow, ctx: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.halt_now(ctx))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 use actix::prelude::*;
 use bluefly_protocol::{
-    fault::{Fault, Refused},
+    fault::{Fault, FaultClass, Refused},
     name::Name,
 };
 use std::rc::Rc;
@@ -58,7 +58,16 @@ impl Motor {
     }
 }
 
-/// Where a job leaves the motor.
+/// Where a move leaves the motor: one that was rejected has moved nothing.
+fn moved(actor: &mut Motor, result: &Result<(), Fault>) {
+    let is_known = match result {
+        Ok(()) => true,
+        Err(fault) => fault.class == FaultClass::Rejected,
+    };
+    actor.phase = if is_known { Phase::Idle } else { Phase::Unknown };
+}
+
+/// Where a stop leaves the motor.
 fn settled(actor: &mut Motor, result: &Result<(), Fault>) {
     actor.phase = if result.is_ok() { Phase::Idle } else { Phase::Unknown };
 }
@@ -103,25 +112,44 @@ impl Motor {
         let done = |actor: &mut Self, _: &Result<(), Fault>| actor.phase = Phase::Idle;
         self.begin(ctx, "coming to rest", (), (task, done));
     }
+
+    fn stop_now(&mut self, ctx: &mut Context<Self>) -> Status<(), ()> {
+        match &self.phase {
+            Phase::Recovering(status) | Phase::Stopping(status) => return status.clone(),
+            Phase::Idle | Phase::Moving | Phase::Unknown => self.drop_job(ctx),
+        }
+        self.must_rest = true;
+        let logic = Rc::clone(&self.logic);
+        let task = move |_| async move { logic.stop().await };
+        let status = self.begin(ctx, "stopping", (), (task, settled));
+        self.phase = Phase::Stopping(status.clone());
+        status
+    }
 }
 
-/// Moves to a position in EGU; progress is the readback; done when it stands still there.
+/// Moves to a position; progress is the readback; done when it stands still there. Rejected, and
+/// nothing moves, if it is beyond the limits of its record or if that has another unit.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Status<f64, ()>, Refused>")]
-pub struct Move(pub f64);
+pub struct Move {
+    /// In `unit`.
+    pub position: f64,
+    pub unit: String,
+}
 
 impl Handler<Move> for Motor {
     type Result = Result<Status<f64, ()>, Refused>;
-    fn handle(&mut self, Move(position): Move, ctx: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, Move { position, unit }: Move, ctx: &mut Context<Self>) -> Self::Result {
         let Phase::Idle = self.phase else {
             return Err(self.refused("move", self.phase.name()));
         };
         (self.phase, self.must_rest) = (Phase::Moving, false);
         let logic = Rc::clone(&self.logic);
         let task = move |work: Work<f64, ()>| async move {
+            logic.expect_unit(&unit).await?;
             logic.move_to(position, |readback| work.progress(readback)).await
         };
-        Ok(self.begin(ctx, "moving", f64::NAN, (task, settled)))
+        Ok(self.begin(ctx, "moving", f64::NAN, (task, moved)))
     }
 }
 
@@ -133,19 +161,22 @@ pub struct StopMotor;
 impl Handler<StopMotor> for Motor {
     type Result = MessageResult<StopMotor>;
     fn handle(&mut self, StopMotor: StopMotor, ctx: &mut Context<Self>) -> Self::Result {
-        match &self.phase {
-            Phase::Recovering(status) | Phase::Stopping(status) => {
-                return MessageResult(status.clone());
-            }
-            Phase::Idle => return MessageResult(Status::done(self.name.clone(), (), ())),
-            Phase::Moving | Phase::Unknown => self.drop_job(ctx),
-        }
-        self.must_rest = true;
-        let logic = Rc::clone(&self.logic);
-        let task = move |_| async move { logic.stop().await };
-        let status = self.begin(ctx, "stopping", (), (task, settled));
-        self.phase = Phase::Stopping(status.clone());
-        MessageResult(status)
+        MessageResult(match &self.phase {
+            Phase::Idle => Status::done(self.name.clone(), (), ()),
+            _ => self.stop_now(ctx),
+        })
+    }
+}
+
+/// As [`StopMotor`], but also if nothing was asked of it: somebody else may have.
+#[derive(Debug, Message)]
+#[rtype(result = "Status<(), ()>")]
+pub struct StopMotorNow;
+
+impl Handler<StopMotorNow> for Motor {
+    type Result = MessageResult<StopMotorNow>;
+    fn handle(&mut self, StopMotorNow: StopMotorNow, ctx: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.stop_now(ctx))
     }
 }
 

@@ -96,6 +96,17 @@ impl MotorLogic {
         task.done(self.record.unit.get().await)
     }
 
+    /// Fails as rejected if the record has another unit than positions are to be told in.
+    pub async fn expect_unit(&self, expected: &str) -> Result<(), Fault> {
+        let task = Task { device: &self.device, operation: "move" };
+        let unit = task.done(self.record.unit.get().await)?;
+        if unit == expected {
+            return Ok(());
+        }
+        let reason = format!("its record is in {unit:?}, not in {expected:?}");
+        Err(task.fault(FaultClass::Rejected, reason))
+    }
+
     /// What the axis can do, as its record says now.
     pub async fn limits(&self) -> Result<AxisLimits, Fault> {
         self.read_limits(Task { device: &self.device, operation: "read the limits" }).await

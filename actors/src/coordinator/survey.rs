@@ -1,0 +1,236 @@
+//! [`Survey`]: what the devices of a beamline are, and how each is now.
+use super::beamline::Beamline;
+use crate::{
+    device::{
+        controller::{Controller, FramesDone},
+        detector::{Describe, Detector},
+        generator::Generator,
+        motor::{Locate, Motor},
+    },
+    supervise::{Ping, Ref, Snapshot, State},
+};
+use bluefly_protocol::{
+    api::{Device, DeviceKind, Life, Range},
+    beamline::{BeamlineSpec, DeviceSpec},
+    name::Name,
+};
+use futures_util::future::join_all;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// Name of the branch of the tree in which the devices are.
+pub const DEVICES: &str = "devices";
+/// How long one device may take to tell how it is. They are asked at the same time, so that one that
+/// is dead delays nobody.
+const READ_WITHIN: Duration = Duration::from_secs(1);
+
+/// What is known of a device without asking it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    pub name: Name,
+    /// Where its signals come from.
+    pub provider: String,
+    pub nature: Nature,
+}
+
+/// What a device is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Nature {
+    Motor {
+        /// Of its positions and limits.
+        units: String,
+        limits: Range,
+    },
+    TrajectoryController {
+        axes: Vec<Name>,
+    },
+    Detector {
+        /// Rows and columns of a frame.
+        shape: Vec<u64>,
+        dtype: &'static str,
+        /// For which it exposes, if that does not depend on the scan.
+        exposure: Option<Duration>,
+    },
+    Generator,
+}
+
+/// Every device of a beamline.
+pub type Inventory = BTreeMap<Name, Facts>;
+
+/// What a beamline file says of its devices.
+pub fn inventory(spec: &BeamlineSpec) -> Inventory {
+    let facts = |device: &DeviceSpec| Facts {
+        name: device.name().clone(),
+        provider: device.provider().to_string(),
+        nature: nature(device),
+    };
+    spec.devices.iter().map(|(name, device)| (name.clone(), facts(device))).collect()
+}
+
+fn nature(device: &DeviceSpec) -> Nature {
+    match device {
+        DeviceSpec::Motor(motor) => Nature::Motor {
+            units: motor.units.clone(),
+            limits: Range { low: motor.limits.low, high: motor.limits.high },
+        },
+        DeviceSpec::TrajectoryController(controller) => {
+            Nature::TrajectoryController { axes: controller.axes.clone() }
+        }
+        DeviceSpec::Detector(detector) => Nature::Detector {
+            shape: detector.shape.map(|size| size as u64).to_vec(),
+            dtype: detector.dtype.as_str(),
+            exposure: detector.exposure,
+        },
+        DeviceSpec::Generator(_) => Nature::Generator,
+    }
+}
+
+impl Nature {
+    pub const fn kind(&self) -> DeviceKind {
+        match self {
+            Self::Motor { .. } => DeviceKind::Motor,
+            Self::TrajectoryController { .. } => DeviceKind::TrajectoryController,
+            Self::Detector { .. } => DeviceKind::Detector,
+            Self::Generator => DeviceKind::Generator,
+        }
+    }
+}
+
+/// Asks devices how they are. Cheap to clone, usable from any thread.
+#[derive(Clone)]
+pub struct Survey(Arc<Asked>);
+
+struct Asked {
+    inventory: Arc<Inventory>,
+    motors: BTreeMap<Name, Ref<Motor>>,
+    controllers: BTreeMap<Name, Ref<Controller>>,
+    detectors: BTreeMap<Name, Ref<Detector>>,
+    generators: BTreeMap<Name, Ref<Generator>>,
+}
+
+impl Beamline {
+    /// What asks its devices how they are.
+    pub fn survey(&self) -> Survey {
+        Survey(Arc::new(Asked {
+            inventory: Arc::clone(&self.inventory),
+            motors: self.motors.clone(),
+            controllers: self.controllers.clone(),
+            detectors: self.detectors.clone(),
+            generators: BTreeMap::from([self.generator.clone()]),
+        }))
+    }
+}
+
+impl Survey {
+    /// Every device, by name; `tree` is what runs now. Resolves within a second or so.
+    pub async fn devices(&self, tree: &Snapshot) -> Vec<Device> {
+        join_all(self.0.inventory.values().map(|facts| self.read(facts, tree))).await
+    }
+
+    /// One device, if there is one of that name.
+    pub async fn device(&self, name: &str, tree: &Snapshot) -> Option<Device> {
+        Some(self.read(self.0.inventory.get(name)?, tree).await)
+    }
+
+    async fn read(&self, facts: &Facts, tree: &Snapshot) -> Device {
+        let mut device = describe(facts);
+        if let Some(actor) = actor(tree, &facts.name) {
+            device.state = life(actor.state);
+            device.incarnation = actor.incarnation;
+            device.restarts = actor.restarts;
+        }
+        match self.0.ask(facts).await {
+            Ok(position) => device.position = position,
+            Err(error) => device.error = Some(error),
+        }
+        device
+    }
+}
+
+impl Asked {
+    /// The position of a motor; nothing of others, whose answer shows that they can be reached.
+    async fn ask(&self, facts: &Facts) -> Result<Option<f64>, String> {
+        let name = &facts.name;
+        match facts.nature {
+            Nature::Motor { .. } => match self.motors.get(name) {
+                Some(motor) => told(motor.ask(Locate, READ_WITHIN).await).map(Some),
+                None => Ok(None),
+            },
+            Nature::TrajectoryController { .. } => match self.controllers.get(name) {
+                Some(controller) => told(controller.ask(FramesDone, READ_WITHIN).await).map(unread),
+                None => Ok(None),
+            },
+            Nature::Detector { .. } => match self.detectors.get(name) {
+                Some(detector) => told(detector.ask(Describe, READ_WITHIN).await).map(unread),
+                None => Ok(None),
+            },
+            Nature::Generator => match self.generators.get(name) {
+                Some(generator) => {
+                    let answer = generator.ask(Ping, READ_WITHIN).await;
+                    answer.map(unread).map_err(|error| error.to_string())
+                }
+                None => Ok(None),
+            },
+        }
+    }
+}
+
+fn unread<T>(_: T) -> Option<f64> {
+    None
+}
+
+/// An answer, or in words why there is none.
+fn told<T>(
+    answer: Result<Result<T, impl std::fmt::Display>, impl std::fmt::Display>,
+) -> Result<T, String> {
+    match answer {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(fault)) => Err(fault.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn describe(facts: &Facts) -> Device {
+    let mut device = Device {
+        name: facts.name.clone(),
+        kind: facts.nature.kind(),
+        provider: facts.provider.clone(),
+        state: Life::Down,
+        incarnation: 0,
+        restarts: 0,
+        units: None,
+        limits: None,
+        position: None,
+        shape: None,
+        dtype: None,
+        error: None,
+    };
+    match &facts.nature {
+        Nature::Motor { units, limits } => {
+            device.units = Some(units.clone());
+            let is_limited = limits.low.is_finite() && limits.high.is_finite();
+            device.limits = is_limited.then_some(*limits);
+        }
+        Nature::Detector { shape, dtype, .. } => {
+            device.shape = Some(shape.clone());
+            device.dtype = Some((*dtype).to_owned());
+        }
+        Nature::TrajectoryController { .. } | Nature::Generator => {}
+    }
+    device
+}
+
+/// The actor of a device.
+fn actor<'a>(tree: &'a Snapshot, name: &Name) -> Option<&'a Snapshot> {
+    let devices = tree.children.iter().find(|branch| branch.id == DEVICES)?;
+    devices.children.iter().find(|actor| actor.id == name.as_str())
+}
+
+const fn life(state: State) -> Life {
+    match state {
+        State::Down => Life::Down,
+        State::Starting => Life::Starting,
+        State::Up => Life::Up,
+        State::Backoff => Life::Backoff,
+        State::Stopping => Life::Stopping,
+    }
+}
