@@ -4,6 +4,7 @@ use crate::{
     sim_disk::SimDisk,
 };
 use bluefly_actors::{
+    archive::Archive,
     clock::{Clock, Elapsed},
     coordinator::{Abort, Beamline, Bulletin, ScanCoordinator, publish::Ledger},
     feed::Feed,
@@ -112,6 +113,8 @@ pub struct Process {
     pub world: World,
     /// Where the documents are.
     pub documents: PathBuf,
+    /// Finds runs in them.
+    pub archive: Archive,
     /// The hardware as the actors see it, for when they are gone.
     devices: Devices,
 }
@@ -130,7 +133,8 @@ impl Process {
         let devices = Devices::connect(spec, &clock, &world.provider()).await?;
         let documents = directory.join(DOCUMENTS);
         let feed = Feed::new(FEED_EVENTS, FEED_BYTES);
-        let ledger = Ledger::new(documents.clone(), seed.stream("documents", 0), feed.clone());
+        let archive = archive(documents.clone())?;
+        let ledger = ledger(&archive, &clock, (seed, feed.clone()));
         let bulletin = Bulletin::default();
         let assembly = Assembly {
             spec,
@@ -164,6 +168,7 @@ impl Process {
             beamline,
             world,
             documents,
+            archive,
             devices,
         })
     }
@@ -232,6 +237,23 @@ const RING: usize = 4_096;
 fn make_directory(path: &Path) -> Result<(), StartError> {
     std::fs::create_dir_all(path)
         .map_err(|source| StartError::Directory { path: path.to_owned(), source })
+}
+
+fn archive(path: PathBuf) -> Result<Archive, StartError> {
+    Archive::open(path.clone()).map_err(|source| StartError::Directory { path, source })
+}
+
+/// The ledger of a process, once it has ended the run that a killed one left open.
+fn ledger(archive: &Archive, clock: &Clock, (seed, feed): (Seed, Feed)) -> Ledger {
+    // The process before may have had the same seed.
+    let uids = seed.stream("documents", archive.num_runs() as u64);
+    let ledger = Ledger::new(archive.clone(), uids, feed);
+    match ledger.end_unended(clock.unix_s(clock.now())) {
+        Ok(Some(unended)) => tracing::warn!(uid = unended.uid, "ended a run that had no end"),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "a run that has no end could not be ended"),
+    }
+    ledger
 }
 
 fn storage(

@@ -1,4 +1,5 @@
 //! Who acts at a beamline: supervision, signals, device logic, actors, storage and documents.
+pub mod archive;
 pub mod clock;
 pub mod coordinator;
 pub mod device;

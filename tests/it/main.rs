@@ -8,6 +8,7 @@ mod flown;
 mod guide;
 mod logic;
 mod look;
+mod queue;
 mod run;
 mod signals;
 mod sim_world;

@@ -1,11 +1,14 @@
 //! [`Journal`]: the file of documents, one JSON line each, written once and in order.
-use crate::feed::Feed;
-use bluefly_protocol::api::EventKind;
+use crate::{
+    archive::{Archive, Unended},
+    feed::Feed,
+};
+use bluefly_protocol::{api::EventKind, document::Document};
 use std::{
     fs::{self, File, Metadata, TryLockError},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,11 +20,19 @@ pub(super) struct Line {
     pub(super) json: String,
 }
 
+impl Line {
+    pub(super) fn new(run: &Arc<str>, document: &Document) -> Self {
+        let json = serde_json::to_string(document);
+        let json = json.expect("composed documents have string keys only");
+        Self { run: Arc::clone(run), json }
+    }
+}
+
 /// Lines on their way to a file. The main thread only ever touches `waiting`.
 #[derive(Debug)]
 pub(super) struct Journal {
-    path: PathBuf,
-    /// Told of every line once it is in the file.
+    /// Is told of every line that is in the file, and so is the feed.
+    archive: Archive,
     feed: Feed,
     waiting: Mutex<Vec<Line>>,
     file: Mutex<Option<OpenFile>>,
@@ -35,12 +46,13 @@ struct OpenFile {
 }
 
 impl Journal {
-    pub(super) fn new(path: PathBuf, feed: Feed) -> Self {
-        Self { path, feed, waiting: Mutex::default(), file: Mutex::default() }
+    /// A journal that writes the file of `archive`.
+    pub(super) fn new(archive: Archive, feed: Feed) -> Self {
+        Self { archive, feed, waiting: Mutex::default(), file: Mutex::default() }
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.archive.path()
     }
 
     pub(super) fn push(&self, lines: Vec<Line>) {
@@ -73,14 +85,46 @@ impl Journal {
         });
     }
 
-    fn append(&self, open: &mut Option<OpenFile>, lines: &[Line]) -> io::Result<()> {
-        if open.is_none() {
-            *open = Some(OpenFile::open(&self.path)?);
+    /// Ends the run that a killed process left open, if one did, with a document that has `uid()`.
+    /// Fails if that process is alive and writes the file.
+    pub(super) fn end_unended(
+        &self,
+        uid: impl FnOnce() -> String,
+        now_s: f64,
+    ) -> io::Result<Option<Unended>> {
+        let mut file = lock(&self.file);
+        if self.archive.unended().is_none() {
+            return Ok(None);
         }
-        let open = open.as_mut().expect("just opened");
-        open.check(&self.path)?;
+        // Asked again once the file is ours: whoever had it may have ended its run meanwhile.
+        self.open(&mut file)?;
+        let Some(unended) = self.archive.unended() else { return Ok(None) };
+        let line = Line::new(&unended.uid.as_str().into(), &unended.clone().stop(uid(), now_s));
+        self.append(&mut file, std::slice::from_ref(&line))?;
+        self.tell(&line);
+        Ok(Some(unended))
+    }
+
+    fn append(&self, open: &mut Option<OpenFile>, lines: &[Line]) -> io::Result<()> {
+        let open = self.open(open)?;
+        open.check(self.path())?;
         let text: String = lines.iter().flat_map(|line| [line.json.as_str(), "\n"]).collect();
-        open.append(text.as_bytes())
+        let offset = open.length;
+        open.append(text.as_bytes())?;
+        self.archive.written(offset, lines.iter().map(|line| line.json.as_str()));
+        Ok(())
+    }
+
+    fn open<'a>(&self, open: &'a mut Option<OpenFile>) -> io::Result<&'a mut OpenFile> {
+        if open.is_none() {
+            let file = OpenFile::open(self.path())?;
+            // What is not found again is in the file all the same.
+            if let Err(error) = self.archive.catch_up(file.length) {
+                tracing::warn!(path = %self.path().display(), %error, "cannot be looked through");
+            }
+            *open = Some(file);
+        }
+        Ok(open.as_mut().expect("just opened"))
     }
 }
 

@@ -2,6 +2,7 @@
 //! crashes or the coordinator does.
 use super::journal::{Journal, Line};
 use crate::{
+    archive::{Archive, Unended},
     feed::Feed,
     random::Stream,
     status::{Operation, Outcome, Status},
@@ -16,7 +17,7 @@ use bluefly_protocol::{
     fault::{Fault, FaultClass},
     name::Name,
 };
-use std::{cell::RefCell, collections::BTreeMap, path::PathBuf, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, io, rc::Rc, sync::Arc};
 
 /// The stream that has the rows of a fly scan.
 pub(super) const STREAM: &str = "primary";
@@ -48,9 +49,9 @@ struct Run {
 }
 
 impl Ledger {
-    /// A ledger whose documents are appended to the file at `path`, one JSON line each. `uids`
+    /// A ledger whose documents are appended to the file of `archive`, one JSON line each. `uids`
     /// makes their identifiers. The feed is told of each once it is in the file.
-    pub fn new(path: PathBuf, uids: Stream, feed: Feed) -> Self {
+    pub fn new(archive: Archive, uids: Stream, feed: Feed) -> Self {
         let uids = Rc::new(RefCell::new(uids));
         let run = Run {
             uid: "".into(),
@@ -62,7 +63,13 @@ impl Ledger {
             scans: 0,
             uids,
         };
-        Self { run: Rc::new(RefCell::new(run)), journal: Arc::new(Journal::new(path, feed)) }
+        Self { run: Rc::new(RefCell::new(run)), journal: Arc::new(Journal::new(archive, feed)) }
+    }
+
+    /// Ends the run that a killed process left open, if one did: its documents get their end. For
+    /// the start of a process, before anything is published; it blocks.
+    pub fn end_unended(&self, now_s: f64) -> io::Result<Option<Unended>> {
+        self.journal.end_unended(|| self.run.borrow().uids.borrow_mut().uuid(), now_s)
     }
 
     /// Documents as they are written, each with the run that it belongs to.
@@ -72,9 +79,7 @@ impl Ledger {
             if let Document::Start(start) = document {
                 run.uid = start.uid.as_str().into();
             }
-            let json = serde_json::to_string(document);
-            let json = json.expect("composed documents have string keys only");
-            Line { run: Arc::clone(&run.uid), json }
+            Line::new(&run.uid, document)
         };
         documents.iter().map(line).collect()
     }

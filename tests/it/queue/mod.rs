@@ -1,0 +1,2 @@
+//! The archive of documents and the queue of runs.
+mod archive;
