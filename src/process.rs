@@ -149,6 +149,8 @@ impl Process {
             clock: clock.clone(),
             coordinator: coordinator.clone(),
             bulletin: bulletin.view(),
+            archive: archive.clone(),
+            survey: beamline.survey(),
             feed,
         });
         let supervisor = match doors {

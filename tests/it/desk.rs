@@ -2,9 +2,10 @@
 use crate::run::rig::{GRID, Rig, Setup, spec, with_rig};
 use bluefly_protocol::{
     api::{
-        AbortBody, ApiError, AssetRange, Assets, Description, ErrorCode, EventKinds, Reply,
-        Request, ResumeBody, SpecBody, StageBody, Status, Wait,
+        AbortBody, ApiError, AssetRange, Assets, Description, ErrorCode, EventKinds, Life, Reply,
+        Request, ResumeBody, SetBody, SpecBody, StageBody, Status, Wait,
     },
+    name::Name,
     run::{RunPhase, StepKind, StepState},
 };
 use serde_json::{Value, json};
@@ -196,7 +197,20 @@ fn rows_that_were_told_of_are_never_taken_back() {
                 step(rig, Request::Resume(ResumeBody::default(), AT_ONCE)).await;
             }
             assert_eq!(rows, 40);
+            let all = assets(rig, 0, None).await.events;
+            let pages = rig.documents().into_iter().filter(|(name, _)| name == "event_page");
+            let pages: Vec<Value> = pages.map(|(_, page)| page).collect();
+            let documented = |column: fn(&Value) -> &Value| -> Vec<Value> {
+                pages.iter().flat_map(|page| column(page).as_array().unwrap().clone()).collect()
+            };
+            assert_eq!(json!(all.time), json!(documented(|page| &page["time"])));
+            assert_eq!(json!(all.data["x"]), json!(documented(|page| &page["data"]["x"])));
+            let totals = documented(|page| &page["data"]["camera_total"]);
+            assert_eq!(json!(all.data["camera_total"]), json!(totals));
+            let stamps = documented(|page| &page["timestamps"]["y"]);
+            assert_eq!(json!(all.timestamps["y"]), json!(stamps));
             let part = assets(rig, 7, Some(9)).await;
+            assert_eq!(part.events.data["x"], all.data["x"][7..9]);
             assert_eq!((part.start, part.stop, part.rows), (7, 9, 40));
             let beyond = assets(rig, 50, Some(60)).await;
             assert_eq!((beyond.start, beyond.stop), (40, 40));
@@ -245,6 +259,36 @@ fn the_feed_has_every_document_that_is_in_the_file() {
             })
             .collect();
         assert_eq!(events, lines);
+    });
+}
+
+#[test]
+fn devices_are_looked_at_and_operated() {
+    with_rig(Setup::default(), async |rig| {
+        let report = |reply: Result<Reply, ApiError>| match reply.unwrap() {
+            Reply::DeviceReport(report) => (report.state, report.value),
+            other => panic!("no report: {other:?}"),
+        };
+        let x: Name = "x".parse().unwrap();
+        let set = |value, wait| Request::Set(x.clone(), SetBody { value }, wait);
+        assert_eq!(report(ask(rig, set(3.5, long())).await), (StepState::Done, Some(3.5)));
+        let camera = Request::Trigger("camera".parse().unwrap(), long());
+        let (state, total) = report(ask(rig, camera).await);
+        assert!(state == StepState::Done && total > Some(0.0), "{total:?}");
+        assert_eq!(refusal(rig, set(100.0, long())).await.0, ErrorCode::Invalid);
+        let nobody = Request::StopDevice("nobody".parse().unwrap(), AT_ONCE);
+        assert_eq!(refusal(rig, nobody).await.0, ErrorCode::NotFound);
+        let Reply::Devices { devices } = ask(rig, Request::Devices).await.unwrap() else {
+            panic!()
+        };
+        let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
+        assert_eq!(names, ["camera", "diode", "generator", "motion", "x", "y"]);
+        assert_eq!((devices[4].position, devices[4].state), (Some(3.5), Life::Up));
+        ready(rig).await;
+        step(rig, Request::Kickoff(AT_ONCE)).await;
+        rig.reach(RunPhase::Running).await;
+        let refused = refusal(rig, set(0.0, AT_ONCE)).await;
+        assert_eq!(refused, (ErrorCode::Refused, "x".to_owned(), Some("running".to_owned())));
     });
 }
 

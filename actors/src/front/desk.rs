@@ -1,20 +1,18 @@
 //! [`Desk`]: the one place where requests of clients are done.
 use super::step::{Until, settled};
 use crate::{
+    archive::Archive,
     clock::Clock,
     coordinator::{
         Abort, BulletinView, Kickoff, Pause, Prepare, Resume, RunStatus, ScanCoordinator, Stage,
-        Stop, Unstage,
+        Stop, Unstage, survey::Survey,
     },
     feed::Feed,
     supervise::{AskError, Ref, Snapshot, State, Tree},
 };
 use actix::{Context, Handler, Message, dev::ToEnvelope};
 use bluefly_protocol::{
-    api::{
-        ApiError, AssetRange, Assets, Columns, Description, ErrorCode, Reply, Request, StageBody,
-        Status, Wait,
-    },
+    api::{ApiError, ErrorCode, Reply, Request, StageBody, Status, Wait},
     document::check_metadata,
     fault::Refused,
     name::Name,
@@ -29,7 +27,7 @@ use std::{
 };
 
 /// How long an actor may take to answer a request.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a desk works with.
 pub struct DeskParts {
@@ -40,6 +38,8 @@ pub struct DeskParts {
     pub coordinator: Ref<ScanCoordinator>,
     pub bulletin: BulletinView,
     pub feed: Feed,
+    pub archive: Archive,
+    pub survey: Survey,
 }
 
 /// Does what clients ask, whichever door they came through. Cheap to clone, usable from any thread:
@@ -57,6 +57,10 @@ impl Desk {
     pub fn new(parts: DeskParts) -> Self {
         let (tree, is_closing) = (OnceLock::new(), AtomicBool::new(false));
         Self(Arc::new(Inner { parts, tree, is_closing }))
+    }
+
+    pub(super) fn parts(&self) -> &DeskParts {
+        &self.0.parts
     }
 
     /// Shows the tree that it is part of; only the first one counts.
@@ -128,19 +132,19 @@ impl Desk {
             Request::Stop(wait) => self.step(Stop, (wait, Until::Ended)).await,
             Request::Unstage(wait) => self.step(Unstage, (wait, Until::Ended)).await,
             Request::Describe => self.describe(),
-            Request::Assets(range) => self.assets(range),
+            Request::Assets(range) => self.assets(range).await,
+            Request::Devices => self.devices().await,
+            Request::Device(name) => self.device(&name).await,
+            Request::Set(name, body, wait) => self.set(name, body, wait).await,
+            Request::StopDevice(name, wait) => self.stop_device(name, wait).await,
+            Request::Trigger(name, wait) => self.trigger(name, wait).await,
             Request::Submit(_)
             | Request::Runs { .. }
             | Request::Run(_)
             | Request::Cancel(_)
             | Request::Move(..)
             | Request::Hold(_)
-            | Request::Release
-            | Request::Devices
-            | Request::Device(_)
-            | Request::Set(..)
-            | Request::StopDevice(..)
-            | Request::Trigger(..) => {
+            | Request::Release => {
                 Err(ApiError::new(ErrorCode::NotFound, "request", "is not served yet"))
             }
         }
@@ -169,11 +173,22 @@ impl Desk {
         M: Message<Result = Result<RunStatus, Refused>> + Send + 'static,
         Context<ScanCoordinator>: ToEnvelope<ScanCoordinator, M>,
     {
-        if self.0.is_closing.load(Ordering::Relaxed) {
-            let reason = "the process is shutting down";
-            return Err(ApiError::new(ErrorCode::Unavailable, "process", reason));
-        }
+        self.takes_work()?;
         self.step(message, (wait, Until::Ended)).await
+    }
+
+    /// Fails once nothing is begun any more.
+    pub(super) fn takes_work(&self) -> Result<(), ApiError> {
+        if self.0.is_closing.load(Ordering::Relaxed) {
+            return Err(ApiError::new(ErrorCode::Unavailable, "process", "it is shutting down"));
+        }
+        Ok(())
+    }
+
+    /// What runs now.
+    pub(super) fn running(&self) -> Result<Snapshot, ApiError> {
+        let starting = || ApiError::new(ErrorCode::Unavailable, "process", "it is starting");
+        self.tree().ok_or_else(starting)
     }
 
     /// Asks for a step, and waits for what comes of it as long as is wanted.
@@ -194,29 +209,8 @@ impl Desk {
         Ok(status(self.status()))
     }
 
-    fn describe(&self) -> Result<Reply, ApiError> {
-        let description = self.0.parts.bulletin.description();
-        let description = description.ok_or_else(|| self.refused("describe the scan"))?;
-        Ok(Reply::Description(Box::new(Description::clone(&description))))
-    }
-
-    fn assets(&self, range: AssetRange) -> Result<Reply, ApiError> {
-        let files = self.0.parts.bulletin.files();
-        let (files, rows) = files.ok_or_else(|| self.refused("tell of data"))?;
-        let start = range.start.min(rows);
-        let stop = range.stop.map_or(rows, |stop| stop.min(rows)).max(start);
-        Ok(Reply::Assets(Box::new(Assets {
-            run: files.run,
-            start,
-            stop,
-            rows,
-            resources: files.resources.to_vec(),
-            events: Columns::default(),
-        })))
-    }
-
     /// The phase does not allow a request that no actor was asked for.
-    fn refused(&self, request: &str) -> ApiError {
+    pub(super) fn refused(&self, request: &str) -> ApiError {
         let phase = self.status().progress.phase.to_string();
         let message = format!("cannot {request} while {phase}");
         let error = ApiError::new(ErrorCode::Refused, "scan_coordinator", message);
@@ -242,6 +236,14 @@ impl Desk {
 
 fn status(status: Status) -> Reply {
     Reply::Status(Box::new(status))
+}
+
+/// Runs work that reads files where it holds up nobody.
+pub(super) async fn blocking<T: Send + 'static>(
+    desk: &Desk,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    desk.clock().foreign(work).await
 }
 
 /// The message did not get through.

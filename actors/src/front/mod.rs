@@ -1,5 +1,7 @@
 //! The doors of the process: what clients ask goes through one [`Desk`], whatever carries it.
+mod data;
 mod desk;
+mod devices;
 mod herald;
 pub mod http;
 mod step;

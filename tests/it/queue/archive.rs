@@ -146,7 +146,7 @@ fn runs_documents_and_rows_are_found_again() {
         for story in stories {
             assert_eq!(documents(&archive, story.0), batches(story).concat());
             let total: u64 = story.1.iter().sum();
-            for range in [0..total, 0..1, 2..3, 1..5, 5..100, 10..11, 10..12, 20..21, 21..22, 3..1]
+            for range in [0..total, 0..1, 2..3, 1..5, 5..100, 10..11, 10..12, 20..21, 21..22, 4..4]
             {
                 let clipped = range.start.min(total)..range.end.min(total);
                 let found = archive.columns(story.0, range.clone()).unwrap();
