@@ -1,12 +1,11 @@
 //! From a [`BeamlineFile`] to a [`BeamlineSpec`]: everything that can be known without hardware.
 use super::{
-    Address, ApiSpec, ApiTable, BeamlineError, BeamlineFile, BeamlineSpec, DataSpec, DataTable,
-    DeviceSpec, Lag, OnCrash, PathTemplate, PublishSpec, PublishTable, Quantity, QuantityError,
-    SimDeviceSpec, SimSpec, SimTable, SupervisionSpec, SupervisionTable, devices::device_spec,
-    quantity,
+    Address, BeamlineError, BeamlineFile, BeamlineSpec, DataSpec, DataTable, DeviceSpec, Lag,
+    OnCrash, PathTemplate, PublishSpec, PublishTable, Quantity, QuantityError, SimDeviceSpec,
+    SimSpec, SimTable, SupervisionSpec, SupervisionTable, api::api, devices::device_spec, quantity,
 };
 use crate::name::Name;
-use std::{collections::BTreeMap, net::SocketAddr, ops::RangeInclusive, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 /// Names that a document stream gives a meaning of its own.
 const RESERVED_NAMES: [&str; 3] = ["time", "seq_num", "frame"];
@@ -208,24 +207,6 @@ fn supervision(table: &SupervisionTable) -> Result<SupervisionSpec, BeamlineErro
             millisecond..=HOUR,
         )?,
     })
-}
-
-fn api(table: ApiTable) -> Result<ApiSpec, BeamlineError> {
-    let listen: SocketAddr = table.listen.parse().map_err(|_| {
-        let reason = format!(
-            "{:?} is no address: expected IP:PORT, such as \"127.0.0.1:8470\"",
-            table.listen
-        );
-        BeamlineError::new("api.listen", reason)
-    })?;
-    if table.token_file.as_deref() == Some("") {
-        return Err(BeamlineError::new("api.token_file", "\"\" is no file"));
-    }
-    if !listen.ip().is_loopback() && table.token_file.is_none() {
-        let reason = format!("missing: {listen} is not on loopback, so clients need a token");
-        return Err(BeamlineError::new("api.token_file", reason));
-    }
-    Ok(ApiSpec { listen, token_file: table.token_file })
 }
 
 fn sim(table: &SimTable, devices: &BTreeMap<Name, DeviceSpec>) -> Result<SimSpec, BeamlineError> {

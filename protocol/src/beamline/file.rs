@@ -82,6 +82,13 @@ pub struct SupervisionTable {
 pub struct ApiTable {
     pub listen: String,
     pub token_file: Option<String>,
+    pub tls_certificate: Option<String>,
+    pub tls_key: Option<String>,
+    pub allowed_hosts: Vec<String>,
+    pub max_body: Quantity,
+    pub max_clients: usize,
+    pub max_requests_per_s: u32,
+    pub workers: usize,
 }
 
 /// `[device.NAME]`, by its `type`.
@@ -203,7 +210,17 @@ impl Default for SupervisionTable {
 
 impl Default for ApiTable {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8470".into(), token_file: None }
+        Self {
+            listen: "127.0.0.1:8470".into(),
+            token_file: None,
+            tls_certificate: None,
+            tls_key: None,
+            allowed_hosts: vec![],
+            max_body: quantity("4 MiB"),
+            max_clients: 256,
+            max_requests_per_s: 200,
+            workers: 2,
+        }
     }
 }
 

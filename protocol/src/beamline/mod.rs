@@ -1,6 +1,7 @@
 //! Beamline files: what a beamline consists of, as written ([`BeamlineFile`]) and as checked
 //! ([`BeamlineSpec`]). Only the second is passed on.
 mod address;
+mod api;
 mod check;
 mod devices;
 mod file;
@@ -19,7 +20,7 @@ pub use file::{
 pub use quantity::QuantityError;
 pub use spec::{
     ApiSpec, BeamlineSpec, DataSpec, DetectorSpec, DeviceSpec, DeviceType, Dtype, GeneratorSpec,
-    Lag, MotorSpec, OnCrash, PublishSpec, SimDeviceSpec, SimSpec, SupervisionSpec,
+    Lag, MotorSpec, OnCrash, PublishSpec, SimDeviceSpec, SimSpec, SupervisionSpec, TlsSpec,
     TrajectoryControllerSpec, Trigger,
 };
 pub use template::PathTemplate;

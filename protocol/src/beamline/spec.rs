@@ -81,12 +81,33 @@ pub struct SupervisionSpec {
     pub restart_window: Duration,
 }
 
-/// Where the process listens.
+/// Where the process listens, whom it answers, and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiSpec {
     pub listen: SocketAddr,
     /// File that holds the bearer token; required unless `listen` is on loopback.
     pub token_file: Option<String>,
+    /// None: HTTP, not HTTPS.
+    pub tls: Option<TlsSpec>,
+    /// Names of this machine by which requests may call it, beside `localhost` and addresses; lower
+    /// case, without port.
+    pub allowed_hosts: Vec<String>,
+    /// Longest body of a request.
+    pub max_body_bytes: usize,
+    /// Most connections at a time.
+    pub max_clients: usize,
+    /// Most requests of one client in a second.
+    pub max_requests_per_s: u32,
+    /// Threads that read requests and write answers.
+    pub workers: usize,
+}
+
+/// Files with which the process proves who it is, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSpec {
+    /// The certificate, then those that vouch for it.
+    pub certificate: String,
+    pub key: String,
 }
 
 /// What a device is, in the words of the file.
