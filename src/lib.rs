@@ -9,6 +9,7 @@ mod motion;
 mod picture;
 pub mod process;
 mod safety;
+mod serve;
 pub mod sim_disk;
 mod survey;
 pub mod swarm;

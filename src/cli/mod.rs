@@ -8,10 +8,12 @@ mod profile;
 mod progress;
 mod scan;
 mod schema;
+mod serve;
 mod signals;
 mod simulate;
 
 pub(crate) use error::CliError;
+pub(crate) use signals::Signals;
 
 use crate::logging::{LogFormat, Logging};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -28,15 +30,10 @@ struct Arguments {
     /// How log lines are printed
     #[arg(long, global = true, value_enum, default_value_t)]
     log_format: LogFormat,
-    /// What is logged: a level, or levels by module such as `warn,bluefly_actors=debug`
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILTER",
-        env = "BLUEFLY_LOG",
-        default_value = "error"
-    )]
-    log: String,
+    /// What is logged: a level, or levels by module such as `warn,bluefly_actors=debug`; `info` of
+    /// a server and `error` otherwise if not given
+    #[arg(long, global = true, value_name = "FILTER", env = "BLUEFLY_LOG")]
+    log: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -58,6 +55,8 @@ enum Command {
     Scan(scan::Arguments),
     /// Print the JSON Schema of scan specifications
     Schema(schema::Arguments),
+    /// Put a beamline into operation, and answer clients until told to end
+    Serve(serve::Arguments),
     /// Fly many randomised runs on a simulated beamline, to find one that breaks a promise
     Simulate(simulate::Arguments),
 }
@@ -87,7 +86,11 @@ fn run(arguments: Vec<OsString>) -> Result<(), CliError> {
         }
         Err(error) => return Err(usage_error(&error)),
     };
-    let log = Logging { format: arguments.log_format, filter: arguments.log };
+    let filter = arguments.log.unwrap_or_else(|| match arguments.command {
+        Command::Serve(_) => "info".to_owned(),
+        _ => "error".to_owned(),
+    });
+    let log = Logging { format: arguments.log_format, filter };
     if !matches!(arguments.command, Command::Scan(_) | Command::Demo(_)) {
         log.start(None)?;
     }
@@ -98,6 +101,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), CliError> {
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments, &log),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
     }
 }

@@ -9,7 +9,7 @@ use bluefly_protocol::beamline::{BeamlineSpec, Scheme};
 use serde_json::json;
 use std::{
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 #[derive(Debug, clap::Args)]
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments, log: &Logging) -> Result<(), CliError> 
     let (spec, _) = points::read(&arguments.spec)?;
     let beamline = beamline_file::read(&arguments.beamline)?;
     if !arguments.sim {
-        only_simulated(&beamline, arguments)?;
+        only_simulated(&beamline, &arguments.beamline)?;
     }
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(&beamline.data.directory));
     let job = Job {
@@ -82,12 +82,12 @@ pub(crate) fn run(arguments: &Arguments, log: &Logging) -> Result<(), CliError> 
 }
 
 /// Real hardware needs a provider that this version lacks: better said before anything moves.
-fn only_simulated(beamline: &BeamlineSpec, arguments: &Arguments) -> Result<(), CliError> {
+pub(super) fn only_simulated(beamline: &BeamlineSpec, file: &Path) -> Result<(), CliError> {
     let real = beamline.devices.values().find(|device| device.provider().scheme != Scheme::Sim);
     match real {
         None => Ok(()),
         Some(device) => {
-            let file = arguments.beamline.display();
+            let file = file.display();
             Err(CliError::input(
                 format!("{file}: device.{}.provider", device.name()),
                 format!(

@@ -18,12 +18,17 @@ const FILE_SIZE: SignalKind = SignalKind::from_raw(25);
 
 /// The signals that ask the process to end, from the moment this was made. There are none on the
 /// simulated clock, which hears of nothing outside: there they end the process as they always do.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     streams: Option<Streams>,
     count: u32,
 }
 
 impl Signals {
+    /// Those of a process that lives in real time.
+    pub(crate) fn of_process() -> Self {
+        Self::new(Pace::Real)
+    }
+
     pub(super) fn new(pace: Pace) -> Self {
         let streams = match pace {
             Pace::Fast => None,
@@ -33,7 +38,7 @@ impl Signals {
     }
 
     /// What `work` comes to; `None` as soon as a second signal has come.
-    pub(super) async fn patiently<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn patiently<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! { biased;
             done = work => Some(done),
             () = self.reach(2) => None,
@@ -41,7 +46,7 @@ impl Signals {
     }
 
     /// Resolves once `count` of them have come since this was made.
-    pub(super) async fn reach(&mut self, count: u32) {
+    pub(crate) async fn reach(&mut self, count: u32) {
         while self.count < count {
             let Some(streams) = &mut self.streams else {
                 return std::future::pending().await;

@@ -10,6 +10,7 @@ mod logic;
 mod look;
 mod queue;
 mod run;
+mod serve;
 mod signals;
 mod sim_world;
 mod storage;

@@ -103,8 +103,8 @@ mod tests {
             tls: None,
             allowed_hosts: vec![],
             max_body_bytes: 4 << 20,
-            max_clients: 256,
-            max_requests_per_s: 200,
+            max_clients: 512,
+            max_requests_per_s: 1_000,
             workers: 2,
         };
         assert_eq!(api(json!({})), expected);

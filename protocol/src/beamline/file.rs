@@ -217,8 +217,8 @@ impl Default for ApiTable {
             tls_key: None,
             allowed_hosts: vec![],
             max_body: quantity("4 MiB"),
-            max_clients: 256,
-            max_requests_per_s: 200,
+            max_clients: 512,
+            max_requests_per_s: 1_000,
             workers: 2,
         }
     }

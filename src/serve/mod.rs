@@ -1,0 +1,140 @@
+//! The process of a beamline: the tree of actors with a door for clients, from the first log line to
+//! the last document.
+mod directory;
+mod door;
+mod notify;
+mod secret;
+#[cfg(feature = "tls")]
+mod tls;
+
+use crate::{
+    cli::{CliError, Signals},
+    process::{AbortError, DOCUMENTS, Options, Process, StartError},
+};
+use bluefly_actors::{clock::Clock, random::Seed, supervise::Watchdog, system::real_system};
+use bluefly_protocol::beamline::BeamlineSpec;
+use directory::Claim;
+pub(crate) use door::Address;
+use door::Door;
+use notify::{Notifier, Stage};
+use std::{path::PathBuf, time::Duration};
+
+/// A beamline to serve.
+pub(crate) struct Job {
+    pub(crate) beamline: BeamlineSpec,
+    pub(crate) out: PathBuf,
+    pub(crate) seed: Option<u64>,
+}
+
+/// A poll of an actor that takes longer is named in the log.
+const BLOCKED: Duration = Duration::from_millis(50);
+/// What a run that was under way is told to have ended for.
+const REASON: &str = "the process was shut down";
+
+/// Serves until a signal comes, or the tree of actors ends by itself. `ready` is called once, when
+/// clients are answered. The files are closed when it returns, whatever came of it.
+pub(crate) fn serve(job: &Job, ready: impl FnOnce(&Address)) -> Result<(), CliError> {
+    let system = real_system();
+    let ended = system.block_on(serve_here(job, ready));
+    // To drop it would wait for threads that a file system may hold for ever.
+    std::mem::forget(system);
+    ended
+}
+
+async fn serve_here(job: &Job, ready: impl FnOnce(&Address)) -> Result<(), CliError> {
+    let clock = Clock::real();
+    let mut signals = Signals::of_process();
+    let notifier = Notifier::new(clock.clone());
+    notifier.enter(Stage::Starting, "starting");
+    let door = Door::new(&job.beamline.api)?;
+    let out = std::path::absolute(&job.out)
+        .map_err(|error| CliError::usage("--out", error.to_string()))?;
+    let _claim = Claim::take(&out)?;
+    let seed = seed(job, &out, &clock)?;
+    let address = door.address;
+    let mut options = Options::new(clock, Seed(seed), out.clone());
+    options.doors = Some(door.doors());
+    let start = Process::simulated(&job.beamline, options);
+    let start = notifier.during(Stage::Starting, signals.patiently(start)).await;
+    let Some(started) = start else {
+        return Err(CliError::failed("start", "a second signal: it was not waited for"));
+    };
+    let process = started.map_err(|error| not_started(&error))?;
+    let watchdog = Watchdog::start(process.tree.clone(), BLOCKED, drop);
+    if let Err(error) = &watchdog {
+        tracing::error!(%error, "actors that block their thread are not found");
+    }
+    ready(&address);
+    let beamline = &job.beamline.name;
+    tracing::info!(%beamline, address = %address.socket, out = %out.display(), seed, "serving");
+    notifier.enter(Stage::Serving, "idle");
+    let end = until_asked(&process, &mut signals, &notifier).await;
+    process.desk.begin_shutdown();
+    notifier.enter(Stage::Stopping, "stopping");
+    let ending = async {
+        let ended = match end {
+            End::Asked => abort(&process, &mut signals).await,
+            End::TreeEnded(error) => Err(error),
+        };
+        drop(watchdog);
+        process.halt().await;
+        ended
+    };
+    let ended = notifier.during(Stage::Stopping, ending).await;
+    tracing::info!("stopped");
+    ended
+}
+
+/// Without a seed, every process makes names of its own.
+fn seed(job: &Job, out: &std::path::Path, clock: &Clock) -> Result<u64, CliError> {
+    match job.seed {
+        None => Ok(clock.unix_s(clock.now()).to_bits()),
+        Some(_) if out.join(DOCUMENTS).exists() => {
+            let place = out.display();
+            let reason = format!("{place} has runs already, and a seed gives the same names again");
+            Err(CliError::usage("--seed", format!("{reason}: choose another --out")))
+        }
+        Some(seed) => Ok(seed),
+    }
+}
+
+fn not_started(error: &StartError) -> CliError {
+    match error {
+        StartError::Directory { .. } => CliError::usage("--out", error.to_string()),
+        StartError::NoGenerator(_) => CliError::input("beamline", error.to_string()),
+        StartError::Storage(_) | StartError::Connect { .. } | StartError::NotUp(_) => {
+            CliError::failed("start", error.to_string())
+        }
+    }
+}
+
+/// Why the process ends.
+enum End {
+    Asked,
+    TreeEnded(CliError),
+}
+
+async fn until_asked(process: &Process, signals: &mut Signals, notifier: &Notifier) -> End {
+    let following = notifier.follow(process.bulletin.progress());
+    tokio::select! { biased;
+        () = signals.reach(1) => End::Asked,
+        exit = process.tree.join() => {
+            let message = format!("every restart was used up: {exit}");
+            End::TreeEnded(CliError::failed("supervision", message))
+        }
+        () = notifier.during(Stage::Serving, following) => unreachable!("it never ends"),
+    }
+}
+
+/// Takes no new work, and ends the run that is under way in order.
+async fn abort(process: &Process, signals: &mut Signals) -> Result<(), CliError> {
+    tracing::info!("a signal: shutting down");
+    let aborted = signals.patiently(process.abort(REASON)).await;
+    let Some(aborted) = aborted else {
+        let message = "a second signal: the end of the run was not waited for";
+        return Err(CliError::failed("serve", message));
+    };
+    aborted.map_err(|error: AbortError| {
+        CliError::failed("serve", format!("the run was not ended in order: {error}"))
+    })
+}

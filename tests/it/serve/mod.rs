@@ -1,0 +1,7 @@
+//! `bluefly serve` as a process: how it starts, whom it lets in, how it ends, and what it leaves.
+mod notify;
+mod restart;
+mod rig;
+mod secrets;
+mod start;
+mod stop;
