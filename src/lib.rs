@@ -4,6 +4,7 @@
 mod assembly;
 pub mod beamline_file;
 pub mod cli;
+mod client;
 mod logging;
 mod motion;
 mod picture;

@@ -1,4 +1,5 @@
 //! [`CliError`]: how a command ends when it does not succeed.
+use bluefly_protocol::api::ApiError;
 use serde_json::json;
 use std::{io, process::ExitCode};
 
@@ -48,6 +49,8 @@ pub(crate) struct CliError {
     pub(crate) where_: String,
     /// What is wrong and what was expected, in one line.
     pub(crate) message: String,
+    /// The error of the server that was asked.
+    pub(crate) remote: Option<Box<ApiError>>,
 }
 
 /// How errors are printed.
@@ -60,24 +63,41 @@ pub(crate) enum ErrorFormat {
 }
 
 impl CliError {
+    fn new(code: Code, where_: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code, where_: where_.into(), message: message.into(), remote: None }
+    }
+
     /// What was given to read at `where_` is wrong.
     pub(crate) fn input(where_: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: Code::Input, where_: where_.into(), message: message.into() }
+        Self::new(Code::Input, where_, message)
     }
 
     /// The command line is wrong at `where_`.
     pub(crate) fn usage(where_: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: Code::Usage, where_: where_.into(), message: message.into() }
+        Self::new(Code::Usage, where_, message)
     }
 
     /// `what` was ended by somebody.
     pub(crate) fn aborted(what: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: Code::Aborted, where_: what.into(), message: message.into() }
+        Self::new(Code::Aborted, what, message)
     }
 
     /// `what` did not work.
     pub(crate) fn failed(what: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: Code::Failed, where_: what.into(), message: message.into() }
+        Self::new(Code::Failed, what, message)
+    }
+
+    /// The server that was asked answered with `error`, which names phase and device where there is
+    /// one.
+    pub(crate) fn remote(code: Code, error: ApiError) -> Self {
+        let mut message = error.message.split_whitespace().collect::<Vec<_>>().join(" ");
+        for (what, name) in [("phase", &error.phase), ("device", &error.device)] {
+            let name = name.as_ref().filter(|name| **name != error.place);
+            let untold = name.filter(|name| !message.contains(name.as_str()));
+            message += &untold.map_or_else(String::new, |name| format!(" ({what} {name})"));
+        }
+        let remote = Some(Box::new(error.clone()));
+        Self { remote, ..Self::new(code, error.place, message) }
     }
 
     /// Writing to standard output failed.
@@ -86,7 +106,7 @@ impl CliError {
             io::ErrorKind::BrokenPipe => Code::OutputClosed,
             _ => Code::Failed,
         };
-        Self { code, where_: "standard output".into(), message: error.to_string() }
+        Self::new(code, "standard output", error.to_string())
     }
 
     /// Prints the error and returns the exit status.
@@ -100,7 +120,11 @@ impl CliError {
         ExitCode::from(self.code.exit_status())
     }
 
+    /// An error of a server keeps its own code, phase and device.
     fn to_json(&self) -> serde_json::Value {
+        if let Some(error) = &self.remote {
+            return json!({"error": error});
+        }
         json!({"error": {
             "code": self.code.as_str(), "where": self.where_, "message": self.message,
         }})
@@ -112,4 +136,26 @@ fn eprintln_lossy(line: &str) {
     use io::Write as _;
     let written = writeln!(io::stderr(), "{line}");
     drop(written);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bluefly_protocol::api::ErrorCode;
+
+    #[test]
+    fn an_error_of_a_server_tells_phase_and_device_once() {
+        let check = |phase: Option<&str>, device: Option<&str>, expected: &str| {
+            let error = ApiError {
+                phase: phase.map(str::to_owned),
+                device: device.map(str::to_owned),
+                ..ApiError::new(ErrorCode::Refused, "camera", "cannot pause\nwhile idle")
+            };
+            assert_eq!(CliError::remote(Code::Input, error).to_string(), expected);
+        };
+        check(None, None, "camera: cannot pause while idle");
+        check(Some("idle"), Some("camera"), "camera: cannot pause while idle");
+        check(Some("staged"), None, "camera: cannot pause while idle (phase staged)");
+        check(None, Some("x"), "camera: cannot pause while idle (device x)");
+    }
 }

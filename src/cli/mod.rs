@@ -1,5 +1,6 @@
 //! The command line: what may be asked, and how each command ends.
 mod check;
+mod ctl;
 mod demo;
 mod error;
 mod fly;
@@ -45,6 +46,8 @@ const EXIT_STATUS: &str = "Exit status: 0 done, 2 bad usage or bad input, 3 abor
 enum Command {
     /// Validate a beamline file and list its devices
     Check(check::Arguments),
+    /// Talk to a running process
+    Ctl(ctl::Arguments),
     /// Fly an example scan on a simulated beamline
     Demo(demo::Arguments),
     /// Print the frames of a scan specification
@@ -96,6 +99,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), CliError> {
     }
     match arguments.command {
         Command::Check(arguments) => check::run(&arguments),
+        Command::Ctl(arguments) => ctl::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments, &log),
         Command::Points(arguments) => points::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),

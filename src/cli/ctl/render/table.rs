@@ -1,0 +1,45 @@
+//! Columns beneath each other.
+
+/// To which side the cells of a column are pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Align {
+    Left,
+    Right,
+}
+
+/// Rows under a header; two spaces between columns, none at the end of a line.
+pub(super) fn table<const N: usize>(
+    header: [(&str, Align); N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let rows: Vec<[String; N]> =
+        std::iter::once(header.map(|(name, _)| name.to_owned())).chain(rows).collect();
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
+    });
+    let mut text = String::new();
+    for row in &rows {
+        let cells =
+            row.iter().zip(widths).zip(header).map(|((cell, width), (_, align))| match align {
+                Align::Left => format!("{cell:width$}"),
+                Align::Right => format!("{cell:>width$}"),
+            });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Names and what they stand for, one on a line.
+pub(super) fn pairs<'n>(pairs: impl IntoIterator<Item = (&'n str, String)>) -> String {
+    let pairs: Vec<_> = pairs.into_iter().collect();
+    let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let line = |(name, value): &(&str, String)| format!("{name:width$}  {value}\n");
+    pairs.iter().map(line).collect()
+}
+
+/// What stands where there is nothing.
+pub(super) fn dash(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
