@@ -18,7 +18,7 @@ use bluefly_protocol::api::ErrorBody;
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::{path::PathBuf, time::Duration};
+use std::{error::Error, io, path::PathBuf, time::Duration};
 
 /// Where a server is, and what it takes to talk to it.
 #[derive(Clone, Debug)]
@@ -260,7 +260,12 @@ impl Client {
             }
             SendRequestError::Connect(error) => ClientError::NoServer { cause: error.to_string() },
             SendRequestError::Response(error) => {
-                ClientError::Foreign { request, cause: error.to_string() }
+                let is_io = error.source().is_some_and(<dyn Error>::is::<io::Error>);
+                let cause = error.to_string();
+                if is_io {
+                    return ClientError::Cut { request, cause };
+                }
+                ClientError::Foreign { request, cause }
             }
             error => ClientError::Cut { request, cause: error.to_string() },
         }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 mod beam;
 mod cli;
+mod ctl;
 mod dependencies;
 mod desk;
 mod flown;
