@@ -6,6 +6,7 @@ pub mod device;
 pub mod feed;
 pub mod front;
 pub mod logic;
+pub mod queue;
 pub mod random;
 pub mod signal;
 pub mod status;

@@ -53,6 +53,8 @@ pub struct ScanCoordinator {
     bulletin: Bulletin,
     lifeline: Lifeline,
     phase: Phase,
+    /// The run that was asked for when it was staged last, if a certain one was.
+    staged_for: Option<String>,
     reason: Rc<RefCell<Option<String>>>,
     /// Frames to take again, for the flight that is resumed next.
     retake: Rc<Cell<u64>>,
@@ -69,6 +71,7 @@ impl ScanCoordinator {
             bulletin,
             lifeline,
             phase: Phase::Idle,
+            staged_for: None,
             reason: Rc::default(),
             retake: Rc::default(),
             steps: 0,

@@ -15,7 +15,8 @@ type Answer = Result<RunStatus, Refused>;
 #[derive(Clone, Debug, Default, Message)]
 #[rtype(result = "Answer")]
 pub struct Stage {
-    /// The identifier that the run is to have; a new one if none is given.
+    /// The identifier that the run is to have; a new one if none is given. While one run is staged,
+    /// another one is refused.
     pub run: Option<String>,
     /// Further fields of its start document, which must pass
     /// [`check_metadata`](bluefly_protocol::document::check_metadata).
@@ -68,11 +69,19 @@ pub struct Unstage;
 impl Handler<Stage> for ScanCoordinator {
     type Result = Answer;
     fn handle(&mut self, stage: Stage, ctx: &mut Context<Self>) -> Answer {
+        let is_the_same = self.staged_for == stage.run;
         match &self.phase {
-            Phase::Idle => Ok(self.begin(ctx, Step::Stage, |setting| setting.stage(stage))),
-            Phase::Busy(busy) if busy.step == Step::Stage => Ok(busy.operation.status()),
-            Phase::Staged(_) => Ok(self.nothing_to_do()),
-            Phase::Busy(_) | Phase::Ready(..) | Phase::Completed(_) => Err(self.refused("stage")),
+            Phase::Idle => {
+                self.staged_for.clone_from(&stage.run);
+                Ok(self.begin(ctx, Step::Stage, |setting| setting.stage(stage)))
+            }
+            Phase::Busy(busy) if busy.step == Step::Stage && is_the_same => {
+                Ok(busy.operation.status())
+            }
+            Phase::Staged(_) if is_the_same => Ok(self.nothing_to_do()),
+            Phase::Busy(_) | Phase::Staged(_) | Phase::Ready(..) | Phase::Completed(_) => {
+                Err(self.refused("stage"))
+            }
         }
     }
 }

@@ -1,8 +1,9 @@
 //! From a [`BeamlineFile`] to a [`BeamlineSpec`]: everything that can be known without hardware.
 use super::{
-    Address, BeamlineError, BeamlineFile, BeamlineSpec, DataSpec, DataTable, DeviceSpec, Lag,
-    OnCrash, PathTemplate, PublishSpec, PublishTable, Quantity, QuantityError, SimDeviceSpec,
-    SimSpec, SimTable, SupervisionSpec, SupervisionTable, api::api, devices::device_spec, quantity,
+    Address, AfterFailure, AfterRestart, BeamlineError, BeamlineFile, BeamlineSpec, DataSpec,
+    DataTable, DeviceSpec, Lag, OnCrash, PathTemplate, PublishSpec, PublishTable, Quantity,
+    QuantityError, QueueSpec, QueueTable, SimDeviceSpec, SimSpec, SimTable, SupervisionSpec,
+    SupervisionTable, api::api, devices::device_spec, quantity,
 };
 use crate::name::Name;
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
@@ -22,6 +23,7 @@ impl TryFrom<BeamlineFile> for BeamlineSpec {
             data: data(&file.data)?,
             publish: publish(&file.publish)?,
             supervision: supervision(&file.supervision)?,
+            queue: queue(&file.queue)?,
             api: api(file.api)?,
             sim: sim(&file.sim, &devices)?,
             devices,
@@ -206,6 +208,16 @@ fn supervision(table: &SupervisionTable) -> Result<SupervisionSpec, BeamlineErro
             &table.restart_window,
             millisecond..=HOUR,
         )?,
+    })
+}
+
+fn queue(table: &QueueTable) -> Result<QueueSpec, BeamlineError> {
+    let failure = [("hold", AfterFailure::Hold), ("go_on", AfterFailure::GoOn)];
+    let restart = [("hold", AfterRestart::Hold), ("go_on", AfterRestart::GoOn)];
+    Ok(QueueSpec {
+        after_failure: word("queue.after_failure", &table.after_failure, &failure)?,
+        after_restart: word("queue.after_restart", &table.after_restart, &restart)?,
+        max_queued: count("queue.max_queued", table.max_queued, 1..=100_000)?,
     })
 }
 

@@ -31,6 +31,7 @@ pub struct BeamlineFile {
     pub data: DataTable,
     pub publish: PublishTable,
     pub supervision: SupervisionTable,
+    pub queue: QueueTable,
     pub api: ApiTable,
     pub device: BTreeMap<String, DeviceTable>,
     pub sim: SimTable,
@@ -74,6 +75,15 @@ pub struct SupervisionTable {
     pub max_restart_delay: Quantity,
     pub max_restarts: u32,
     pub restart_window: Quantity,
+}
+
+/// `[queue]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct QueueTable {
+    pub after_failure: String,
+    pub after_restart: String,
+    pub max_queued: usize,
 }
 
 /// `[api]`.
@@ -208,6 +218,12 @@ impl Default for SupervisionTable {
     }
 }
 
+impl Default for QueueTable {
+    fn default() -> Self {
+        Self { after_failure: "hold".into(), after_restart: "hold".into(), max_queued: 1_000 }
+    }
+}
+
 impl Default for ApiTable {
     fn default() -> Self {
         Self {
@@ -237,6 +253,7 @@ impl BeamlineFile {
             data: read("data", tables.data)?,
             publish: read("publish", tables.publish)?,
             supervision: read("supervision", tables.supervision)?,
+            queue: read("queue", tables.queue)?,
             api: read("api", tables.api)?,
             device: device.collect::<Result<_, BeamlineError>>()?,
             sim: read("sim", tables.sim)?,
@@ -255,6 +272,8 @@ struct Tables {
     publish: Value,
     #[serde(default = "empty")]
     supervision: Value,
+    #[serde(default = "empty")]
+    queue: Value,
     #[serde(default = "empty")]
     api: Value,
     #[serde(default)]

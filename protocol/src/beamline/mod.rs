@@ -14,14 +14,14 @@ mod tests;
 pub use address::{Address, Scheme};
 pub use file::{
     ApiTable, BeamlineFile, BeamlineTable, DataTable, DetectorTable, DeviceTable, GeneratorTable,
-    MotorTable, PublishTable, Quantity, SimDeviceTable, SimTable, SupervisionTable,
+    MotorTable, PublishTable, Quantity, QueueTable, SimDeviceTable, SimTable, SupervisionTable,
     TrajectoryControllerTable,
 };
 pub use quantity::QuantityError;
 pub use spec::{
-    ApiSpec, BeamlineSpec, DataSpec, DetectorSpec, DeviceSpec, DeviceType, Dtype, GeneratorSpec,
-    Lag, MotorSpec, OnCrash, PublishSpec, SimDeviceSpec, SimSpec, SupervisionSpec, TlsSpec,
-    TrajectoryControllerSpec, Trigger,
+    AfterFailure, AfterRestart, ApiSpec, BeamlineSpec, DataSpec, DetectorSpec, DeviceSpec,
+    DeviceType, Dtype, GeneratorSpec, Lag, MotorSpec, OnCrash, PublishSpec, QueueSpec,
+    SimDeviceSpec, SimSpec, SupervisionSpec, TlsSpec, TrajectoryControllerSpec, Trigger,
 };
 pub use template::PathTemplate;
 

@@ -14,6 +14,7 @@ pub struct BeamlineSpec {
     pub data: DataSpec,
     pub publish: PublishSpec,
     pub supervision: SupervisionSpec,
+    pub queue: QueueSpec,
     pub api: ApiSpec,
     /// By name, so that every listing has one order.
     pub devices: BTreeMap<Name, DeviceSpec>,
@@ -79,6 +80,33 @@ pub struct SupervisionSpec {
     /// Restarts within `restart_window` that a supervisor tolerates before it gives up.
     pub max_restarts: u32,
     pub restart_window: Duration,
+}
+
+/// What becomes of runs that wait when one is aborted or fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// They are held until somebody releases them.
+    Hold,
+    /// The next one is begun.
+    GoOn,
+}
+
+/// What becomes of runs that waited when the process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterRestart {
+    /// They are held until somebody releases them.
+    Hold,
+    /// The next one is begun.
+    GoOn,
+}
+
+/// What the queue of runs does by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueSpec {
+    pub after_failure: AfterFailure,
+    pub after_restart: AfterRestart,
+    /// Runs that may wait.
+    pub max_queued: usize,
 }
 
 /// Where the process listens, whom it answers, and how much of it.

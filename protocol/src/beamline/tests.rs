@@ -16,7 +16,7 @@ fn right() -> Value {
     };
     json!({
         "beamline": {"name": "test"},
-        "data": {}, "publish": {}, "supervision": {}, "api": {},
+        "data": {}, "publish": {}, "supervision": {}, "queue": {}, "api": {},
         "device": {
             "x": motor("sim://x"),
             "y": motor("sim://y"),
@@ -88,7 +88,7 @@ fn unknown_and_missing_keys_are_named() {
     refused(
         "devices",
         json!({}),
-        "unknown key; expected one of beamline, data, publish, supervision, api, device, sim",
+        "unknown key; expected one of beamline, data, publish, supervision, queue, api, device, sim",
     );
     refused("beamline.nome", json!("b"), "unknown key; expected name");
     refused(
@@ -399,11 +399,13 @@ fn keys_that_changed_nothing_are_refused() {
 
 #[test]
 fn words_are_known() {
-    refused(
-        "supervision.on_crash",
-        json!("ignore"),
-        "\"ignore\" is unknown; expected \"resume\" or \"stop\"",
-    );
+    let either = |key: &str, words: &str| {
+        refused(key, json!("ignore"), &format!("\"ignore\" is unknown; expected {words}"));
+    };
+    either("supervision.on_crash", "\"resume\" or \"stop\"");
+    either("queue.after_failure", "\"hold\" or \"go_on\"");
+    either("queue.after_restart", "\"hold\" or \"go_on\"");
+    refused("queue.max_queued", json!(0), "0 is out of range: must be 1 to 100000");
     let dtypes = "\"uint8\" or \"uint16\" or \"uint32\" or \"int8\" or \"int16\" or \"int32\" or \
                   \"float32\" or \"float64\"";
     refused("device.camera.dtype", json!("u16"), &format!("\"u16\" is unknown; expected {dtypes}"));
