@@ -1,0 +1,188 @@
+"""One kickoff: follows what becomes of it, and what rows it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from ._remote import PAUSE_BETWEEN_S, Remote, number_of
+from ._rows import Table
+from .errors import BlueflyError, NoAnswerError, RefusedError, RunEndedError
+from .model import Ended, Status
+
+log = logging.getLogger(__name__)
+
+Observer = Callable[[Status], None]
+
+
+class Flight:
+    """From the request to kick off until the last row was told, whoever ends it and however."""
+
+    def __init__(self, remote: Remote, table: Table) -> None:
+        self._remote = remote
+        self._table = table
+        self._number = 0
+        self.run = table.run
+        self.first_row = table.rows
+        self.observers: list[Observer] = []
+        self.asked = _future(remote)
+        self.begun = _future(remote)
+        self.over = _future(remote)
+        self._task = remote.loop.create_task(self._follow())
+
+    @property
+    def in_air(self) -> bool:
+        return not self.over.done()
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended otherwise than in order."""
+        return self.over.done() and self.over.exception() is not None
+
+    async def pause(self, limit_s: float) -> None:
+        """Brings it to rest. If that cannot be done, it is aborted: nothing may move in a pause."""
+        await asyncio.wait([self.asked], timeout=limit_s)
+        if not self.in_air:
+            return
+        try:
+            await self._pause(limit_s)
+        except BlueflyError as error:
+            log.error("cannot pause, hence the scan is aborted: %s", error)
+            await self.end(f"cannot pause: {error}", limit_s)
+
+    async def _pause(self, limit_s: float) -> None:
+        remote = self._remote
+        deadline = remote.loop.time() + limit_s
+        try:
+            status = await remote.post("pause", wait_s=min(remote.server.timeout_s, limit_s))
+        except RefusedError:
+            # It has ended just now, or somebody else ends it; whoever follows it is told how.
+            status = await remote.status()
+            if self._is_under_way(status):
+                raise
+            return
+        while self._is_under_way(status) and not _is_paused(status):
+            if remote.loop.time() > deadline:
+                url, phase = remote.server.url, status["phase"]
+                raise NoAnswerError(f"pause at {url}: still {phase} after {limit_s:g} s")
+            status = await remote.status(since=status["revision"])
+
+    async def resume(self) -> None:
+        """Goes on. What is wrong with that shows in how the flight ends."""
+        if not self.in_air:
+            return
+        try:
+            await self._remote.post("resume")
+        except RefusedError as refusal:
+            log.warning("%s", refusal)
+        except BlueflyError as error:
+            log.error("cannot resume: %s", error)
+
+    async def end(self, reason: str | None, limit_s: float) -> None:
+        """Aborts it for a reason, or stops it without one, and waits for its last rows."""
+        if not self.in_air:
+            return
+        try:
+            if reason is None:
+                await self._remote.post("stop")
+            else:
+                await self._remote.post("abort", {"reason": reason})
+        except BlueflyError as error:
+            log.error("cannot end the scan: %s", error)
+        await asyncio.wait([self.over], timeout=limit_s)
+
+    async def forsake(self) -> None:
+        """Follows it no more."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    async def _follow(self) -> None:
+        try:
+            await self._fly()
+        except asyncio.CancelledError:
+            self._settle(RunEndedError(self._remote.server.url, "abort", "it was unstaged"))
+            raise
+        except Exception as error:
+            self._settle(error)
+        else:
+            self._settle(None)
+
+    async def _fly(self) -> None:
+        remote = self._remote
+        async with remote.turn:
+            status = await remote.post("kickoff")
+        self._number = number_of(status)
+        _resolve(self.asked)
+        while True:
+            self.run = self._run_of(status)
+            if self._is_under_way(status) and status["phase"] != "starting":
+                _resolve(self.begun)
+            for observer in list(self.observers):
+                observer(status)
+            # Looked at first, rows fetched then: the last rows are there when it has ended.
+            if self.run is not None:
+                await self._table.fetch(remote, self.run)
+            if not self._is_under_way(status):
+                self._check(status)
+                return
+            await asyncio.sleep(PAUSE_BETWEEN_S)
+            status = await remote.status(since=status["revision"])
+
+    def _run_of(self, status: Status) -> str | None:
+        """The run that the process makes of it, once that has begun."""
+        if self._is_under_way(status):
+            return status["run"] or self.run
+        # It may have begun and ended between two looks.
+        ended = status["ended"]["run"] if status["ended"] else None
+        return self.run or (ended if ended != self._remote.ended_before else None)
+
+    def _is_under_way(self, status: Status) -> bool:
+        operation = status["operation"]
+        if operation is None or operation["number"] != self._number:
+            return False
+        return operation["state"] in ("running", "pausing", "paused")
+
+    def _check(self, status: Status) -> None:
+        """Raises if the flight did not take all of its frames and was not stopped in order."""
+        url = self._remote.server.url
+        ended = self._ended(status)
+        if ended is not None:
+            if ended["exit_status"] != "success":
+                raise RunEndedError(url, ended["exit_status"], ended["reason"])
+            return
+        operation = status["operation"]
+        if operation is None or operation["number"] != self._number:
+            return
+        if operation["state"] == "failed":
+            raise self._remote.failure("kickoff", operation)
+        if operation["state"] == "aborted":
+            raise RunEndedError(url, "abort", (operation["error"] or {"message": ""})["message"])
+
+    def _ended(self, status: Status) -> Ended | None:
+        ended = status["ended"]
+        return ended if ended is not None and ended["run"] == self.run else None
+
+    def _settle(self, error: Exception | None) -> None:
+        for future in (self.asked, self.begun, self.over):
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+                # Nobody may have been waiting; whoever asks later is told all the same.
+                future.exception()
+
+
+def _future(remote: Remote) -> asyncio.Future[None]:
+    return remote.loop.create_future()
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _is_paused(status: Status) -> bool:
+    return status["operation"] is not None and status["operation"]["state"] == "paused"

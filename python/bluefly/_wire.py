@@ -1,0 +1,98 @@
+"""What the blocking client and the flyer have in common: paths, time-outs and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from .errors import InvalidError, NoAnswerError, RefusedError, RemoteError, UnreachableError
+
+API = "/api/v1"
+LONGEST_WAIT_S = 60.0
+"""The process makes no answer wait longer."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where the process is, and how long to put up with its silence."""
+
+    url: str
+    token: str | None = None
+    timeout_s: float = 10.0
+    """An answer may take so long, beyond the wait that was asked for."""
+    patience_s: float = 5.0
+    """A connection that fails is tried again for so long."""
+
+    def options(self) -> dict[str, Any]:
+        """Arguments of an httpx client."""
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return {
+            "base_url": self.url,
+            "headers": headers,
+            # A beamline's process is near: a proxy that the environment names is for others.
+            "trust_env": False,
+            # Connections that lie idle for longer may be closed by the other side just now.
+            "limits": httpx.Limits(keepalive_expiry=2.0),
+        }
+
+    def deadline_s(self, params: Mapping[str, Any] | None) -> float:
+        """How long a request with these parameters may take."""
+        params = params or {}
+        asked = params.get("wait", params.get("timeout", 0.0))
+        return self.timeout_s + float(asked)
+
+    def no_answer(self, step: str, after_s: float) -> NoAnswerError:
+        return NoAnswerError(f"{step} at {self.url}: no answer within {after_s:g} s")
+
+    def unreachable(self, step: str, after_s: float, cause: Exception) -> UnreachableError:
+        why = str(cause) or type(cause).__name__
+        return UnreachableError(f"{step} at {self.url}: not reached within {after_s:.1f} s: {why}")
+
+    def checked(self, step: str, response: httpx.Response) -> httpx.Response:
+        """The response, unless it tells of an error."""
+        if response.is_success:
+            return response
+        raise remote_error(step, self.url, _error_of(response), response.status_code)
+
+    def json(self, step: str, response: httpx.Response) -> Any:
+        """What the response says, unless it is an error or no JSON."""
+        checked = self.checked(step, response)
+        try:
+            return checked.json()
+        except ValueError as cause:
+            error = {"where": "answer", "message": f"is no JSON: {cause}"}
+            raise RemoteError(step, self.url, error, response.status_code) from cause
+
+
+def remote_error(
+    step: str, url: str, error: Mapping[str, Any], http_status: int = 0
+) -> RemoteError:
+    """The exception for an error of the API."""
+    kinds = {"refused": RefusedError, "invalid": InvalidError}
+    kind = kinds.get(error.get("code", ""), RemoteError)
+    return kind(step, url, error, http_status)
+
+
+def _error_of(response: httpx.Response) -> Mapping[str, Any]:
+    try:
+        error = response.json()["error"]
+    except (ValueError, KeyError, TypeError):
+        error = None
+    if isinstance(error, dict):
+        return error
+    # Not from bluefly: something else listens there, or stands between.
+    text = response.text.strip()[:200] or response.reason_phrase
+    return {"code": "failed", "where": f"HTTP {response.status_code}", "message": text}
+
+
+def spec_json(spec: Any) -> dict[str, Any]:
+    """The JSON of a specification: of a mapping as it is, of an object of scanspec serialized."""
+    if isinstance(spec, Mapping):
+        return dict(spec)
+    serialize = getattr(spec, "serialize", None)
+    if serialize is None:
+        raise TypeError(f"{spec!r} is no specification: neither a mapping nor of scanspec")
+    return dict(serialize())
