@@ -35,11 +35,6 @@ class Flight:
     def in_air(self) -> bool:
         return not self.over.done()
 
-    @property
-    def failed(self) -> bool:
-        """Whether it ended otherwise than in order."""
-        return self.over.done() and self.over.exception() is not None
-
     async def pause(self, limit_s: float) -> None:
         """Brings it to rest. If that cannot be done, it is aborted: nothing may move in a pause."""
         await asyncio.wait([self.asked], timeout=limit_s)

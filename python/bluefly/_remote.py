@@ -12,6 +12,7 @@ from ._wire import API, Server, remote_error
 from .errors import NoAnswerError, RefusedError, RunLostError
 from .model import Assets, Description, Operation, Status
 
+_PHASE_AFTER = {"stage": "staged", "prepare": "ready", "unstage": "idle"}
 PAUSE_BETWEEN_S = 0.05
 """A status that changes all the time is asked for no more often."""
 
@@ -61,19 +62,23 @@ class Remote:
     async def step(self, step: str, body: Mapping[str, Any] | None, limit_s: float) -> Status:
         """Makes a step, until it has ended; fails if it failed or takes longer than ``limit_s``."""
         status = await self.post(step, body, wait_s=min(self.server.timeout_s, limit_s))
-        number = number_of(status)
         deadline = self.loop.time() + limit_s
-        while (operation := status["operation"]) is not None and operation["number"] == number:
-            if operation["state"] == "done":
+        # Unstage may act on a flight, and others find nothing to do: the step is an earlier one.
+        begun = status["operation"]
+        number = begun["number"] if begun and begun["request"] == step else None
+        while True:
+            operation = status["operation"]
+            if operation and operation["number"] == number:
+                if operation["state"] in ("aborted", "failed"):
+                    raise self.failure(step, operation)
+            elif operation and number is not None:
+                raise self.failure(step, {**operation, "state": "aborted", "error": None})
+            if status["phase"] == _PHASE_AFTER[step]:
                 return status
-            if operation["state"] in ("aborted", "failed"):
-                raise self.failure(step, operation)
             if self.loop.time() > deadline:
-                phase = status["phase"]
-                where = f"{step} at {self.server.url}"
-                raise NoAnswerError(f"{where}: still under way after {limit_s:g} s, phase {phase}")
+                where, phase = f"{step} at {self.server.url}", status["phase"]
+                raise NoAnswerError(f"{where}: not done after {limit_s:g} s, phase {phase}")
             status = await self.status(since=status["revision"])
-        return status
 
     async def stage(self, body: Mapping[str, Any] | None, limit_s: float) -> Status:
         """Stages, once the run before has come to rest; of whichever process is there now."""

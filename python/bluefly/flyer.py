@@ -14,7 +14,7 @@ from ._remote import Remote
 from ._rows import Cursor, Table
 from ._status import FlyerStatus
 from ._wire import Server, spec_json
-from .errors import BlueflyError
+from .errors import BlueflyError, RefusedError
 from .model import Description, Status
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,8 @@ class Flyer:
         self._description: Description | None = None
         self._flight: Flight | None = None
         self._ending = False
+        self._failed = False
+        self._is_ours = False
         self._sessions = 0
         self.rows = Rows(self)
         self.window = Window(self)
@@ -74,34 +76,42 @@ class Flyer:
 
     def stage(self) -> FlyerStatus:
         """Begins a run of the process."""
-        self._ending = False
+        self._ending = self._failed = self._is_ours = False
         self._sessions += 1
         self._flight = None
         self._description = None
-
         remote = self._connect()
 
         async def work(_: FlyerStatus) -> None:
             async with remote.turn:
                 self._table.clear()
                 body = {"metadata": self.metadata} if self.metadata else None
-                await remote.stage(body, self._step_timeout_s)
+                self._is_ours = True
+                try:
+                    await remote.stage(body, self._step_timeout_s)
+                except RefusedError:
+                    # Somebody else has staged it: not ours to unstage.
+                    self._is_ours = False
+                    raise
 
         return self._status("stage", work)
 
     def unstage(self) -> FlyerStatus:
         """Ends the run of the process; a scan that is in the air is aborted."""
-        failed = self._ending or (self._flight is not None and self._flight.failed)
+        was_told = self._ending or self._failed
         self._ending = True
-
         remote = self._connect()
 
         async def work(_: FlyerStatus) -> None:
             try:
-                await remote.status()
-                await remote.step("unstage", None, self._step_timeout_s)
+                if self._is_ours and remote.turn.locked():
+                    # Ends the step that is under way, so that it is our turn.
+                    await remote.post("unstage")
+                async with remote.turn:
+                    if self._is_ours and (await remote.status())["phase"] != "idle":
+                        await remote.step("unstage", None, self._step_timeout_s)
             except BlueflyError as error:
-                if not failed:
+                if not was_told:
                     raise
                 log.warning("after the failure that was told: %s", error)
             finally:
@@ -282,6 +292,7 @@ class Flyer:
             except BlueflyError:
                 # Whoever ends a scan is not told that it ended.
                 if not self._ending:
+                    self._failed = True
                     raise
 
         return FlyerStatus(f"{self.name} {step}", unless_ended)
@@ -326,6 +337,13 @@ class Rows:
 
     def __repr__(self) -> str:
         return f"{self._flyer!r}.rows"
+
+    def kickoff(self) -> FlyerStatus:
+        """As of the flyer: the RunEngine wants to collect what it kicked off."""
+        return self._flyer.kickoff()
+
+    def complete(self) -> FlyerStatus:
+        return self._flyer.complete()
 
     async def describe_collect(self) -> DataKeys:
         self.cursor.open(self._flyer._first_row())

@@ -137,7 +137,7 @@ def _fly_prepared(flyer: Flyer, stream: str, period: float, declare: bool) -> Pl
     source: Flyer | Rows = flyer.rows if flyer.has_numbers else flyer
     undeclared = declare
     try:
-        yield from _step(flyer, "kickoff")
+        yield from _step(source, "kickoff")
         if undeclared:
             yield from _declare(source, stream)
             undeclared = False
@@ -159,7 +159,7 @@ def _collect_until_complete(
     while not is_complete:
         # A wait that was interrupted by a pause has lost its group: begin another one.
         group = short_uid("complete")
-        status = yield from bps.complete(flyer, group=group, wait=False)
+        status = yield from bps.complete(source, group=group, wait=False)
         is_complete = False
         while is_complete is False:
             yield from _collect_all(flyer, source, stream)
@@ -181,7 +181,7 @@ def _declare(source: Flyer | Rows, stream: str) -> Plan:
         declared = yield from bps.declare_stream(source, name=stream, collect=True)
 
 
-def _step(flyer: Flyer, command: str, *args: Any) -> Plan:
+def _step(flyer: Flyer | Rows, command: str, *args: Any) -> Plan:
     """Makes a step and waits for its end, however often the RunEngine is paused meanwhile."""
     group = short_uid(command)
     status = yield Msg(command, flyer, *args, group=group)
