@@ -238,7 +238,8 @@ class Client:
             try:
                 return self._http.send(request, stream=stream)
             except httpx.TimeoutException as cause:
-                raise self._server.no_answer(step, time.monotonic() - begun) from cause
+                deadline_s = request.extensions["timeout"]["read"]
+                raise self._server.no_answer(step, deadline_s) from cause
             except httpx.TransportError as cause:
                 after_s = time.monotonic() - begun
                 if after_s >= self._server.patience_s:

@@ -1,0 +1,63 @@
+"""What people watch a run with shows its numbers while it runs."""
+
+import pytest
+from bluesky.callbacks import LiveTable
+from bluesky.callbacks.best_effort import BestEffortCallback
+from bluesky.utils import ProgressBarManager
+from rig import check, line
+
+FRAMES = 200
+
+
+def test_a_live_table_shows_the_numbers(bench, capsys):
+    shown_at = []
+    table = LiveTable(["x", "camera_total"])
+    bench.RE.subscribe(table)
+    bench.at_row(1, lambda: shown_at.append(bench.phase()))
+    bench.run(bench.fly(line(FRAMES)))
+    lines = [one.split("|")[1:] for one in capsys.readouterr().out.splitlines() if "|" in one]
+    numbers = [int(cells[0]) for cells in lines if cells[0].strip().isdigit()]
+    assert numbers == list(range(1, FRAMES + 1))
+    assert shown_at == ["running"]
+
+
+@pytest.mark.filterwarnings("ignore:.*seq_num:UserWarning")
+def test_the_best_effort_callback_shows_a_table_and_a_plot(bench, capsys):
+    callback = BestEffortCallback()
+    bench.RE.subscribe(callback)
+    # Each row is drawn, at 50 ms.
+    bench.run(bench.fly(line(20)))
+    assert bench.error is None
+    out = capsys.readouterr().out
+    head = next(one for one in out.splitlines() if "camera_total" in one and one.startswith("|"))
+    assert " x " in head
+    (plots,) = callback._live_plots.values()
+    assert len(plots["camera_total"].x_data) == 20
+    assert "New stream: 'primary'" in out
+
+
+def test_a_progress_bar_shows_frames(bench):
+    seen = []
+
+    def hook(statuses):
+        for status in statuses or ():
+            if hasattr(status, "watch"):
+                status.watch(lambda **at: seen.append(at))
+
+    bench.RE.waiting_hook = hook
+    bench.run(bench.fly(line(FRAMES)))
+    assert seen[-1]["name"] == "bluefly complete"
+    assert (seen[-1]["initial"], seen[-1]["target"]) == (0, FRAMES)
+    current = [at["current"] for at in seen]
+    assert current == sorted(current)
+    assert any(0 < one < FRAMES for one in current)
+
+
+def test_the_progress_bar_of_bluesky_is_drawn(bench, capsys):
+    bench.RE.waiting_hook = ProgressBarManager()
+    bench.pause_at(1)
+    bench.run(bench.fly(line(FRAMES)))
+    bench.resume()
+    assert bench.error is None
+    assert f"/{FRAMES}" in capsys.readouterr().out
+    check(bench.documents, FRAMES)
