@@ -1,9 +1,9 @@
 """A process, a line to it, and a bench for each test."""
 
+import os
 import sys
 from pathlib import Path
 
-import matplotlib
 import pytest
 
 HERE = Path(__file__).resolve()
@@ -13,7 +13,8 @@ sys.path.insert(0, str(HERE.parents[3] / "python"))
 from proxy import Line  # noqa: E402
 from rig import Bench, Served  # noqa: E402
 
-matplotlib.use("agg")
+# Of matplotlib: no window, whatever the machine has.
+os.environ["MPLBACKEND"] = "agg"
 
 
 @pytest.fixture
