@@ -5,17 +5,18 @@ PYTHON := .venv/bin/python
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BLUEFLY := $(TARGET)/debug/bluefly
 SCANS := $(TARGET)/scans
+PYTEST := -q -p no:cacheprovider --basetemp $(TARGET)/flyer
 # Checks the documents as their readers understand them; not part of this repository.
 VALIDATE := ../shared/tools/validate_docs.py
 
-.PHONY: demo test setup fmt lint doc unit check-scan deny pictures bench fuzz
+.PHONY: demo test setup fmt lint doc unit check-scan check-python check-tiled deny pictures bench fuzz
 # The parts of `test` follow one another: all of them build, and some need what another one made.
 .NOTPARALLEL:
 
 demo: setup
 	cargo run --release -- demo
 
-test: setup fmt lint doc deny unit check-scan
+test: setup fmt lint doc deny unit check-scan check-python
 
 setup:
 	./setup
@@ -54,6 +55,21 @@ check-scan: setup
 	else \
 	  echo "check-scan: $(VALIDATE) is not there: documents were checked against their schemas only"; \
 	fi
+
+# The Python package, with the program on a simulated beamline and the RunEngine of bluesky.
+check-python: setup
+	cargo test --workspace --locked --no-run --quiet
+	$(PYTHON) -m mypy --config-file python/pyproject.toml --cache-dir $(TARGET)/mypy python/bluefly
+	BLUEFLY=$(abspath $(BLUEFLY)) $(PYTHON) -m pytest $(PYTEST) tests/python/flyer
+
+# The same with Tiled, which brings 130 packages (1.3 GB, some minutes): not part of `test`.
+check-tiled:
+	test -d .venv-tiled || python3 -m venv .venv-tiled
+	.venv-tiled/bin/pip install --quiet --disable-pip-version-check \
+	  -r tests/python/flyer/requirements-tiled.txt
+	cargo test --workspace --locked --no-run --quiet
+	BLUEFLY=$(abspath $(BLUEFLY)) .venv-tiled/bin/python -m pytest $(PYTEST) \
+	  tests/python/flyer/test_tiled.py
 
 # Licences, sources and duplicates are tested by tests/it/dependencies.rs from the same deny.toml;
 # cargo-deny looks deeper where it is installed. It does not fetch advisories: that needs a network.

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ._remote import Remote
-from .errors import RunLostError
-from .model import Columns
+from .errors import RemoteError, RunLostError
+from .model import Assets, Columns
 
 ROWS_PER_COLLECT = 2000
 """A page is checked against its schema, 60 us a row, while the RunEngine does nothing else."""
@@ -56,7 +56,7 @@ class Table:
             self.run = run
             self.resources = told["resources"]
             if told["stop"] > self.rows:
-                _append(self._numbers, told["events"])
+                _append(self._numbers, _whole(told, remote.server.url))
                 self.rows = told["stop"]
             if self.rows >= told["rows"]:
                 return
@@ -178,6 +178,17 @@ class Cursor:
 
 def _no_numbers() -> Columns:
     return {"time": [], "data": {}, "timestamps": {}}
+
+
+def _whole(told: Assets, url: str) -> Columns:
+    """The numbers, unless some are missing: rows and numbers are documented alike."""
+    numbers, rows = told["events"], told["stop"] - told["start"]
+    columns = {"time": numbers["time"], **numbers["data"], **numbers["timestamps"]}
+    for key, column in columns.items():
+        if len(column) != rows:
+            message = f"{rows} rows have {len(column)} numbers"
+            raise RemoteError("assets", url, {"where": key, "message": message})
+    return numbers
 
 
 def _append(numbers: Columns, more: Columns) -> None:
