@@ -95,7 +95,7 @@ pictures:
 
 # The figures of docs/performance.md.
 bench:
-	cargo bench --locked --bench supervision --bench storage --bench points --bench run
+	cargo bench --locked --bench supervision --bench storage --bench points --bench run --bench api
 
 # Ten minutes of odd specifications. Needs a nightly compiler and `cargo install cargo-fuzz`.
 fuzz:

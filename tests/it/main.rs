@@ -17,3 +17,4 @@ mod sim_world;
 mod storage;
 mod supervise;
 mod tidy;
+mod transcript;
