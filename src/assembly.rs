@@ -16,6 +16,7 @@ use bluefly_actors::{
         motor::{MotorLogic, MotorRecord},
         trajectory::{TrajectoryLogic, TrajectoryRecord},
     },
+    queue::{QueueParts, Register, RunQueue},
     signal::{Connector, SignalProvider},
     storage::{Storage, StorageClient},
     supervise::{Backoff, ChildSpec, Lifeline, Ping, Ref, Seat, Strategy, Supervisor},
@@ -30,6 +31,7 @@ use std::{collections::BTreeMap, path::PathBuf, rc::Rc, sync::Arc, time::Duratio
 /// Name under which the coordinator appears in the tree.
 pub(crate) const COORDINATOR: &str = "scan_coordinator";
 const PUBLISHER: &str = "publisher";
+const QUEUE: &str = "run_queue";
 const STORAGE: &str = "storage_writer";
 /// How long a signal may take to connect or answer.
 const SIGNAL_DEADLINE: Duration = Duration::from_secs(10);
@@ -106,21 +108,29 @@ pub(crate) struct Assembly<'a> {
     pub(crate) devices: Devices,
     pub(crate) storage: StorageClient,
     pub(crate) bulletin: Bulletin,
+    /// Of a process that has a queue of runs.
+    pub(crate) register: Option<Register>,
+}
+
+/// A tree, and whom to talk to in it.
+pub(crate) struct Planned {
+    pub(crate) root: Supervisor,
+    pub(crate) coordinator: Ref<ScanCoordinator>,
+    pub(crate) beamline: Rc<Beamline>,
+    pub(crate) queue: Option<Ref<RunQueue>>,
 }
 
 /// A child as a branch plans it, each time anew.
 type Plan = Box<dyn Fn() -> ChildSpec>;
 
 impl Assembly<'_> {
-    /// The root supervisor, the coordinator's reference, and whom the coordinator knows.
-    ///
     /// Root is rest-for-one: storage, devices, scan. Whoever stands below uses what stands above.
     pub(crate) fn supervisor(
         self,
         clock: &Clock,
         directory: PathBuf,
         ledger: Ledger,
-    ) -> Result<(Supervisor, Ref<ScanCoordinator>, Rc<Beamline>), StartError> {
+    ) -> Result<Planned, StartError> {
         let supervision = self.spec.supervision.clone();
         let mut plans: Vec<Plan> = Vec::new();
         let mut seats = Seats { plans: &mut plans, supervision: &supervision };
@@ -148,16 +158,29 @@ impl Assembly<'_> {
         });
         let (coordinator_seat, coordinator) = Seat::new(COORDINATOR);
         let (known, bulletin) = (Rc::clone(&beamline), self.bulletin);
+        let queue = self.register.map(|register| QueueParts {
+            register,
+            coordinator: coordinator.clone(),
+            bulletin: bulletin.clone(),
+            capabilities: Arc::clone(&beamline.capabilities),
+            spec: self.spec.queue,
+        });
         let new_coordinator = move |lifeline: Lifeline| {
             let name = actor_name(COORDINATOR);
             ScanCoordinator::new(name, Rc::clone(&known), bulletin.clone(), lifeline)
         };
         let new_publisher =
             move |lifeline| Publisher::new(actor_name(PUBLISHER), ledger.clone(), lifeline);
-        let scan: Vec<Plan> = vec![
+        let mut scan: Vec<Plan> = vec![
             child(coordinator_seat, coordinator.clone(), &supervision, new_coordinator),
             child(publisher_seat, beamline.publisher.1.clone(), &supervision, new_publisher),
         ];
+        let queue = queue.map(|parts| {
+            let (seat, queue) = Seat::new(QUEUE);
+            let new = move |lifeline| RunQueue::new(parts.clone(), lifeline);
+            scan.push(child(seat, queue.clone(), &supervision, new));
+            queue
+        });
         let storage = self.storage;
         let (backoff, limit) = (backoff(&supervision), intensity(&supervision));
         let root = Supervisor::new(Strategy::RestForOne)
@@ -171,7 +194,7 @@ impl Assembly<'_> {
             }))
             .child(branch(survey::DEVICES, Strategy::OneForOne, plans, limit))
             .child(branch("scan", Strategy::RestForOne, scan, limit));
-        Ok((root, coordinator, beamline))
+        Ok(Planned { root, coordinator, beamline, queue })
     }
 }
 

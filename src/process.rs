@@ -1,6 +1,6 @@
 //! [`Process`]: a beamline in operation, put together from its specification.
 use crate::{
-    assembly::{Assembly, COORDINATOR, Devices},
+    assembly::{Assembly, COORDINATOR, Devices, Planned},
     sim_disk::SimDisk,
 };
 use bluefly_actors::{
@@ -10,6 +10,7 @@ use bluefly_actors::{
     feed::Feed,
     front::{Desk, DeskParts},
     logic::detector::Dtype,
+    queue::{Close, Register, RegisterParts, RunQueue},
     random::Seed,
     signal::SignalError,
     status::OperationError,
@@ -17,7 +18,7 @@ use bluefly_actors::{
     supervise::{AskError, ChildSpec, Env, Exit, Ref, Schedule, Tree},
 };
 use bluefly_protocol::{
-    beamline::{self, BeamlineSpec},
+    beamline::{self, BeamlineSpec, QueueSpec},
     exposures::ExposuresPerFrame,
     fault::Refused,
     name::Name,
@@ -104,6 +105,8 @@ pub struct Process {
     pub clock: Clock,
     pub tree: Tree,
     pub coordinator: Ref<ScanCoordinator>,
+    /// Of a process that serves clients.
+    pub queue: Option<Ref<RunQueue>>,
     pub bulletin: Bulletin,
     /// Where requests of clients are done.
     pub desk: Desk,
@@ -136,13 +139,16 @@ impl Process {
         let archive = archive(documents.clone())?;
         let ledger = ledger(&archive, &clock, (seed, feed.clone()));
         let bulletin = Bulletin::default();
+        let parts = (spec.queue, &clock, (&archive, &feed));
         let assembly = Assembly {
             spec,
             devices: devices.clone(),
             storage: storage.clone(),
             bulletin: bulletin.clone(),
+            register: doors.as_ref().map(|_| register(&directory, &parts)).transpose()?,
         };
-        let (supervisor, coordinator, beamline) = assembly.supervisor(&clock, directory, ledger)?;
+        let planned = assembly.supervisor(&clock, directory, ledger)?;
+        let Planned { root, coordinator, beamline, queue } = planned;
         let desk = Desk::new(DeskParts {
             instance: seed.stream("instance", 0).uuid(),
             beamline: spec.name.clone(),
@@ -151,11 +157,12 @@ impl Process {
             bulletin: bulletin.view(),
             archive: archive.clone(),
             survey: beamline.survey(),
+            queue: queue.clone(),
             feed,
         });
         let supervisor = match doors {
-            Some(doors) => supervisor.child(doors(desk.clone())),
-            None => supervisor,
+            Some(doors) => root.child(doors(desk.clone())),
+            None => root,
         };
         let tree = supervisor.spawn("root", &env);
         desk.attach(tree.clone());
@@ -164,6 +171,7 @@ impl Process {
             clock,
             tree,
             coordinator,
+            queue,
             bulletin,
             desk,
             storage,
@@ -208,6 +216,11 @@ impl Process {
 
     /// Ends the run that is under way, in order; then everything as [`halt`](Self::halt) does.
     pub async fn shutdown(self) -> Exit {
+        if let Some(queue) = &self.queue
+            && let Err(error) = queue.ask(Close, ANSWER_WITHIN).await
+        {
+            tracing::warn!(%error, "the queue goes on until it is stopped");
+        }
         if let Err(error) = self.abort("the process was shut down").await {
             tracing::error!(%error, "the run was not ended in order");
         }
@@ -233,6 +246,8 @@ const FEED_EVENTS: usize = 65_536;
 const FEED_BYTES: usize = 16 << 20;
 /// Name of the file of documents.
 pub(crate) const DOCUMENTS: &str = "documents.jsonl";
+/// Name of the file of the queue.
+const QUEUE: &str = "queue.jsonl";
 /// Frames of which a simulated detector remembers the statistics.
 const RING: usize = 4_096;
 
@@ -243,6 +258,22 @@ fn make_directory(path: &Path) -> Result<(), StartError> {
 
 fn archive(path: PathBuf) -> Result<Archive, StartError> {
     Archive::open(path.clone()).map_err(|source| StartError::Directory { path, source })
+}
+
+/// The queue that an earlier process left.
+fn register(
+    directory: &Path,
+    (spec, clock, (archive, feed)): (QueueSpec, &Clock, (&Archive, &Feed)),
+) -> Result<Register, StartError> {
+    let path = directory.join(QUEUE);
+    let parts = RegisterParts {
+        path: path.clone(),
+        archive: archive.clone(),
+        feed: feed.clone(),
+        spec,
+        now_s: clock.unix_s(clock.now()),
+    };
+    Register::open(parts).map_err(|source| StartError::Directory { path, source })
 }
 
 /// The ledger of a process, once it has ended the run that a killed one left open.

@@ -8,11 +8,12 @@ use crate::{
         Stop, Unstage, survey::Survey,
     },
     feed::Feed,
+    queue::{Cancel, Hold, List, MoveTo, Release, RunQueue},
     supervise::{AskError, Ref, Snapshot, State, Tree},
 };
 use actix::{Context, Handler, Message, dev::ToEnvelope};
 use bluefly_protocol::{
-    api::{ApiError, ErrorCode, Reply, Request, StageBody, Status, Wait},
+    api::{ApiError, ErrorCode, HoldBody, MoveBody, Reply, Request, StageBody, Status, Wait},
     document::check_metadata,
     fault::Refused,
     name::Name,
@@ -40,6 +41,8 @@ pub struct DeskParts {
     pub feed: Feed,
     pub archive: Archive,
     pub survey: Survey,
+    /// Of a process that has one.
+    pub queue: Option<Ref<RunQueue>>,
 }
 
 /// Does what clients ask, whichever door they came through. Cheap to clone, usable from any thread:
@@ -138,15 +141,13 @@ impl Desk {
             Request::Set(name, body, wait) => self.set(name, body, wait).await,
             Request::StopDevice(name, wait) => self.stop_device(name, wait).await,
             Request::Trigger(name, wait) => self.trigger(name, wait).await,
-            Request::Submit(_)
-            | Request::Runs { .. }
-            | Request::Run(_)
-            | Request::Cancel(_)
-            | Request::Move(..)
-            | Request::Hold(_)
-            | Request::Release => {
-                Err(ApiError::new(ErrorCode::NotFound, "request", "is not served yet"))
-            }
+            Request::Submit(body) => self.submit(body).await,
+            Request::Runs { state, limit } => self.runs(List { state, limit }).await,
+            Request::Run(uid) => self.run(uid).await,
+            Request::Cancel(uid) => self.of_run(Cancel(uid)).await,
+            Request::Move(uid, MoveBody { place }) => self.of_run(MoveTo { uid, place }).await,
+            Request::Hold(HoldBody { reason }) => self.of_gate(Hold { reason }).await,
+            Request::Release => self.of_gate(Release).await,
         }
     }
 

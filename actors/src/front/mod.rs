@@ -4,6 +4,7 @@ mod desk;
 mod devices;
 mod herald;
 pub mod http;
+mod runs;
 mod step;
 
 pub use desk::{Desk, DeskParts};

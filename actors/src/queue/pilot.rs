@@ -13,7 +13,7 @@ use crate::{
 };
 use bluefly_protocol::{
     api::{ApiError, Run, RunState},
-    beamline::QueueSpec,
+    beamline::{AfterFailure, QueueSpec},
     fault::Refused,
     run::{RunPhase, RunProgress, StepKind, StepState},
 };
@@ -129,6 +129,8 @@ impl Pilot {
         match self.stage(run).await {
             Staged::Ours => {}
             Staged::Refused => return,
+            // It goes on with the next process.
+            Staged::Ended(..) if self.register.is_closed() => return,
             Staged::Ended(state, reason) => {
                 self.end(run, self.ending(state, reason)).await;
                 return;
@@ -323,6 +325,11 @@ impl Pilot {
                 return;
             }
         }
+        let verdict = match verdict {
+            // It goes on with the next process.
+            Verdict::Ended(RunState::Aborted, _) if self.register.is_closed() => Verdict::Returned,
+            verdict => verdict,
+        };
         match (self.documented(run).await, verdict) {
             (Some(ending), _) => self.end(run, ending).await,
             (None, Verdict::Ended(state, reason)) => {
@@ -388,10 +395,13 @@ impl Pilot {
 
     async fn end(&self, run: &Run, ending: RunEnding) {
         tracing::info!(uid = run.uid, state = ?ending.state, reason = ending.reason, "run ended");
+        // What becomes of the others when the process ends is decided by the next one.
+        let is_closed = self.register.is_closed();
+        let then = if is_closed { AfterFailure::GoOn } else { self.spec.after_failure };
         let decide = || {
             self.register.change(
                 &self.clock,
-                |book| Ok(book.end(&run.uid, ending.clone(), self.spec.after_failure)),
+                |book| Ok(book.end(&run.uid, ending.clone(), then)),
                 |_| (),
             )
         };
