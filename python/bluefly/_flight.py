@@ -25,6 +25,8 @@ class Flight:
         self._number = 0
         self.run = table.run
         self.first_row = table.rows
+        self.closed = False
+        """Whether the run of the process ended with it: nothing is left to unstage."""
         self.observers: list[Observer] = []
         self.asked = _future(remote)
         self.begun = _future(remote)
@@ -143,6 +145,7 @@ class Flight:
         url = self._remote.server.url
         ended = self._ended(status)
         if ended is not None:
+            self.closed = True
             if ended["exit_status"] != "success":
                 raise RunEndedError(url, ended["exit_status"], ended["reason"])
             return

@@ -104,12 +104,7 @@ class Flyer:
 
         async def work(_: FlyerStatus) -> None:
             try:
-                if self._is_ours and remote.turn.locked():
-                    # Ends the step that is under way, so that it is our turn.
-                    await remote.post("unstage")
-                async with remote.turn:
-                    if self._is_ours and (await remote.status())["phase"] != "idle":
-                        await remote.step("unstage", None, self._step_timeout_s)
+                await self._end_session(remote)
             except BlueflyError as error:
                 if not was_told:
                     raise
@@ -124,6 +119,7 @@ class Flyer:
     def prepare(self, value: Any) -> FlyerStatus:
         """Lets the process check and plan a specification: JSON as a mapping, or of scanspec."""
         body = spec_json(value)
+        self._ending = False
         if self._flight is not None and not self._flight.in_air:
             self._flight = None
         remote = self._connect()
@@ -302,6 +298,18 @@ class Flyer:
         if self._remote is None or self._remote.loop is not asyncio.get_running_loop():
             self._remote = Remote(self._server)
         return self._remote
+
+    async def _end_session(self, remote: Remote) -> None:
+        """Unstages what we have staged, and nothing that somebody else has."""
+        if self._is_ours and remote.turn.locked():
+            # Ends the step that is under way, so that it is our turn.
+            await remote.post("unstage")
+        async with remote.turn:
+            is_over = self._flight is not None and self._flight.closed
+            if not self._is_ours or is_over:
+                return
+            if (await remote.status())["phase"] != "idle":
+                await remote.step("unstage", None, self._step_timeout_s)
 
     async def _disconnect(self, remote: Remote) -> None:
         if self._flight is not None:
