@@ -145,7 +145,7 @@ impl Process {
             devices: devices.clone(),
             storage: storage.clone(),
             bulletin: bulletin.clone(),
-            register: doors.as_ref().map(|_| register(&directory, &parts)).transpose()?,
+            register: doors.as_ref().map(|_| register(&directory, parts)).transpose()?,
         };
         let planned = assembly.supervisor(&clock, directory, ledger)?;
         let Planned { root, coordinator, beamline, queue } = planned;

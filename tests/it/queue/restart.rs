@@ -1,0 +1,139 @@
+//! What the next process makes of a queue that a process left.
+use super::rig::{End, LINE, edited, with_stand};
+use crate::run::rig::Setup;
+use bluefly_actors::{
+    archive::KILLED,
+    queue::{Cancel, Hold, Release},
+};
+use bluefly_protocol::api::{Gate, RunState};
+use std::time::Duration;
+
+const GO_ON: (&str, &str) = ("[device.x]", "[queue]\nafter_restart = \"go_on\"\n[device.x]");
+
+fn moments() -> Vec<Duration> {
+    let early = [0, 1, 2, 3, 4, 5, 6, 8, 10, 20, 50].map(Duration::from_micros);
+    let late = [1, 20, 100, 200, 260, 300, 330, 360, 400, 450, 500, 600, 700, 800, 2_000];
+    early.into_iter().chain(late.map(Duration::from_millis)).collect()
+}
+
+#[test]
+fn a_killed_process_loses_and_repeats_nothing() {
+    for moment in moments() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let uids = with_stand((path, Setup::default(), End::Killed), async |stand| {
+            let uids = stand.submit_lines(3).await;
+            stand.sleep(moment).await;
+            uids
+        });
+        with_stand((path, Setup::default(), End::InOrder), async |stand| {
+            let list = stand.list().await;
+            let live = list.runs.iter().filter(|run| run.state == RunState::Queued).count();
+            if live > 0 {
+                let held = (list.queue.state, list.queue.reason.as_str());
+                assert_eq!(held, (Gate::Held, "the process was restarted"), "{moment:?}");
+            }
+            assert!(list.runs.iter().all(|run| run.state != RunState::Running));
+            stand.assert_history(&uids).await;
+            // In their order.
+            let states = stand.states(&uids).await;
+            assert!(states.is_sorted_by_key(|state| *state == RunState::Queued), "{states:?}");
+            for uid in &uids {
+                let run = stand.run(uid).await;
+                if run.state == RunState::Failed {
+                    assert_eq!(run.reason, KILLED);
+                }
+            }
+            let failed = states.iter().filter(|state| **state == RunState::Failed).count();
+            assert!(failed <= 1, "{moment:?}: {states:?}");
+            stand.ask(Release).await.unwrap();
+            let more = stand.submit_lines(1).await;
+            assert!(!uids.contains(&more[0]));
+            stand.until_done().await;
+            stand.assert_history(&[uids, more].concat()).await;
+        });
+    }
+}
+
+#[test]
+fn a_queue_that_is_to_go_on_after_a_restart_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let uids = with_stand((path, edited(vec![GO_ON]), End::Killed), async |stand| {
+        let uids = stand.submit_lines(3).await;
+        stand.sleep(Duration::from_millis(300)).await;
+        uids
+    });
+    with_stand((path, edited(vec![GO_ON]), End::Killed), async |stand| {
+        let list = stand.until_done().await;
+        assert_eq!(list.queue.state, Gate::Open);
+        stand.assert_history(&uids).await;
+        let states = [RunState::Failed, RunState::Done, RunState::Done];
+        assert_eq!(stand.states(&uids).await, states);
+    });
+    with_stand((path, edited(vec![GO_ON]), End::InOrder), async |stand| {
+        stand.assert_history(&uids).await;
+    });
+}
+
+#[test]
+fn a_process_that_ends_in_order_aborts_one_run_and_keeps_the_others() {
+    for moment in moments() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let uids = with_stand((path, Setup::default(), End::InOrder), async |stand| {
+            let uids = stand.submit_lines(3).await;
+            stand.sleep(moment).await;
+            uids
+        });
+        with_stand((path, Setup::default(), End::InOrder), async |stand| {
+            stand.assert_history(&uids).await;
+            let states = stand.states(&uids).await;
+            let aborted = states.iter().filter(|state| **state == RunState::Aborted).count();
+            let failed = states.iter().filter(|state| **state == RunState::Failed).count();
+            assert!(aborted <= 1 && failed == 0, "{moment:?}: {states:?}");
+            for uid in &uids {
+                let run = stand.run(uid).await;
+                if run.state == RunState::Aborted {
+                    assert_eq!(run.reason, "the process was shut down", "{moment:?}");
+                }
+            }
+            if states.contains(&RunState::Queued) {
+                assert_eq!(stand.list().await.queue.reason, "the process was restarted");
+            }
+        });
+    }
+}
+
+#[test]
+fn order_holds_and_cancellations_outlive_a_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let (uids, before) = with_stand((path, Setup::default(), End::Killed), async |stand| {
+        stand.ask(Hold { reason: Some("no beam".into()) }).await.unwrap();
+        let uids = stand.submit_lines(5).await;
+        stand.ask(Cancel(uids[1].clone())).await.unwrap();
+        let last = bluefly_actors::queue::MoveTo { uid: uids[4].clone(), place: 0 };
+        stand.ask(last).await.unwrap();
+        (uids, stand.list().await)
+    });
+    for end in [End::InOrder, End::Killed, End::InOrder] {
+        with_stand((path, Setup::default(), end), async |stand| {
+            assert_eq!(stand.list().await, before);
+            assert_eq!(before.queue.reason, "no beam");
+            stand.assert_history(&uids).await;
+        });
+    }
+}
+
+/// A process that only looks leaves nothing behind.
+#[test]
+fn a_queue_that_was_never_used_leaves_no_file() {
+    let directory = tempfile::tempdir().unwrap();
+    with_stand((directory.path(), Setup::default(), End::InOrder), async |stand| {
+        assert_eq!(stand.list().await.runs, []);
+        assert_eq!(stand.list().await.queue.state, Gate::Open);
+    });
+    assert!(!directory.path().join("queue.jsonl").exists());
+    assert!(!LINE.is_empty());
+}
