@@ -9,6 +9,7 @@ mod flown;
 mod guide;
 mod logic;
 mod look;
+mod manual;
 mod queue;
 mod run;
 mod serve;

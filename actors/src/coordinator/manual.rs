@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     device::motor::Move,
-    status::{Intent, OperationError, OperationPhase, Outcome, Status},
+    status::{Intent, OperationPhase, Outcome, Status},
 };
 use actix::prelude::*;
 use bluefly_protocol::{
@@ -107,16 +107,9 @@ pub fn device_report(device: &Name, request: DeviceAction, status: &ManualStatus
     let (value, error) = match ended {
         None | Some(Ok(Outcome::Aborted)) => (report.progress, None),
         Some(Ok(Outcome::Done(value))) => (value, None),
-        Some(Err(error)) => (report.progress, Some(api_error(&error))),
+        Some(Err(error)) => (report.progress, Some(error.into())),
     };
     DeviceReport { device: device.clone(), request, state, value, error }
-}
-
-fn api_error(error: &OperationError) -> ApiError {
-    match error {
-        OperationError::Fault(fault) => fault.clone().into(),
-        OperationError::Lost { owner } => ApiError::unavailable(owner.as_str(), error.to_string()),
-    }
 }
 
 impl Handler<MoveMotor> for ScanCoordinator {
