@@ -190,9 +190,8 @@ fn status() {
 fn crowd(listeners: usize) {
     let server = Server::new(&beamline(2, 1));
     let (heard, is_over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-    let readers: Vec<_> = (0..listeners)
-        .map(|_| server.client().listen("/api/v1/events"))
-        .collect();
+    let readers: Vec<_> =
+        (0..listeners).map(|_| server.client().listen("/api/v1/events")).collect();
     let hearing = {
         let (heard, is_over) = (Arc::clone(&heard), Arc::clone(&is_over));
         thread::spawn(move || hear(readers, &heard, &is_over))

@@ -207,10 +207,19 @@ impl Client {
         let (name, after) = (call.name(), self.server.timeout + call.wait);
         let late = |_| ClientError::Timeout { request: name.clone(), after };
         let mut response = self.clock.timeout(after, self.send(call)).await.map_err(late)??;
+        let promised = length(&response);
+        let mut length = 0;
         while let Some(chunk) =
             self.clock.timeout(self.server.timeout, response.next()).await.map_err(late)?
         {
-            each(&chunk.map_err(|error| cut(&name, &error))?)?;
+            let chunk = chunk.map_err(|error| cut(&name, &error))?;
+            length += chunk.len() as u64;
+            each(&chunk)?;
+        }
+        // The library takes the end of the connection for the end of the answer.
+        if let Some(promised) = promised.filter(|promised| *promised != length) {
+            let cause = format!("{length} of {promised} bytes came");
+            return Err(ClientError::Cut { request: name, cause }.into());
         }
         Ok(())
     }
@@ -275,6 +284,11 @@ impl Client {
 /// What form of an answer is asked for: documents come one by one.
 fn accepted(path: &str) -> &'static str {
     if path.ends_with("/documents") { "application/x-ndjson" } else { "application/json" }
+}
+
+/// How many bytes were promised, if that was said.
+fn length(response: &ClientResponse) -> Option<u64> {
+    response.headers().get("content-length")?.to_str().ok()?.parse().ok()
 }
 
 fn cut(request: &str, error: &PayloadError) -> ClientError {

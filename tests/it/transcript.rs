@@ -154,7 +154,10 @@ pub(crate) fn follow(guide: &str) {
             Step::Command { typed, shown } => {
                 let came = terminal.enter(&typed);
                 let (found, expected) = (came.join("\n"), shown.join("\n"));
-                assert!(is_shown(&came, &shown), "{guide}: $ {typed}\n{found}\n-- shown:\n{expected}");
+                assert!(
+                    is_shown(&came, &shown),
+                    "{guide}: $ {typed}\n{found}\n-- shown:\n{expected}"
+                );
                 commands += 1;
             }
         }

@@ -1,5 +1,5 @@
 //! [`Screen`]: where whoever watches sees it: bars on a terminal, lines elsewhere, JSON for programs.
-use super::{CliError, Format, render, say};
+use super::{CliError, Format, render, say, vigil::open_run};
 use bluefly_protocol::{api::Status, name::Name, run::RunPhase};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -119,7 +119,7 @@ impl Lines {
         self.tempo.add(now, progress);
         let seen = Seen {
             phase: progress.phase,
-            run: progress.run.clone(),
+            run: open_run(status).map(str::to_owned),
             tenth: progress.frames_done * LINES / progress.frames_total.max(1),
             trouble: progress.trouble.clone(),
         };

@@ -44,8 +44,8 @@ impl Vigil {
     /// The status has changed.
     pub(super) fn status(&mut self, status: &Status) -> Option<Ending> {
         let progress = &status.progress;
-        if let (Goal::Steps, Some(uid)) = (&self.goal, &progress.run) {
-            self.goal = Goal::Run(uid.clone());
+        if let (Goal::Steps, Some(uid)) = (&self.goal, open_run(status)) {
+            self.goal = Goal::Run(uid.to_owned());
         }
         match &self.goal {
             Goal::Run(uid) => {
@@ -75,6 +75,14 @@ impl Vigil {
             reason: run.reason.clone(),
         })
     }
+}
+
+/// The run that is open: one that has ended is told of until another begins.
+pub(super) fn open_run(status: &Status) -> Option<&str> {
+    let progress = &status.progress;
+    let run = progress.run.as_deref()?;
+    let has_ended = progress.ended.as_ref().is_some_and(|end| end.run == run);
+    (!has_ended).then_some(run)
 }
 
 /// The end of steps that never became a run.
@@ -151,7 +159,7 @@ mod tests {
         check(
             Goal::Steps,
             &[
-                status(Staging, None, before),
+                status(Staging, Some("r1"), before),
                 status(Running, Some("r2"), None),
                 status(Idle, None, after(ExitStatus::Abort)),
             ],

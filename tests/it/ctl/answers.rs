@@ -223,6 +223,26 @@ fn documents_are_printed_as_they_come() {
 }
 
 #[test]
+fn documents_that_were_cut_off_are_no_success() {
+    let check = |state: &'static str, expected: (i32, String)| {
+        let start = r#"{"name":"start","doc":{"uid":"r1","time":1.0,"scan_id":3}}"#;
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
+        let answer = format!("{head}{:x}\r\n{start}\n\r\n", start.len() + 1);
+        let server = Server::new(move |asked| match asked.line.as_str() {
+            "GET /api/v1/runs/r1" => Say::Json(200, run(&json!({"state": state})).to_string()),
+            _ => Say::Raw(answer.clone()),
+        });
+        let Ended { status, out, err } = ended(&mut ctl(&server.url, &["documents", "r1"]));
+        let expected = (expected.0, expected.1.replace("URL", &server.url));
+        assert_eq!((status, err), expected);
+        assert_eq!(out, "start            r1, scan 3\n");
+    };
+    let cut = "the answer to GET documents was cut off: the stop document is missing";
+    check("done", (4, format!("error: URL: {cut}\n")));
+    check("running", (0, String::new()));
+}
+
+#[test]
 fn url_and_token_come_from_the_environment_too() {
     let server = Server::json(200, status(&json!({})).to_string());
     let dir = tempfile::tempdir().unwrap();

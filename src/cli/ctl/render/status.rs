@@ -3,6 +3,7 @@ use super::{
     amounts::{bytes, frames, one_line, span},
     table::pairs,
 };
+use crate::cli::ctl::vigil::open_run;
 use bluefly_protocol::{
     api::Status,
     document::ExitStatus,
@@ -16,7 +17,7 @@ pub(in super::super) fn status(status: &Status) -> String {
     let progress = &status.progress;
     let mut lines =
         vec![("beamline", status.beamline.to_string()), ("phase", progress.phase.to_string())];
-    lines.extend(progress.run.as_ref().map(|run| ("run", run.clone())));
+    lines.extend(open_run(status).map(|run| ("run", run.to_owned())));
     if progress.frames_total > 0 {
         let (done, total) = (progress.frames_done, progress.frames_total);
         let before = match progress.frames_before {
