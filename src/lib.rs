@@ -3,6 +3,7 @@
 //! `bluefly-actors` and `bluefly-sim`.
 mod assembly;
 pub mod beamline_file;
+mod claim;
 pub mod cli;
 mod client;
 mod logging;

@@ -1,6 +1,7 @@
 //! [`Process`]: a beamline in operation, put together from its specification.
 use crate::{
     assembly::{Assembly, COORDINATOR, Devices, Planned},
+    claim::Claim,
     sim_disk::SimDisk,
 };
 use bluefly_actors::{
@@ -27,12 +28,7 @@ use bluefly_sim::{
     ControllerConfig, DetectorConfig, GeneratorConfig, Latency, MotorConfig, World, WorldConfig,
     sink::FrameSink,
 };
-use std::{
-    io,
-    path::{Path, PathBuf},
-    rc::Rc,
-    time::Duration,
-};
+use std::{io, path::PathBuf, rc::Rc, time::Duration};
 
 /// Where rows go.
 pub enum DiskChoice {
@@ -75,6 +71,9 @@ impl Options {
 pub enum StartError {
     #[error("{}: {source}", path.display())]
     Directory { path: PathBuf, source: io::Error },
+    /// Two would spoil each other's documents.
+    #[error("{}: {owner} writes there: choose another directory", path.display())]
+    Taken { path: PathBuf, owner: String },
     #[error("the storage thread: {0}")]
     Storage(#[source] io::Error),
     #[error("device.{device}: {source}")]
@@ -120,6 +119,8 @@ pub struct Process {
     pub archive: Archive,
     /// The hardware as the actors see it, for when they are gone.
     devices: Devices,
+    /// The directory is ours for as long as anything may be written.
+    _claim: Claim,
 }
 
 impl Process {
@@ -128,7 +129,7 @@ impl Process {
     /// Must run within an actix system.
     pub async fn simulated(spec: &BeamlineSpec, options: Options) -> Result<Self, StartError> {
         let Options { clock, seed, schedule, directory, disk, latency, doors } = options;
-        make_directory(&directory)?;
+        let claim = Claim::take(&directory)?;
         let storage = storage(spec, &clock, disk)?;
         let sink: Rc<dyn FrameSink> = Rc::new(SimDisk(storage.clone()));
         let world = World::new(&world_config(spec, latency, schedule), &clock, seed, &sink);
@@ -180,6 +181,7 @@ impl Process {
             documents,
             archive,
             devices,
+            _claim: claim,
         })
     }
 
@@ -250,11 +252,6 @@ pub(crate) const DOCUMENTS: &str = "documents.jsonl";
 const QUEUE: &str = "queue.jsonl";
 /// Frames of which a simulated detector remembers the statistics.
 const RING: usize = 4_096;
-
-fn make_directory(path: &Path) -> Result<(), StartError> {
-    std::fs::create_dir_all(path)
-        .map_err(|source| StartError::Directory { path: path.to_owned(), source })
-}
 
 fn archive(path: PathBuf) -> Result<Archive, StartError> {
     Archive::open(path.clone()).map_err(|source| StartError::Directory { path, source })

@@ -1,4 +1,5 @@
 //! [`CliError`]: how a command ends when it does not succeed.
+use crate::process::StartError;
 use bluefly_protocol::api::ApiError;
 use serde_json::json;
 use std::{io, process::ExitCode};
@@ -98,6 +99,18 @@ impl CliError {
         }
         let remote = Some(Box::new(error.clone()));
         Self { remote, ..Self::new(code, error.place, message) }
+    }
+
+    /// A beamline could not be put into operation.
+    pub(crate) fn not_started(error: &StartError) -> Self {
+        match error {
+            StartError::Directory { .. } => Self::usage("--out", error.to_string()),
+            StartError::NoGenerator(_) => Self::input("beamline", error.to_string()),
+            StartError::Taken { .. }
+            | StartError::Storage(_)
+            | StartError::Connect { .. }
+            | StartError::NotUp(_) => Self::failed("start", error.to_string()),
+        }
     }
 
     /// Writing to standard output failed.

@@ -3,7 +3,7 @@ use super::{CliError, progress::Display, signals::Signals};
 use crate::{
     assembly::capabilities,
     logging::Logging,
-    process::{DOCUMENTS, Options, Process, StartError},
+    process::{DOCUMENTS, Options, Process},
 };
 use actix::{Context, Handler, Message, dev::ToEnvelope};
 use bluefly_actors::{
@@ -96,8 +96,9 @@ async fn fly_here(job: Job, log: &Logging) -> Result<Landed, CliError> {
         made.map_err(|error| CliError::usage("--trace", format!("{}: {error}", path.display())))?;
     }
     let options = Options::new(clock, Seed(seed), out);
-    let process =
-        Process::simulated(&job.beamline, options).await.map_err(|error| not_started(&error))?;
+    let process = Process::simulated(&job.beamline, options)
+        .await
+        .map_err(|error| CliError::not_started(&error))?;
     let watchdog = match job.pace {
         Pace::Real => Watchdog::start(process.tree.clone(), BLOCKED, drop).map(Some),
         Pace::Fast => Ok(None),
@@ -117,16 +118,6 @@ async fn fly_here(job: Job, log: &Logging) -> Result<Landed, CliError> {
 fn can_be_flown(job: &Job) -> Result<(), CliError> {
     let planned = ScanPlan::new(job.spec.clone(), &capabilities(&job.beamline));
     planned.map(drop).map_err(|error| CliError::input(job.spec_name.clone(), error.to_string()))
-}
-
-fn not_started(error: &StartError) -> CliError {
-    match error {
-        StartError::Directory { .. } => CliError::usage("--out", error.to_string()),
-        StartError::NoGenerator(_) => CliError::input("beamline", error.to_string()),
-        StartError::Storage(_) | StartError::Connect { .. } | StartError::NotUp(_) => {
-            CliError::failed("start", error.to_string())
-        }
-    }
 }
 
 /// Flies, and undoes what a run that failed or was interrupted has begun. That is worth waiting for,

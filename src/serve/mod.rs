@@ -1,6 +1,5 @@
 //! The process of a beamline: the tree of actors with a door for clients, from the first log line to
 //! the last document.
-mod directory;
 mod door;
 mod notify;
 mod secret;
@@ -9,11 +8,10 @@ mod tls;
 
 use crate::{
     cli::{CliError, Signals},
-    process::{AbortError, DOCUMENTS, Options, Process, StartError},
+    process::{AbortError, DOCUMENTS, Options, Process},
 };
 use bluefly_actors::{clock::Clock, random::Seed, supervise::Watchdog, system::real_system};
 use bluefly_protocol::beamline::BeamlineSpec;
-use directory::Claim;
 pub(crate) use door::Address;
 use door::Door;
 use notify::{Notifier, Stage};
@@ -49,7 +47,6 @@ async fn serve_here(job: &Job, ready: impl FnOnce(&Address)) -> Result<(), CliEr
     let door = Door::new(&job.beamline.api)?;
     let out = std::path::absolute(&job.out)
         .map_err(|error| CliError::usage("--out", error.to_string()))?;
-    let _claim = Claim::take(&out)?;
     let seed = seed(job, &out, &clock)?;
     let address = door.address;
     let mut options = Options::new(clock, Seed(seed), out.clone());
@@ -59,7 +56,7 @@ async fn serve_here(job: &Job, ready: impl FnOnce(&Address)) -> Result<(), CliEr
     let Some(started) = start else {
         return Err(CliError::failed("start", "a second signal: it was not waited for"));
     };
-    let process = started.map_err(|error| not_started(&error))?;
+    let process = started.map_err(|error| CliError::not_started(&error))?;
     let watchdog = Watchdog::start(process.tree.clone(), BLOCKED, drop);
     if let Err(error) = &watchdog {
         tracing::error!(%error, "actors that block their thread are not found");
@@ -98,16 +95,6 @@ fn seed(job: &Job, out: &std::path::Path, clock: &Clock) -> Result<u64, CliError
     }
 }
 
-fn not_started(error: &StartError) -> CliError {
-    match error {
-        StartError::Directory { .. } => CliError::usage("--out", error.to_string()),
-        StartError::NoGenerator(_) => CliError::input("beamline", error.to_string()),
-        StartError::Storage(_) | StartError::Connect { .. } | StartError::NotUp(_) => {
-            CliError::failed("start", error.to_string())
-        }
-    }
-}
-
 /// Why the process ends.
 enum End {
     Asked,
@@ -137,4 +124,46 @@ async fn abort(process: &Process, signals: &mut Signals) -> Result<(), CliError>
     aborted.map_err(|error: AbortError| {
         CliError::failed("serve", format!("the run was not ended in order: {error}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beamline_file;
+
+    /// Crashes what nothing can do without, until the root gives up.
+    #[test]
+    fn a_tree_that_gave_up_left_the_process_waiting() {
+        let text = include_str!("../../etc/sim.toml");
+        let limits = "[supervision]\nmax_restarts = 0\nrestart_delay = \"1 ms\"\n";
+        let text = format!("{text}\n{limits}");
+        let beamline = beamline_file::read_text("sim.toml", &text).expect("it is right");
+        let out = tempfile::tempdir().expect("there is room");
+        let system = real_system();
+        let end = system.block_on(async {
+            let clock = Clock::real();
+            let options = Options::new(clock.clone(), Seed(1), out.path().to_owned());
+            let process = Process::simulated(&beamline, options).await.expect("it starts");
+            let crashes = async {
+                loop {
+                    // It may be down at the moment.
+                    if process.tree.crash("publisher", "a test").is_err() {
+                        tracing::debug!("is down");
+                    }
+                    clock.sleep(Duration::from_millis(1)).await;
+                }
+            };
+            let (mut signals, notifier) = (Signals::of_process(), Notifier::new(clock.clone()));
+            let end = tokio::select! {
+                end = until_asked(&process, &mut signals, &notifier) => end,
+                () = crashes => unreachable!("it never ends"),
+            };
+            process.halt().await;
+            end
+        });
+        let End::TreeEnded(error) = end else { panic!("nobody asked") };
+        let error = error.to_string();
+        let start = "supervision: every restart was used up: out of restarts: ";
+        assert!(error.starts_with(start), "{error}");
+    }
 }

@@ -2,7 +2,20 @@
 use bluefly_actors::{clock::Clock, watch};
 use bluefly_protocol::run::RunProgress;
 use sd_notify::NotifyState;
-use std::{env, time::Duration};
+use std::{
+    cell::RefCell,
+    env,
+    ffi::OsString,
+    io,
+    os::{
+        linux::net::SocketAddrExt as _,
+        unix::{
+            ffi::OsStrExt as _,
+            net::{SocketAddr, UnixDatagram},
+        },
+    },
+    time::Duration,
+};
 
 /// What the process is busy with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +29,10 @@ pub(super) enum Stage {
 /// ends the process. Silent if it was not systemd that started us.
 pub(super) struct Notifier {
     clock: Clock,
-    /// Time between two signs of life; none if nobody listens.
-    beat: Option<Duration>,
+    /// Time between two signs of life.
+    beat: Duration,
+    /// Where systemd listens; none if nobody does.
+    listener: Option<Listener>,
 }
 
 /// Time between two signs of life, if systemd asks for none.
@@ -27,10 +42,10 @@ const EXTENSION: Duration = Duration::from_secs(20);
 
 impl Notifier {
     pub(super) fn new(clock: Clock) -> Self {
-        let is_heard = env::var_os("NOTIFY_SOCKET").is_some();
         // Two of three may be late.
-        let asked = sd_notify::watchdog_enabled().map_or(BEAT, |limit| (limit / 3).min(BEAT));
-        Self { clock, beat: is_heard.then_some(asked) }
+        let beat = sd_notify::watchdog_enabled().map_or(BEAT, |limit| (limit / 3).min(BEAT));
+        let listener = env::var_os("NOTIFY_SOCKET").and_then(Listener::new);
+        Self { clock, beat, listener }
     }
 
     /// Says that the process is ready, or is about to end.
@@ -52,7 +67,9 @@ impl Notifier {
     }
 
     async fn beat(&self, stage: Stage) {
-        let Some(beat) = self.beat else { return std::future::pending().await };
+        if self.listener.is_none() {
+            return std::future::pending().await;
+        }
         loop {
             match stage {
                 Stage::Starting | Stage::Stopping => {
@@ -61,7 +78,7 @@ impl Notifier {
                 }
                 Stage::Serving => self.tell(&[NotifyState::Watchdog]),
             }
-            self.clock.sleep(beat).await;
+            self.clock.sleep(self.beat).await;
         }
     }
 
@@ -74,18 +91,66 @@ impl Notifier {
                 self.tell(&[NotifyState::Status(&status)]);
                 told = status;
             }
-            if self.beat.is_none() || progress.changed().await.is_err() {
+            if self.listener.is_none() || progress.changed().await.is_err() {
                 return std::future::pending().await;
             }
         }
     }
 
     fn tell(&self, states: &[NotifyState<'_>]) {
-        if self.beat.is_some()
-            && let Err(error) = sd_notify::notify(states)
+        if let Some(listener) = &self.listener
+            && let Err(error) = listener.tell(states)
         {
             tracing::warn!(%error, "the service manager was not told");
         }
+    }
+}
+
+/// The socket of systemd. It takes a few messages only while nobody reads them: what it does not
+/// take is told with what comes next, for the actors must not wait.
+struct Listener {
+    socket: UnixDatagram,
+    address: SocketAddr,
+    /// Not told yet; the last of each kind.
+    lines: RefCell<Vec<String>>,
+}
+
+impl Listener {
+    fn new(path: OsString) -> Option<Self> {
+        let listener = || -> io::Result<Self> {
+            let address = match path.as_bytes() {
+                [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+                _ => SocketAddr::from_pathname(&path)?,
+            };
+            let socket = UnixDatagram::unbound()?;
+            socket.set_nonblocking(true)?;
+            Ok(Self { socket, address, lines: RefCell::default() })
+        };
+        match listener() {
+            Ok(listener) => Some(listener),
+            Err(error) => {
+                tracing::warn!(?path, %error, "NOTIFY_SOCKET cannot be used");
+                None
+            }
+        }
+    }
+
+    fn tell(&self, states: &[NotifyState<'_>]) -> io::Result<()> {
+        let mut lines = self.lines.borrow_mut();
+        for line in states.iter().map(ToString::to_string) {
+            let kind = |line: &str| line.split('=').next().map(str::to_owned);
+            lines.retain(|older| kind(older) != kind(&line));
+            lines.push(line);
+        }
+        let message = lines.join("\n");
+        match self.socket.send_to_addr(message.as_bytes(), &self.address) {
+            Ok(_) => lines.clear(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                tracing::debug!("the service manager is busy");
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 }
 

@@ -1,4 +1,5 @@
 //! `bluefly serve` as a process: how it starts, whom it lets in, how it ends, and what it leaves.
+mod closing;
 mod notify;
 mod restart;
 mod rig;

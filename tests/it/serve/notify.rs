@@ -4,28 +4,28 @@ use serde_json::json;
 use std::os::unix::net::UnixDatagram;
 
 /// The end of the socket that systemd has, and a server that was started with it.
-struct Managed {
+pub(super) struct Managed {
     socket: UnixDatagram,
-    server: Server,
-    out: Out,
+    pub(super) server: Server,
+    pub(super) out: Out,
     /// Said already, line by line.
     lines: Vec<String>,
 }
 
 impl Managed {
-    fn start(watchdog_us: &str) -> Self {
+    pub(super) fn start(variables: &[(&str, &str)]) -> Self {
         let out = Out::new();
         let path = out.path().join("notify.sock");
         let socket = UnixDatagram::bind(&path).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut command = serve(out.path(), &[]);
-        command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", watchdog_us);
+        command.env("NOTIFY_SOCKET", &path).envs(variables.iter().copied());
         let server = Server::of(&mut command);
         Self { socket, server, out, lines: vec![] }
     }
 
     /// Reads on to a line that starts with `start`; the whole message that has it.
-    fn hear(&mut self, start: &str) -> Vec<String> {
+    pub(super) fn hear(&mut self, start: &str) -> Vec<String> {
         let mut buffer = [0; 4_096];
         loop {
             let length = self.socket.recv(&mut buffer);
@@ -48,7 +48,7 @@ impl Managed {
 
 #[test]
 fn a_service_manager_is_told_of_each_phase() {
-    let mut managed = Managed::start("3000000");
+    let mut managed = Managed::start(&[("WATCHDOG_USEC", "3000000")]);
     assert_eq!(managed.hear("STATUS="), ["STATUS=starting"]);
     assert_eq!(managed.hear("READY=1"), ["READY=1", "STATUS=idle"]);
     assert!(managed.has_said("EXTEND_TIMEOUT_USEC=20000000"), "{:?}", managed.lines);
@@ -68,7 +68,7 @@ fn a_service_manager_is_told_of_each_phase() {
 
 #[test]
 fn signs_of_life_go_on_for_as_long_as_the_actors_do() {
-    let mut managed = Managed::start("30000");
+    let mut managed = Managed::start(&[("WATCHDOG_USEC", "30000")]);
     managed.hear("READY=1");
     for _ in 0..5 {
         assert_eq!(managed.hear("WATCHDOG=1"), ["WATCHDOG=1"]);
@@ -81,6 +81,17 @@ fn signs_of_life_go_on_for_as_long_as_the_actors_do() {
     managed.socket.set_nonblocking(false).unwrap();
     managed.server.signal("-CONT");
     managed.hear("WATCHDOG=1");
+    assert_eq!(managed.server.terminated().status, Some(0));
+}
+
+/// A socket holds a few messages only.
+#[test]
+fn a_service_manager_that_reads_nothing_hung_the_actors() {
+    let mut managed = Managed::start(&[("WATCHDOG_USEC", "3000")]);
+    managed.server.fly_into(&long_scan());
+    managed.server.step("abort", &json!({}));
+    // What could not be said is said as soon as it can be.
+    managed.hear("READY=1");
     assert_eq!(managed.server.terminated().status, Some(0));
 }
 

@@ -132,14 +132,23 @@ fn a_seed_is_refused_where_runs_are_already() {
 }
 
 #[test]
-fn two_servers_wrote_to_one_directory() {
+fn two_processes_wrote_to_one_directory() {
     let out = Out::new();
     let first = Server::start(out.path());
     let second = ended(&mut serve(out.path(), &[]));
-    let (place, id) = (out.path().display(), first.id());
-    let reason = format!("another bluefly serve writes there (process {id})");
-    assert_eq!(second.err, format!("error: {place}: {reason}: choose another --out\n"));
+    let error = format!(
+        "start: {}: process {} writes there: choose another directory",
+        out.path().display(),
+        first.id()
+    );
+    assert_eq!(second.err.lines().last(), Some(format!("error: {error}").as_str()));
     assert_eq!((second.status, second.out.as_str()), (4, ""));
+    // A scan would take the run that is open for one whose process is gone.
+    let place = out.path().to_str().unwrap();
+    let arguments =
+        ["scan", "etc/demo.json", "--beamline", "etc/sim.toml", "--sim", "--out", place];
+    let scan = ended(&mut bluefly(&arguments));
+    assert_eq!((scan.status, scan.err), (4, format!("error: {error}\n")));
     assert_eq!(first.get("/healthz").0, 200);
     assert_eq!(first.terminated().status, Some(0));
     assert_eq!(Server::start(out.path()).terminated().status, Some(0));

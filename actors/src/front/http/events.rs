@@ -149,6 +149,10 @@ impl Channel {
                 Wake::End(said) => {
                     self.state = State::Closed;
                     let (code, reason) = said?;
+                    if code == GOING_AWAY.0 {
+                        // The end of a run that was aborted for it, among others.
+                        self.collect(&mut out);
+                    }
                     write(&mut out, Frame::Close(code, reason));
                 }
             }
@@ -200,8 +204,12 @@ impl Channel {
 
     /// Writes what has happened, once enough time has passed for it to be worth a write.
     async fn news(&mut self, out: &mut BytesMut) {
-        let clock = &self.front.clock;
-        clock.sleep_until(self.written + PERIOD).await;
+        self.front.clock.sleep_until(self.written + PERIOD).await;
+        self.collect(out);
+    }
+
+    /// Writes what has happened, up to a batch.
+    fn collect(&mut self, out: &mut BytesMut) {
         while out.len() < BATCH {
             let taken = self.listener.take(self.kinds, TAKEN);
             if taken.missed > 0 {

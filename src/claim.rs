@@ -1,5 +1,5 @@
-//! [`Claim`]: one server at a time writes to a directory.
-use crate::cli::CliError;
+//! [`Claim`]: one process at a time writes to a directory.
+use crate::process::StartError;
 use std::{
     fs::{self, File, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The right to write to a directory; the kernel takes it back when the process dies.
-pub(super) struct Claim {
+pub(crate) struct Claim {
     /// Kept open: closing it lets go of the lock.
     _file: File,
 }
@@ -16,25 +16,23 @@ pub(super) struct Claim {
 const FILE: &str = ".bluefly.lock";
 
 impl Claim {
-    /// Makes the directory at `path` if it is not there. Fails if another server has it, and names
-    /// that process.
-    pub(super) fn take(path: &Path) -> Result<Self, CliError> {
-        let place = path.display().to_string();
-        let failed = |error: io::Error| CliError::usage("--out", format!("{place}: {error}"));
-        fs::create_dir_all(path).map_err(failed)?;
+    /// Makes the directory at `path` if it is not there. Fails if another process has it, and names
+    /// that.
+    pub(crate) fn take(path: &Path) -> Result<Self, StartError> {
+        let directory = |source| StartError::Directory { path: path.to_owned(), source };
+        fs::create_dir_all(path).map_err(directory)?;
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(path.join(FILE)).map_err(failed)?;
+        let mut file = options.open(path.join(FILE)).map_err(directory)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let owner = owner(&mut file).unwrap_or_else(|error| error.to_string());
-                let reason = format!("another bluefly serve writes there ({owner})");
-                return Err(CliError::failed(place, format!("{reason}: choose another --out")));
+                return Err(StartError::Taken { path: path.to_owned(), owner });
             }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
+            Err(TryLockError::Error(error)) => return Err(directory(error)),
         }
-        sign(&mut file).map_err(failed)?;
+        sign(&mut file).map_err(directory)?;
         Ok(Self { _file: file })
     }
 }
@@ -57,15 +55,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_servers_wrote_to_one_directory() {
+    fn two_processes_wrote_to_one_directory() {
         let dir = tempfile::tempdir().expect("there is room");
         let path = dir.path().join("new");
         let claim = Claim::take(&path).expect("it is free");
         let error = Claim::take(&path).map(drop).expect_err("it is taken").to_string();
-        let place = path.display();
-        let owner = format!("process {}", std::process::id());
-        let reason = format!("another bluefly serve writes there ({owner})");
-        assert_eq!(error, format!("{place}: {reason}: choose another --out"));
+        let (place, owner) = (path.display(), std::process::id());
+        assert_eq!(
+            error,
+            format!("{place}: process {owner} writes there: choose another directory")
+        );
         drop(claim);
         assert!(Claim::take(&path).is_ok());
     }
