@@ -61,6 +61,7 @@ class Flyer:
         self._ending = False
         self._failed = False
         self._is_ours = False
+        self._unstaging: FlyerStatus | None = None
         self._sessions = 0
         self.rows = Rows(self)
         self.window = Window(self)
@@ -98,6 +99,8 @@ class Flyer:
 
     def unstage(self) -> FlyerStatus:
         """Ends the run of the process; a scan that is in the air is aborted."""
+        if self._unstaging is not None and not self._unstaging.done:
+            return self._unstaging
         was_told = self._ending or self._failed
         self._ending = True
         remote = self._connect()
@@ -105,6 +108,7 @@ class Flyer:
         async def work(_: FlyerStatus) -> None:
             try:
                 await self._end_session(remote)
+                self._is_ours = False
             except BlueflyError as error:
                 if not was_told:
                     raise
@@ -112,7 +116,8 @@ class Flyer:
             finally:
                 await self._disconnect(remote)
 
-        return FlyerStatus(f"{self.name} unstage", work)
+        self._unstaging = FlyerStatus(f"{self.name} unstage", work)
+        return self._unstaging
 
     # Preparable, Flyable
 

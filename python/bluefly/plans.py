@@ -196,10 +196,11 @@ def _staged(flyer: Flyer, plan: Plan) -> Plan:
     try:
         yield from _step(flyer, "stage")
         result = yield from plan
+        yield from _step(flyer, "unstage")
     except Exception:
+        # Again, if that was what failed: it may have been interrupted.
         yield from _step(flyer, "unstage")
         raise
-    yield from _step(flyer, "unstage")
     return result
 
 

@@ -34,7 +34,13 @@ class Served:
         self._log = (directory / "serve.log").open("ab")
         self._process = subprocess.Popen(
             [*command, "serve", beamline, "--sim", "--listen", "127.0.0.1:0"],
-            env={**os.environ, "BLUEFLY__DATA__DIRECTORY": str(directory / "data")},
+            env={
+                **os.environ,
+                "BLUEFLY__DATA__DIRECTORY": str(directory / "data"),
+                # Rows come soon: a scan of a second is watched.
+                "BLUEFLY__DATA__FLUSH_PERIOD": "20 ms",
+                "BLUEFLY__PUBLISH__COLLECT_PERIOD": "50 ms",
+            },
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,

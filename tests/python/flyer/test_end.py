@@ -7,7 +7,7 @@ import pytest
 from bluesky.utils import FailedStatus
 from rig import Served, check, line
 
-FRAMES = 300
+FRAMES = 200
 # Nobody waits for its end.
 ENDLESS = line(200_000)
 
