@@ -28,7 +28,12 @@ use bluefly_sim::{
     ControllerConfig, DetectorConfig, GeneratorConfig, Latency, MotorConfig, World, WorldConfig,
     sink::FrameSink,
 };
-use std::{io, path::PathBuf, rc::Rc, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    rc::Rc,
+    time::Duration,
+};
 
 /// Where rows go.
 pub enum DiskChoice {

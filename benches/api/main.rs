@@ -82,7 +82,7 @@ impl Server {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let started_in = (clock.now() - began);
+        let started_in = clock.now() - began;
         let address = line.trim().strip_prefix("listening on http://").expect("it listens");
         let address = address.parse().unwrap();
         Self { child, address, started_in, _directory: directory }
@@ -178,7 +178,7 @@ fn status() {
         for _ in 0..questions {
             let (clock, began) = timer();
             let (status, _) = client.ask("GET", path, "");
-            samples.push((clock.now() - began));
+            samples.push(clock.now() - began);
             assert_eq!(status, 200);
         }
         samples.print(&format!("GET {path}"));
@@ -263,12 +263,12 @@ fn begin() {
             let status = client.good("GET", &format!("/api/v1/status?since={revision}"), "");
             revision = status["revision"].as_u64().unwrap();
             if !seen && status["run"] == uid.as_str() && status["frames_done"] == 1 {
-                first.push((clock.now() - began));
+                first.push(clock.now() - began);
                 seen = true;
             }
             if status["phase"] == "idle" && status["ended"]["run"] == uid.as_str() {
                 assert_eq!(status["ended"]["exit_status"], "success", "{status}");
-                idle.push((clock.now() - began));
+                idle.push(clock.now() - began);
                 break;
             }
         }
@@ -290,7 +290,7 @@ fn pause() {
         let (clock, began) = timer();
         let asked_s = clock.unix_s(began);
         let status = client.good("POST", "/api/v1/pause?wait=10", "");
-        at_rest.push((clock.now() - began));
+        at_rest.push(clock.now() - began);
         assert_eq!(status["phase"], "paused", "{status}");
         let last = status["frames_published"].as_u64().unwrap() - 1;
         let assets = client.good("GET", &format!("/api/v1/assets?start={last}"), "");
