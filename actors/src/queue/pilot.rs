@@ -256,9 +256,25 @@ impl Pilot {
                     self.register.fly(before.clone());
                     self.clock.sleep(TRY_AGAIN).await;
                 }
+                // Something is operated by hand: the run waits until that is over.
+                Ok(Err(refused)) if leg == Leg::Kickoff && self.is_ready(before.as_ref()) => {
+                    tracing::debug!(uid = run.uid, %refused, "not kicked off yet");
+                    self.clock.sleep(TRY_AGAIN).await;
+                }
                 asked => return self.heard(asked).await,
             }
         }
+    }
+
+    /// Whether the coordinator is ready for our kickoff, which was refused.
+    fn is_ready(&self, before: Option<&Flying>) -> bool {
+        let progress = self.progress.borrow();
+        let number = progress.operation.as_ref().map(|step| step.number);
+        if progress.phase != RunPhase::Ready || before.map(|flying| flying.number) != number {
+            return false;
+        }
+        self.register.fly(before.cloned());
+        true
     }
 
     async fn heard(

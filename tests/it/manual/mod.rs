@@ -2,6 +2,7 @@
 mod detector;
 mod faults;
 mod motor;
+mod queue;
 mod stop;
 mod survey;
 

@@ -261,3 +261,34 @@ fn a_crash_of_a_device_that_is_being_stopped_lets_nothing_go_on() {
         });
     }
 }
+
+/// Drops the link of a device at a request after it was told to stop in the middle of a scan; true
+/// if there was no such request.
+fn stop_with_drop(device: &str, request: u64) -> bool {
+    with_rig(Setup::default(), async |rig| {
+        let world = &rig.process.world;
+        rig.ready(GRID).await;
+        let status = rig.kickoff().await;
+        rig.sleep(ms(900)).await;
+        let before = world.requests(&name(device));
+        let (victim, time) = (name(device), ms(30));
+        world.fault(&Fault::DropRequest { device: victim, after: request, time });
+        assert_eq!(done(rig, stop(device)).await, STOPPED, "{device} at request {request}");
+        let is_through = world.requests(&name(device)) - before <= request;
+        world.calm();
+        assert!(!world.is_anything_moving() && !world.is_anything_armed());
+        rig.sleep(Duration::from_mins(2)).await;
+        assert_eq!(rig.progress().phase, RunPhase::Paused, "{device} at request {request}");
+        rig.ask(Resume::default()).await.unwrap();
+        land(rig, &status).await;
+        is_through
+    })
+}
+
+#[test]
+fn a_link_that_drops_at_any_request_of_a_stop_lets_nothing_go_on() {
+    for device in ["x", "motion", "camera"] {
+        let requests = (0..).find(|request| stop_with_drop(device, *request)).unwrap();
+        assert!(requests > 1, "a stop of {device} needs more than {requests} requests");
+    }
+}
