@@ -181,17 +181,10 @@ impl Assembly<'_> {
             scan.push(child(seat, queue.clone(), &supervision, new));
             queue
         });
-        let storage = self.storage;
-        let (backoff, limit) = (backoff(&supervision), intensity(&supervision));
+        let limit = intensity(&supervision);
         let root = Supervisor::new(Strategy::RestForOne)
             .intensity(ROOT_INTENSITY.0, ROOT_INTENSITY.1)
-            .child(ChildSpec::supervisor("storage", move || {
-                let client = storage.clone();
-                let (writer, _) = ChildSpec::new(STORAGE, move |_, _| Storage::new(client.clone()));
-                Supervisor::new(Strategy::OneForOne)
-                    .intensity(limit.0, limit.1)
-                    .child(writer.backoff(backoff))
-            }))
+            .child(storage_branch(self.storage, &supervision))
             .child(branch(survey::DEVICES, Strategy::OneForOne, plans, limit))
             .child(branch("scan", Strategy::RestForOne, scan, limit));
         Ok(Planned { root, coordinator, beamline, queue })
@@ -241,6 +234,17 @@ where
             .backoff(backoff)
             .mailbox(MAILBOX)
             .probe(&reference, PROBE.0, PROBE.1)
+    })
+}
+
+fn storage_branch(storage: StorageClient, supervision: &SupervisionSpec) -> ChildSpec {
+    let (backoff, limit) = (backoff(supervision), intensity(supervision));
+    ChildSpec::supervisor("storage", move || {
+        let client = storage.clone();
+        let (writer, _) = ChildSpec::new(STORAGE, move |_, _| Storage::new(client.clone()));
+        Supervisor::new(Strategy::OneForOne)
+            .intensity(limit.0, limit.1)
+            .child(writer.backoff(backoff))
     })
 }
 
