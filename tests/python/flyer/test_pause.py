@@ -9,7 +9,7 @@ import bluefly
 import pytest
 from rig import LONG_S, check, line
 
-FRAMES = 200
+FRAMES = 150
 STEPS = ["stage", "prepare", "kickoff", "complete", "unstage"]
 
 
