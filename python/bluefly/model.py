@@ -122,7 +122,7 @@ class Run(TypedDict):
     ended_s: float | None
     num_frames: int | None
     reason: str
-    spec: Spec
+    spec: Spec | None
     metadata: dict[str, Any]
     source: Literal["queue", "client"]
 
