@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BLUEFLY := $(TARGET)/debug/bluefly
 SCANS := $(TARGET)/scans
-PYTEST := -q -p no:cacheprovider --basetemp $(TARGET)/flyer
+PYTEST := -q -p no:cacheprovider --basetemp $(abspath $(TARGET))/flyer
 # Checks the documents as their readers understand them; not part of this repository.
 VALIDATE := ../shared/tools/validate_docs.py
 
@@ -60,7 +60,7 @@ check-scan: setup
 check-python: setup
 	cargo test --workspace --locked --no-run --quiet
 	$(PYTHON) -m mypy --config-file python/pyproject.toml --cache-dir $(TARGET)/mypy python/bluefly
-	BLUEFLY=$(abspath $(BLUEFLY)) $(PYTHON) -m pytest $(PYTEST) tests/python/flyer
+	BLUEFLY=$(abspath $(BLUEFLY)) $(PYTHON) -m pytest $(PYTEST) -n 2 tests/python/flyer
 
 # The same with Tiled, which brings 130 packages (1.3 GB, some minutes): not part of `test`.
 check-tiled:

@@ -7,7 +7,7 @@ from bluesky.callbacks.best_effort import BestEffortCallback
 from bluesky.utils import ProgressBarManager
 from rig import check, line
 
-FRAMES = 200
+FRAMES = 150
 
 
 def test_a_live_table_shows_the_numbers(bench, capsys):
@@ -15,7 +15,7 @@ def test_a_live_table_shows_the_numbers(bench, capsys):
     table = LiveTable(["x", "camera_total"])
     bench.RE.subscribe(table)
     bench.at_row(1, lambda: shown_at.append(bench.phase()))
-    bench.run(bench.fly(line(FRAMES)))
+    bench.run(bench.fly(line(FRAMES, 0.01)))
     lines = [one.split("|")[1:] for one in capsys.readouterr().out.splitlines() if "|" in one]
     numbers = [int(cells[0]) for cells in lines if cells[0].strip().isdigit()]
     assert numbers == list(range(1, FRAMES + 1))
@@ -46,7 +46,7 @@ def test_a_progress_bar_shows_frames(bench):
                 status.watch(lambda **at: seen.append(at))
 
     bench.RE.waiting_hook = hook
-    bench.run(bench.fly(line(FRAMES)))
+    bench.run(bench.fly(line(FRAMES, 0.01)))
     assert seen[-1]["name"] == "bluefly complete"
     assert (seen[-1]["initial"], seen[-1]["target"]) == (0, FRAMES)
     current = [at["current"] for at in seen]
@@ -57,7 +57,7 @@ def test_a_progress_bar_shows_frames(bench):
 def test_the_progress_bar_of_bluesky_is_drawn(bench, capsys):
     bench.RE.waiting_hook = ProgressBarManager()
     bench.pause_at(1)
-    bench.run(bench.fly(line(FRAMES)))
+    bench.run(bench.fly(line(FRAMES, 0.01)))
     bench.resume()
     assert bench.error is None
     assert f"/{FRAMES}" in capsys.readouterr().out
