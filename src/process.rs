@@ -163,6 +163,7 @@ impl Process {
             bulletin: bulletin.view(),
             archive: archive.clone(),
             survey: beamline.survey(),
+            storage: storage.clone(),
             queue: queue.clone(),
             feed,
         });

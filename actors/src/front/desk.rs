@@ -9,6 +9,7 @@ use crate::{
     },
     feed::Feed,
     queue::{Cancel, Hold, List, MoveTo, Release, RunQueue},
+    storage::{StorageClient, StorageReport},
     supervise::{AskError, Ref, Snapshot, State, Tree},
 };
 use actix::{Context, Handler, Message, dev::ToEnvelope};
@@ -41,6 +42,7 @@ pub struct DeskParts {
     pub feed: Feed,
     pub archive: Archive,
     pub survey: Survey,
+    pub storage: StorageClient,
     /// Of a process that has one.
     pub queue: Option<Ref<RunQueue>>,
 }
@@ -83,6 +85,11 @@ impl Desk {
 
     pub fn clock(&self) -> &Clock {
         &self.0.parts.clock
+    }
+
+    /// The queue to the files.
+    pub fn storage(&self) -> StorageReport {
+        self.0.parts.storage.report()
     }
 
     /// What runs now; nothing before the tree does.

@@ -5,6 +5,7 @@ use crate::{
     supervise::{ChildSpec, Lifeline, Ping, Strategy, Supervisor},
 };
 use actix::prelude::*;
+use rustix::net::sockopt::set_tcp_user_timeout;
 use std::{io, net::TcpListener, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -30,9 +31,15 @@ const SERVER: &str = "http_server";
 const MARGIN: Duration = Duration::from_secs(2);
 
 impl HttpServer {
-    /// The branch `api` of a tree, which serves `desk` on a port that is bound already: whoever
-    /// connects while the server is being restarted is answered after it.
+    /// The branch `api` of a tree, which serves `desk` on a port that is bound already: it
+    /// is the same after a restart, and whoever connects meanwhile is answered then.
     pub fn branch(desk: Desk, listener: TcpListener, config: HttpConfig) -> ChildSpec {
+        // Inherited by the connections: it ends those whose other end reads nothing, which no timer
+        // of the library does.
+        let idle = u32::try_from(config.limits.idle_timeout.as_millis()).unwrap_or(u32::MAX);
+        if let Err(error) = set_tcp_user_timeout(&listener, idle) {
+            tracing::warn!(%error, "clients that read nothing are not dropped");
+        }
         let listener = Arc::new(listener);
         ChildSpec::supervisor("api", move || {
             let (desk, listener, config) = (desk.clone(), Arc::clone(&listener), config.clone());

@@ -1,5 +1,7 @@
 //! Which path leads where.
-use super::{devices, events, health, metrics, openapi, page, reply::Failure, runs, status, steps};
+use super::{
+    devices, documents, events, health, metrics, openapi, page, reply::Failure, runs, status, steps,
+};
 use actix_web::{
     Handler, HttpRequest, HttpResponse, Responder, Route, guard,
     http::{Method, header},
@@ -62,6 +64,7 @@ pub(super) fn routes(services: &mut ServiceConfig) {
     at("/api/v1/unstage", vec![post(steps::unstage)]);
     at("/api/v1/runs", vec![get(runs::runs), post(runs::submit)]);
     at("/api/v1/runs/{uid}", vec![get(runs::run), delete(runs::cancel)]);
+    at("/api/v1/runs/{uid}/documents", vec![get(documents::documents)]);
     at("/api/v1/runs/{uid}/move", vec![post(runs::move_to)]);
     at("/api/v1/queue/hold", vec![post(runs::hold)]);
     at("/api/v1/queue/release", vec![post(runs::release)]);

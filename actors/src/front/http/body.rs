@@ -20,7 +20,32 @@ pub(super) struct Json<T>(pub(super) T);
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
+/// The body of a request that has a shape of its own; one that is empty stands for `{}`.
+pub(super) struct Raw(pub(super) Value);
+
 impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+    type Error = Failure;
+    type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let raw = Raw::from_request(request, payload);
+        Box::pin(async move {
+            let Raw(value) = raw.await?;
+            if !value.is_object() {
+                return Err(Failure::new(ErrorCode::Invalid, BODY, "is no object"));
+            }
+            serde_path_to_error::deserialize(value).map(Json).map_err(|error| {
+                let place = match error.path().to_string() {
+                    path if path == "." => BODY.to_owned(),
+                    path => path,
+                };
+                Failure::new(ErrorCode::Invalid, place, error.into_inner().to_string())
+            })
+        })
+    }
+}
+
+impl FromRequest for Raw {
     type Error = Failure;
     type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
 
@@ -35,14 +60,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
                 let message = format!("did not arrive within {:?}", limits.body_timeout);
                 Failure::new(ErrorCode::Timeout, BODY, message)
             };
-            let value = parse(request.headers(), &body.map_err(late)??)?;
-            serde_path_to_error::deserialize(value).map(Json).map_err(|error| {
-                let place = match error.path().to_string() {
-                    path if path == "." => BODY.to_owned(),
-                    path => path,
-                };
-                Failure::new(ErrorCode::Invalid, place, error.into_inner().to_string())
-            })
+            parse(request.headers(), &body.map_err(late)??).map(Raw)
         })
     }
 }

@@ -34,7 +34,7 @@ pub(super) async fn device(front: Shared, name: Path<String>, _: Query<NoQuery>)
 }
 
 /// Move a motor.
-#[utoipa::path(post, path = "/api/v1/devices/{name}/set", tag = "devices",
+#[utoipa::path(post, operation_id = "set_device", path = "/api/v1/devices/{name}/set", tag = "devices",
     params(("name" = String, Path, description = "Of the motor"), WaitQuery),
     request_body = SetBody,
     responses((status = 202, body = DeviceReport), (status = "default", body = ErrorBody)))]
@@ -49,7 +49,7 @@ pub(super) async fn set(
 }
 
 /// Bring a device to rest.
-#[utoipa::path(post, path = "/api/v1/devices/{name}/stop", tag = "devices",
+#[utoipa::path(post, operation_id = "stop_device", path = "/api/v1/devices/{name}/stop", tag = "devices",
     params(("name" = String, Path, description = "Of the device"), WaitQuery),
     responses((status = 202, body = DeviceReport), (status = "default", body = ErrorBody)))]
 pub(super) async fn stop(
@@ -63,7 +63,7 @@ pub(super) async fn stop(
 }
 
 /// Take one frame with a detector; it goes into no file.
-#[utoipa::path(post, path = "/api/v1/devices/{name}/trigger", tag = "devices",
+#[utoipa::path(post, operation_id = "trigger_device", path = "/api/v1/devices/{name}/trigger", tag = "devices",
     params(("name" = String, Path, description = "Of the detector"), WaitQuery),
     responses((status = 202, body = DeviceReport), (status = "default", body = ErrorBody)))]
 pub(super) async fn trigger(

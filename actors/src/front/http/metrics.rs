@@ -6,16 +6,19 @@ use super::{
     reply::{Answer, Failure},
     stopwatch::Flight,
 };
-use crate::supervise::{Snapshot, State};
+use crate::{
+    storage::StorageReport,
+    supervise::{Snapshot, State},
+};
 use actix_web::HttpResponse;
-use bluefly_protocol::api::{ErrorBody, ErrorCode, Status};
+use bluefly_protocol::api::{ErrorBody, ErrorCode, Reply, Request, RunState, Status};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, text::encode},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
-use std::fmt::Error;
+use std::{fmt::Error, time::Duration};
 
 /// Figures of the process, as text for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "process",
@@ -23,13 +26,15 @@ use std::fmt::Error;
         (status = "default", body = ErrorBody)))]
 pub(super) async fn metrics(front: Shared, _: Query<NoQuery>) -> Answer {
     let mut registry = Registry::with_prefix("bluefly");
-    registry.register_collector(Box::new(Figures::of(&front)));
+    registry.register_collector(Box::new(Figures::of(&front).await));
     let mut text = String::new();
     encode(&mut text, &registry)
         .map_err(|error| Failure::new(ErrorCode::Failed, "metrics", error.to_string()))?;
     Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(text))
 }
 
+/// How long the queue may take to say how long it is.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Everything at one moment.
@@ -38,18 +43,29 @@ struct Figures {
     actors: Vec<Snapshot>,
     status: Status,
     flight: Flight,
+    storage: StorageReport,
+    /// Of a process that has a queue.
+    waiting: Option<usize>,
     http: Counters,
     events: u64,
 }
 
 impl Figures {
-    fn of(front: &Front) -> Self {
+    async fn of(front: &Front) -> Self {
+        let queued = Request::Runs { state: Some(RunState::Queued), limit: 0 };
+        // An actor is asked for it, which may have no time to answer.
+        let waiting = match front.clock.timeout(ANSWER_WITHIN, front.dispatch(queued)).await {
+            Ok(Ok(Reply::Runs(list))) => Some(list.runs.len()),
+            Ok(_) | Err(_) => None,
+        };
         let mut actors = vec![];
         front.desk.tree().into_iter().for_each(|tree| flatten(tree, &mut actors));
         Self {
             actors,
             status: front.desk.status(),
             flight: front.stopwatch.flight(front.clock.now()),
+            storage: front.desk.storage(),
+            waiting,
             events: front.desk.feed().latest(),
             http: front.tally.counters(front.desk.feed().latest()),
         }
@@ -115,6 +131,18 @@ impl Figures {
         gauge(to, "scan_dead_seconds", help, dead_s)
     }
 
+    fn of_queues(&self, to: &mut DescriptorEncoder) -> Result<(), Error> {
+        if let Some(waiting) = self.waiting {
+            gauge(to, "runs_waiting", "Runs that wait for their turn", waiting as f64)?;
+        }
+        let StorageReport { queued_commands, queued_bytes, streams } = &self.storage;
+        let help = "Commands that wait for the writer";
+        gauge(to, "storage_queued_commands", help, *queued_commands as f64)?;
+        let help = "Bytes that wait for the writer";
+        gauge(to, "storage_queued_bytes", help, *queued_bytes as f64)?;
+        gauge(to, "storage_streams", "Files that are being written", streams.len() as f64)
+    }
+
     fn of_server(&self, to: &mut DescriptorEncoder) -> Result<(), Error> {
         let answers =
             self.http.answers.iter().map(|(status, count)| (status.to_string(), *count as f64));
@@ -133,6 +161,7 @@ impl Collector for Figures {
     fn encode(&self, mut to: DescriptorEncoder) -> Result<(), Error> {
         self.of_actors(&mut to)?;
         self.of_scan(&mut to)?;
+        self.of_queues(&mut to)?;
         self.of_server(&mut to)
     }
 }

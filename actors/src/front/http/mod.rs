@@ -9,6 +9,7 @@ mod buckets;
 mod config;
 mod counters;
 mod devices;
+mod documents;
 mod events;
 mod frames;
 mod front;

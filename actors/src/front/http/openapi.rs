@@ -1,6 +1,6 @@
 //! What may be asked, as OpenAPI: made from the routes and the types of messages.
 use super::{
-    devices, events,
+    devices, documents, events,
     front::Shared,
     health, metrics,
     query::{NoQuery, Query},
@@ -23,7 +23,7 @@ pub fn openapi() -> String {
 }
 
 /// What may be asked of this server.
-#[utoipa::path(get, path = "/openapi.json", tag = "process",
+#[utoipa::path(get, operation_id = "openapi", path = "/openapi.json", tag = "process",
     responses((status = 200, body = Object)))]
 pub(super) async fn served(_: Shared, _: Query<NoQuery>) -> Answer {
     Ok(json(&mut HttpResponse::Ok(), &Api::openapi()))
@@ -56,6 +56,7 @@ pub(super) async fn served(_: Shared, _: Query<NoQuery>) -> Answer {
         runs::run,
         runs::cancel,
         runs::move_to,
+        documents::documents,
         runs::hold,
         runs::release,
         devices::devices,

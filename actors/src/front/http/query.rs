@@ -107,6 +107,18 @@ pub(super) struct RunsQuery {
     pub(super) limit: Option<usize>,
 }
 
+/// Of documents.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DocumentsQuery {
+    /// Documents of the run to leave out; 0 unless given.
+    #[serde(default)]
+    pub(super) start: usize,
+    /// Documents at most; all unless given.
+    pub(super) limit: Option<usize>,
+}
+
 /// Of events.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -1,6 +1,6 @@
 //! Runs that are submitted as a whole, and their queue.
 use super::{
-    body::{Json, Nothing},
+    body::{Json, Nothing, Raw},
     front::Shared,
     query::{NoQuery, Query, RunsQuery},
     reply::{Answer, found, json},
@@ -9,7 +9,6 @@ use actix_web::{HttpResponse, http::header::LOCATION, web::Path};
 use bluefly_protocol::api::{
     ErrorBody, FlightBody, HoldBody, MoveBody, Queue, Reply, Request, Run, RunList,
 };
-use serde_json::Value;
 
 /// Runs told of, unless it is said.
 const LIMIT: usize = 100;
@@ -20,7 +19,7 @@ const LIMIT: usize = 100;
         description = "The specification, or an object of `spec` and `metadata`"),
     responses((status = 202, body = Run, headers(("location", description = "Of the run"))),
         (status = "default", body = ErrorBody)))]
-pub(super) async fn submit(front: Shared, _: Query<NoQuery>, body: Json<Value>) -> Answer {
+pub(super) async fn submit(front: Shared, _: Query<NoQuery>, body: Raw) -> Answer {
     let body = FlightBody::from_value(&body.0)?;
     let reply = front.dispatch(Request::Submit(body)).await?;
     let mut response = HttpResponse::Accepted();
@@ -60,7 +59,7 @@ pub(super) async fn cancel(
 }
 
 /// Move a run within the queue.
-#[utoipa::path(post, path = "/api/v1/runs/{uid}/move", tag = "runs",
+#[utoipa::path(post, operation_id = "move_run", path = "/api/v1/runs/{uid}/move", tag = "runs",
     params(("uid" = String, Path, description = "Of the run")), request_body = MoveBody,
     responses((status = 200, body = Run), (status = "default", body = ErrorBody)))]
 pub(super) async fn move_to(
@@ -74,7 +73,7 @@ pub(super) async fn move_to(
 
 /// Begin no further run.
 #[utoipa::path(post, path = "/api/v1/queue/hold", tag = "runs",
-    request_body(content = HoldBody, description = "May be empty"),
+    request_body(content = Option<HoldBody>, description = "May be empty"),
     responses((status = 200, body = Queue), (status = "default", body = ErrorBody)))]
 pub(super) async fn hold(front: Shared, _: Query<NoQuery>, body: Json<HoldBody>) -> Answer {
     found(front.dispatch(Request::Hold(body.0)).await)

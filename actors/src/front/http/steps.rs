@@ -1,6 +1,6 @@
 //! The steps of a run. All are idempotent.
 use super::{
-    body::{Json, Nothing},
+    body::{Json, Nothing, Raw},
     front::Shared,
     query::{AbortQuery, Query, WaitQuery},
     reply::{Answer, accepted},
@@ -8,7 +8,6 @@ use super::{
 use bluefly_protocol::api::{
     AbortBody, ErrorBody, Request, ResumeBody, SpecBody, StageBody, Status, Wait,
 };
-use serde_json::Value;
 use std::time::Duration;
 
 /// Long enough to refuse a specification that cannot be flown.
@@ -20,7 +19,7 @@ async fn step(front: &Shared, request: Request) -> Answer {
 
 /// Make everything safe; the next kickoff begins a run.
 #[utoipa::path(post, path = "/api/v1/stage", tag = "steps", params(WaitQuery),
-    request_body(content = StageBody, description = "May be empty"),
+    request_body(content = Option<StageBody>, description = "May be empty"),
     responses((status = 202, body = Status), (status = "default", body = ErrorBody)))]
 pub(super) async fn stage(front: Shared, query: Query<WaitQuery>, body: Json<StageBody>) -> Answer {
     step(&front, Request::Stage(body.0, query.0.or_none())).await
@@ -30,7 +29,7 @@ pub(super) async fn stage(front: Shared, query: Query<WaitQuery>, body: Json<Sta
 #[utoipa::path(post, path = "/api/v1/prepare", tag = "steps", params(WaitQuery),
     request_body(content = Object, description = "The specification, or an object whose `spec` is one"),
     responses((status = 202, body = Status), (status = "default", body = ErrorBody)))]
-pub(super) async fn prepare(front: Shared, query: Query<WaitQuery>, body: Json<Value>) -> Answer {
+pub(super) async fn prepare(front: Shared, query: Query<WaitQuery>, body: Raw) -> Answer {
     let body = SpecBody::from_value(&body.0)?;
     step(&front, Request::Prepare(body, query.0.or(PREPARE))).await
 }
@@ -51,7 +50,7 @@ pub(super) async fn pause(front: Shared, query: Query<WaitQuery>, _: Json<Nothin
 
 /// Go on from the last complete frame, or from earlier.
 #[utoipa::path(post, path = "/api/v1/resume", tag = "steps", params(WaitQuery),
-    request_body(content = ResumeBody, description = "May be empty"),
+    request_body(content = Option<ResumeBody>, description = "May be empty"),
     responses((status = 202, body = Status), (status = "default", body = ErrorBody)))]
 pub(super) async fn resume(
     front: Shared,
@@ -63,7 +62,7 @@ pub(super) async fn resume(
 
 /// End whatever is under way; its stop document says `abort`.
 #[utoipa::path(post, path = "/api/v1/abort", tag = "steps", params(AbortQuery),
-    request_body(content = AbortBody, description = "May be empty"),
+    request_body(content = Option<AbortBody>, description = "May be empty"),
     responses((status = 202, body = Status), (status = "default", body = ErrorBody)))]
 pub(super) async fn abort(
     front: Shared,

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{clock::Clock, front::Desk};
 use actix_web::{App, HttpServer, dev::Server, middleware::from_fn, web::Data};
-use rustix::{net::sockopt::set_tcp_user_timeout, process::setpriority_process};
+use rustix::process::setpriority_process;
 use std::{io, net::TcpListener, pin::pin};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -54,9 +54,6 @@ fn serve_here(
     if let Err(error) = setpriority_process(None, NICENESS) {
         tracing::warn!(%error, "the server is as important as the devices");
     }
-    // Also of the connections that it accepts: it ends those whose other end reads nothing.
-    let idle = config.limits.idle_timeout.as_millis();
-    set_tcp_user_timeout(&listener, u32::try_from(idle).unwrap_or(u32::MAX))?;
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
