@@ -103,12 +103,14 @@ impl Screen {
         }
     }
 
-    /// Leaves the bars as they are.
+    /// Leaves the bars as they are, without a line for what did not go wrong.
     pub(super) fn close(&self) {
-        if let Self::Bars(bars) = self {
-            let drawn = [&bars.head, &bars.trouble].into_iter().chain(bars.detectors.values());
-            drawn.for_each(ProgressBar::abandon);
+        let Self::Bars(bars) = self else { return };
+        if bars.trouble.message().is_empty() {
+            bars.trouble.finish_and_clear();
         }
+        let drawn = [&bars.head, &bars.trouble].into_iter().chain(bars.detectors.values());
+        drawn.filter(|bar| !bar.is_finished()).for_each(ProgressBar::abandon);
     }
 }
 
