@@ -277,7 +277,23 @@ fn a_step_that_takes_too_long_goes_on() {
     let error = format!("error: pause: {} is still pausing after 0.2 s: it goes on\n", server.url);
     assert_eq!((status, out, err), (4, "pausing\n".to_owned(), error));
     assert_eq!(server.asked().line, "POST /api/v1/pause?wait=0.2");
-    assert!(server.asked().line.starts_with("GET /api/v1/status?since=17&timeout=0.1"));
+}
+
+#[test]
+fn a_step_is_waited_for_until_it_is_done() {
+    let mut asked = 0;
+    let server = Server::new(move |_| {
+        asked += 1;
+        let (phase, state) = if asked < 3 { ("pausing", "pausing") } else { ("paused", "paused") };
+        let changes = json!({"phase": phase, "operation": operation("kickoff", state)});
+        Say::Json(200, status(&changes).to_string())
+    });
+    let Ended { status, out, err } = ended(&mut ctl(&server.url, &["pause", "--wait", "600"]));
+    assert_eq!((status, out.as_str(), err.as_str()), (0, "paused\n", ""));
+    assert_eq!(server.asked().line, "POST /api/v1/pause?wait=60");
+    for _ in 0..2 {
+        assert_eq!(server.asked().line, "GET /api/v1/status?since=17&timeout=60");
+    }
 }
 
 #[test]
