@@ -9,4 +9,5 @@ mod openapi;
 mod process;
 mod races;
 mod refusals;
+mod runs;
 mod steps;
