@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from ._remote import PAUSE_BETWEEN_S, Remote, number_of
+from ._remote import PAUSE_BETWEEN_S, Remote
 from ._rows import Table
 from .errors import BlueflyError, NoAnswerError, RefusedError, RunEndedError
 from .model import Ended, Status
@@ -23,6 +23,7 @@ class Flight:
         self._remote = remote
         self._table = table
         self._number = 0
+        self._total = 0
         self.run = table.run
         self.first_row = table.rows
         self.closed = False
@@ -109,9 +110,13 @@ class Flight:
         remote = self._remote
         async with remote.turn:
             status = await remote.post("kickoff")
-        self._number = number_of(status)
+        operation = status["operation"]
+        # Somebody may have ended it before this answer was made.
+        if operation is not None and operation["request"] == "kickoff":
+            self._number = operation["number"]
         _resolve(self.asked)
         while True:
+            self._total = status["frames_total"] if self._is_under_way(status) else self._total
             self.run = self._run_of(status)
             if self._is_under_way(status) and status["phase"] != "starting":
                 _resolve(self.begun)
@@ -151,6 +156,8 @@ class Flight:
             return
         operation = status["operation"]
         if operation is None or operation["number"] != self._number:
+            if self._table.rows - self.first_row < max(1, self._total):
+                raise RunEndedError(url, "abort", "another step was begun")
             return
         if operation["state"] == "failed":
             raise self._remote.failure("kickoff", operation)

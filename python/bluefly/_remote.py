@@ -63,18 +63,21 @@ class Remote:
         """Makes a step, until it has ended; fails if it failed or takes longer than ``limit_s``."""
         status = await self.post(step, body, wait_s=min(self.server.timeout_s, limit_s))
         deadline = self.loop.time() + limit_s
-        # Unstage may act on a flight, and others find nothing to do: the step is an earlier one.
         begun = status["operation"]
-        number = begun["number"] if begun and begun["request"] == step else None
         while True:
             operation = status["operation"]
-            if operation and operation["number"] == number:
-                if operation["state"] in ("aborted", "failed"):
-                    raise self.failure(step, operation)
-            elif operation and number is not None:
-                raise self.failure(step, {**operation, "state": "aborted", "error": None})
+            is_ours = bool(operation and operation["request"] == step and _same(operation, begun))
+            if operation and is_ours and operation["state"] in ("aborted", "failed"):
+                raise self.failure(step, operation)
             if status["phase"] == _PHASE_AFTER[step]:
                 return status
+            if step == "unstage":
+                # It may act on a flight, which is to be aborted then. Another step that has begun
+                # since is of somebody else: what we had is over.
+                if operation and operation["request"] != step and not _same(operation, begun):
+                    return status
+            elif operation and not is_ours:
+                raise self.failure(step, {**operation, "state": "aborted", "error": None})
             if self.loop.time() > deadline:
                 where, phase = f"{step} at {self.server.url}", status["phase"]
                 raise NoAnswerError(f"{where}: not done after {limit_s:g} s, phase {phase}")
@@ -120,6 +123,5 @@ class Remote:
             await asyncio.sleep(0.1)
 
 
-def number_of(status: Status) -> int:
-    """The number of the step that was begun last."""
-    return status["operation"]["number"] if status["operation"] else 0
+def _same(operation: Operation, other: Operation | None) -> bool:
+    return other is not None and operation["number"] == other["number"]

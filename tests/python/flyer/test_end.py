@@ -92,11 +92,11 @@ def test_the_process_is_restarted(bench, served, line_to, tmp_path):
 
 @pytest.mark.parametrize("step", ["stage", "prepare", "kickoff", "assets", "unstage"])
 def test_a_process_that_hangs_is_told_by_step_and_time(bench, line_to, step):
-    bench.flyer = bluefly.Flyer(line_to.url, timeout_s=0.5)
+    bench.flyer = bluefly.Flyer(line_to.url, timeout_s=1.5)
     line_to.before = lambda request: request == step and line_to.silence()
     begun = time.monotonic()
     bench.run(bench.fly(line(FRAMES)))
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 60
     assert isinstance(bench.error, FailedStatus)
     assert f"{step} at {line_to.url}: no answer within" in str(bench.error)
 

@@ -1,5 +1,6 @@
 """A run that is paused goes on, and every frame is documented once."""
 
+import functools
 import os
 import signal
 import threading
@@ -7,11 +8,11 @@ import time
 
 import bluefly
 import pytest
-from rig import LONG_S, check, line
+from rig import check, line
 
 FRAMES = 150
 # Of a scan that is still in the air when a pause comes late: that of a busy machine, or a deferred one.
-SLOW_S = 0.015
+SLOW_S = 0.02
 STEPS = ["stage", "prepare", "kickoff", "complete", "unstage"]
 
 
@@ -120,21 +121,21 @@ def test_control_c_in_the_middle_of_a_step_and_abort(bench, line_to, step):
 
 
 def interrupt_in(bench, line_to, step):
-    """Control-C, twice, while a request of the step is on its way: a hard pause."""
+    """Control-C until the RunEngine pauses, while a request of the step is on its way."""
     bench.flyer = bluefly.Flyer(line_to.url)
     # complete makes no request of its own: it watches.
     asked = "assets" if step == "complete" else step
     pausing = threading.Event()
+    interrupt = functools.partial(os.kill, os.getpid(), signal.SIGINT)
     bench.RE.state_hook = lambda new, old: new != "running" and pausing.set()
 
     def before(request):
         if request != asked:
             return
         line_to.before = lambda step: None
-        os.kill(os.getpid(), signal.SIGINT)
-        # The RunEngine takes two that are closer for one.
-        time.sleep(0.15)
-        os.kill(os.getpid(), signal.SIGINT)
-        pausing.wait(LONG_S)
+        # The first one defers the pause; of two that come too soon the RunEngine sees but one.
+        interrupt()
+        while not pausing.wait(0.3):
+            interrupt()
 
     line_to.before = before
