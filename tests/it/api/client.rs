@@ -8,7 +8,7 @@ use std::{
 };
 
 /// How long anything is waited for before a test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A connection.
 pub(crate) struct Client {
@@ -214,7 +214,7 @@ impl Client {
         let mut frame = vec![0x80 | opcode];
         match u16::try_from(payload.len()).unwrap() {
             length @ 0..126 => frame.push(0x80 | length as u8),
-            length => frame.extend([&[0x80 | 126][..], &length.to_be_bytes()].concat()),
+            length => frame.extend([&[0xFE][..], &length.to_be_bytes()].concat()),
         }
         frame.extend([0; 4]);
         frame.extend(payload);

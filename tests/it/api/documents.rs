@@ -21,7 +21,7 @@ fn array(client: &mut Client, uid: &str, query: &str) -> Vec<Value> {
 }
 
 fn lines(client: &mut Client, uid: &str, query: &str) -> Answer {
-    client.headers = "accept: application/x-ndjson\r\n".to_owned();
+    client.headers.push_str("accept: application/x-ndjson\r\n");
     let answer = client.get(&format!("/api/v1/runs/{uid}/documents{query}"));
     client.headers.clear();
     answer

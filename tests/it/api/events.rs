@@ -134,7 +134,7 @@ fn what_a_listener_says_is_read_and_forgotten() {
 
     let mut rude = house.client();
     rude.listen("/api/v1/events");
-    rude.send_frame(0x1, &[b'x'; 60_000]);
+    rude.send_frame(0x1, &vec![b'x'; 60_000]);
     rude.rest();
     until_nobody_listens(&house);
 }
