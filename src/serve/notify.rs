@@ -5,7 +5,7 @@ use sd_notify::NotifyState;
 use std::{
     cell::RefCell,
     env,
-    ffi::OsString,
+    ffi::OsStr,
     io,
     os::{
         linux::net::SocketAddrExt as _,
@@ -44,7 +44,7 @@ impl Notifier {
     pub(super) fn new(clock: Clock) -> Self {
         // Two of three may be late.
         let beat = sd_notify::watchdog_enabled().map_or(BEAT, |limit| (limit / 3).min(BEAT));
-        let listener = env::var_os("NOTIFY_SOCKET").and_then(Listener::new);
+        let listener = env::var_os("NOTIFY_SOCKET").and_then(|path| Listener::new(&path));
         Self { clock, beat, listener }
     }
 
@@ -116,11 +116,11 @@ struct Listener {
 }
 
 impl Listener {
-    fn new(path: OsString) -> Option<Self> {
+    fn new(path: &OsStr) -> Option<Self> {
         let listener = || -> io::Result<Self> {
             let address = match path.as_bytes() {
                 [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
-                _ => SocketAddr::from_pathname(&path)?,
+                _ => SocketAddr::from_pathname(path)?,
             };
             let socket = UnixDatagram::unbound()?;
             socket.set_nonblocking(true)?;
