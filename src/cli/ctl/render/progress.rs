@@ -120,6 +120,7 @@ mod tests {
 
     #[test]
     fn the_speed_is_that_of_the_last_seconds() {
+        use RunPhase::{Paused, Running};
         let check = |seen: &[(u64, RunPhase, u64)], expected: Option<f64>| {
             let mut tempo = Tempo::default();
             for (ms, phase, frames) in seen {
@@ -127,7 +128,6 @@ mod tests {
             }
             assert_eq!(tempo.rate(), expected, "{seen:?}");
         };
-        use RunPhase::{Paused, Running};
         check(&[], None);
         check(&[(0, Running, 0)], None);
         check(&[(0, Running, 0), (0, Running, 9)], None);
