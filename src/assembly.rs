@@ -175,12 +175,7 @@ impl Assembly<'_> {
             child(coordinator_seat, coordinator.clone(), &supervision, new_coordinator),
             child(publisher_seat, beamline.publisher.1.clone(), &supervision, new_publisher),
         ];
-        let queue = queue.map(|parts| {
-            let (seat, queue) = Seat::new(QUEUE);
-            let new = move |lifeline| RunQueue::new(parts.clone(), lifeline);
-            scan.push(child(seat, queue.clone(), &supervision, new));
-            queue
-        });
+        let queue = queue.map(|parts| add_queue(&mut scan, parts, &supervision));
         let limit = intensity(&supervision);
         let root = Supervisor::new(Strategy::RestForOne)
             .intensity(ROOT_INTENSITY.0, ROOT_INTENSITY.1)
@@ -189,6 +184,18 @@ impl Assembly<'_> {
             .child(branch("scan", Strategy::RestForOne, scan, limit));
         Ok(Planned { root, coordinator, beamline, queue })
     }
+}
+
+/// Adds the queue to the branch that flies scans; whom to ask.
+fn add_queue(
+    scan: &mut Vec<Plan>,
+    parts: QueueParts,
+    supervision: &SupervisionSpec,
+) -> Ref<RunQueue> {
+    let (seat, queue) = Seat::new(QUEUE);
+    let new = move |lifeline| RunQueue::new(parts.clone(), lifeline);
+    scan.push(child(seat, queue.clone(), supervision, new));
+    queue
 }
 
 /// Gives every device of a kind a seat in the branch of devices.

@@ -201,9 +201,10 @@ fn foreign(cause: &str) -> ClientError {
 
 const fn seq(event: &Event) -> Option<u64> {
     match event {
-        Event::Document { seq, .. } | Event::Tree { seq, .. } | Event::Queue { seq, .. } => {
-            Some(*seq)
-        }
+        Event::Document { seq, .. }
+        | Event::Tree { seq, .. }
+        | Event::Queue { seq, .. }
+        | Event::Gate { seq, .. } => Some(*seq),
         Event::Progress { .. } | Event::Missed { .. } => None,
     }
 }

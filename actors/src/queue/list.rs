@@ -1,5 +1,5 @@
 //! Listing runs: those of the queue, those that clients fly, and those that only documents tell of.
-use super::{ending, register::Register, request::List};
+use super::{book::Book, ending, register::Register, request::List};
 use crate::{archive::Past, clock::Clock};
 use bluefly_protocol::api::{ApiError, ErrorCode, Run, RunList};
 use std::{cmp::Ordering, collections::BTreeSet, io};
@@ -8,25 +8,26 @@ use std::{cmp::Ordering, collections::BTreeSet, io};
 pub(super) async fn list(
     register: &Register,
     clock: &Clock,
-    (client, List { state, limit }): (Option<Run>, List),
+    (client, list): (Option<Run>, List),
 ) -> Result<RunList, ApiError> {
-    let archive = register.archive().clone();
-    // So many may be left out: the queue knows more of them.
-    let past = clock.foreign(move || archive.runs(limit)).await.map_err(|error| unread(&error))?;
-    let book = register.book();
+    let (archive, book) = (register.archive().clone(), Book::clone(&register.book()));
+    // There may be thousands, with large specifications.
+    let found = clock.foreign(move || Ok(told(&book, client, archive.runs(list.limit)?, list)));
+    found.await.map_err(|error| unread(&error))
+}
+
+fn told(book: &Book, client: Option<Run>, past: Vec<Past>, List { state, limit }: List) -> RunList {
     let client = client.filter(|run| !past.iter().any(|past| past.uid() == run.uid));
     let live: Vec<Run> = client.into_iter().chain(book.live()).collect();
-    let known: BTreeSet<&str> = live
-        .iter()
-        .map(|run| run.uid.as_str())
-        .chain(book.ended().map(|run| run.uid.as_str()))
-        .collect();
+    let known = live.iter().map(|run| run.uid.as_str());
+    let known: BTreeSet<&str> = known.chain(book.ended().map(|run| run.uid.as_str())).collect();
     let past = past.into_iter().filter(|past| !known.contains(past.uid())).map(ending::run);
-    let ended = merged(book.ended().map(|run| Run::clone(run)), past);
+    let past: Vec<Run> = past.collect();
+    let ended = merged(book.ended().map(|run| Run::clone(run)), past.into_iter());
     let is_wanted = |run: &Run| state.is_none_or(|state| run.state == state);
     let runs = live.into_iter().filter(is_wanted);
     let runs = runs.chain(ended.into_iter().filter(is_wanted).take(limit)).collect();
-    Ok(RunList { queue: book.gate().clone(), runs })
+    RunList { queue: book.gate().clone(), runs }
 }
 
 /// Both, the latest first, each in its own order.

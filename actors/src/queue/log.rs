@@ -252,3 +252,60 @@ fn replay(text: &[u8]) -> io::Result<(Book, u64)> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bluefly_protocol::api::{Run, RunSource, RunState};
+    use std::collections::BTreeMap;
+
+    fn run(uid: &str) -> Box<Run> {
+        Box::new(Run {
+            uid: uid.to_owned(),
+            state: RunState::Queued,
+            place: None,
+            submitted_s: 1.0,
+            started_s: None,
+            ended_s: None,
+            num_frames: None,
+            reason: String::new(),
+            spec: None,
+            metadata: BTreeMap::new(),
+            source: RunSource::Queue,
+        })
+    }
+
+    fn decisions() -> Vec<Vec<Change>> {
+        let uid = || "b".to_owned();
+        vec![
+            vec![Change::Submitted { run: run("a") }],
+            vec![Change::Submitted { run: run("b") }, Change::Held { reason: "\u{e9}\n".into() }],
+            vec![Change::Moved { uid: uid(), place: 0 }],
+            vec![Change::Cancelled { uid: "a".to_owned(), at_s: 2.0 }, Change::Released],
+            vec![Change::Started { uid: uid(), at_s: 3.0 }],
+            vec![Change::Returned { uid: uid() }],
+        ]
+    }
+
+    #[test]
+    fn whatever_is_whole_counts_wherever_a_journal_was_cut() {
+        let mut text = String::new();
+        let mut after = vec![(0, Book::default())];
+        for changes in decisions() {
+            text.push_str(&line(&changes));
+            let mut book = after[after.len() - 1].1.clone();
+            for change in &changes {
+                book.apply(change).expect("it fits");
+            }
+            after.push((text.len(), book));
+        }
+        for cut in 0..=text.len() {
+            let (book, length) = replay(&text.as_bytes()[..cut]).expect("it is whole up to there");
+            let expected = after.iter().rfind(|(length, _)| *length <= cut).expect("the first");
+            assert_eq!((length as usize, &book), (expected.0, &expected.1), "cut at {cut}");
+        }
+        let (_, last) = &after[after.len() - 1];
+        let again: String = last.history().iter().map(|change| line([change])).collect();
+        assert_eq!(&replay(again.as_bytes()).expect("it is whole").0, last);
+    }
+}

@@ -175,7 +175,7 @@ impl Register {
             | Change::Started { uid, .. }
             | Change::Returned { uid }
             | Change::Ended { uid, .. } => uid,
-            Change::Held { .. } | Change::Released => return,
+            Change::Held { .. } | Change::Released => return self.announce_gate(),
         };
         if let Some(run) = self.book().get(uid) {
             self.announce(run);
@@ -184,9 +184,17 @@ impl Register {
 
     /// Tells listeners where a run stands.
     pub(super) fn announce(&self, run: Run) {
+        self.push(|seq| Event::Queue { seq, run });
+    }
+
+    fn announce_gate(&self) {
+        let queue = self.book().gate().clone();
+        self.push(|seq| Event::Gate { seq, queue });
+    }
+
+    fn push(&self, event: impl FnOnce(u64) -> Event) {
         self.0.feed.push(EventKind::Queue, |seq| {
-            let event = Event::Queue { seq, run };
-            serde_json::to_string(&event).expect("it has string keys only")
+            serde_json::to_string(&event(seq)).expect("it has string keys only")
         });
     }
 }

@@ -1,5 +1,8 @@
 //! [`Event`]: what happens, as it is told to whoever listens.
-use super::{run::Run, status::Status};
+use super::{
+    run::{Queue, Run},
+    status::Status,
+};
 use crate::document::Document;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -22,6 +25,8 @@ pub enum Event {
     Tree { seq: u64, tree: TreeEvent },
     /// A run was submitted, moved, begun, ended or cancelled.
     Queue { seq: u64, run: Run },
+    /// The queue was held or released; told to those who hear of runs.
+    Gate { seq: u64, queue: Queue },
     /// The status has changed. Only the latest is told.
     Progress { status: Status },
     /// This listener was too slow: so many events are missing here.

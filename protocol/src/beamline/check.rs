@@ -217,7 +217,7 @@ fn queue(table: &QueueTable) -> Result<QueueSpec, BeamlineError> {
     Ok(QueueSpec {
         after_failure: word("queue.after_failure", &table.after_failure, &failure)?,
         after_restart: word("queue.after_restart", &table.after_restart, &restart)?,
-        max_queued: count("queue.max_queued", table.max_queued, 1..=100_000)?,
+        max_queued: count("queue.max_queued", table.max_queued, 1..=10_000)?,
     })
 }
 

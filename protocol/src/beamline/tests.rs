@@ -405,7 +405,7 @@ fn words_are_known() {
     either("supervision.on_crash", "\"resume\" or \"stop\"");
     either("queue.after_failure", "\"hold\" or \"go_on\"");
     either("queue.after_restart", "\"hold\" or \"go_on\"");
-    refused("queue.max_queued", json!(0), "0 is out of range: must be 1 to 100000");
+    refused("queue.max_queued", json!(0), "0 is out of range: must be 1 to 10000");
     let dtypes = "\"uint8\" or \"uint16\" or \"uint32\" or \"int8\" or \"int16\" or \"int32\" or \
                   \"float32\" or \"float64\"";
     refused("device.camera.dtype", json!("u16"), &format!("\"u16\" is unknown; expected {dtypes}"));

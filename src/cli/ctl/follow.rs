@@ -129,7 +129,8 @@ async fn happened(
             let status: Status = remote.parse(&remote.ask(Call::get("status")).await?)?;
             look(remote, vigil, screen, &status).await
         }
-        Event::Document { .. } => Ok(None),
+        // Whoever waits for a run is told why it is held when that is looked at.
+        Event::Document { .. } | Event::Gate { .. } => Ok(None),
     }
 }
 

@@ -1,5 +1,5 @@
 //! Queued runs fly in order, and make way for clients who fly by themselves.
-use super::rig::{LINE, Stand, edited, with_queue};
+use super::rig::{LINE, Stand, edited, moments, with_queue};
 use crate::run::rig::{GRID, Setup, spec};
 use bluefly_actors::{
     archive::Past,
@@ -8,7 +8,7 @@ use bluefly_actors::{
     status::Outcome,
 };
 use bluefly_protocol::{
-    api::{Gate, RunSource, RunState},
+    api::{Gate, Run, RunSource, RunState},
     run::RunPhase,
 };
 use serde_json::json;
@@ -94,10 +94,8 @@ fn a_client_cannot_take_what_is_staged_for_a_queued_run() {
     with_queue(Setup::default(), async |stand| {
         let uids = stand.submit_lines(1).await;
         stand.reach(RunPhase::Running).await;
-        for phase in ["running"] {
-            let refused = stand.coordinate(Stage::default()).await.unwrap_err();
-            assert_eq!(refused.phase, phase);
-        }
+        let refused = stand.coordinate(Stage::default()).await.unwrap_err();
+        assert_eq!(refused.phase, "running");
         stand.until_done().await;
         assert_eq!(stand.states(&uids).await, [RunState::Done]);
     });
@@ -178,32 +176,33 @@ fn a_run_that_is_stopped_is_done_with_what_it_has() {
     });
 }
 
+async fn interfere(stand: &Stand, request: u32) {
+    match request {
+        0 => drop(stand.coordinate(Abort::default()).await.unwrap()),
+        1 => drop(stand.coordinate(Stop).await.unwrap()),
+        2 => drop(stand.coordinate(Unstage).await.unwrap()),
+        _ => {
+            if let Ok(staged) = stand.coordinate(Stage::default()).await {
+                staged.finished().await.unwrap();
+                stand.sleep(Duration::from_secs(10)).await;
+                let list = stand.list().await;
+                let is_queued = |run: &Run| run.state != RunState::Running;
+                assert!(list.runs.iter().all(is_queued), "the queue waits");
+                stand.coordinate(Unstage).await.unwrap().finished().await.unwrap();
+            }
+        }
+    }
+}
+
 /// Whatever a client asks at any moment of a queued run: the run ends as it was told to, and what was
 /// not begun is not lost.
 #[test]
 fn clients_may_interfere_at_any_moment() {
-    for polls in 0..40 {
+    for moment in moments() {
         for request in 0..4 {
             with_queue(Setup::default(), async |stand| {
-                let uids = stand.submit_lines(2).await;
-                for _ in 0..polls {
-                    tokio::task::yield_now().await;
-                    stand.sleep(Duration::from_micros(polls / 8)).await;
-                }
-                match request {
-                    0 => drop(stand.coordinate(Abort::default()).await.unwrap()),
-                    1 => drop(stand.coordinate(Stop).await.unwrap()),
-                    2 => drop(stand.coordinate(Unstage).await.unwrap()),
-                    _ => {
-                        if let Ok(staged) = stand.coordinate(Stage::default()).await {
-                            staged.finished().await.unwrap();
-                            let before = stand.states(&uids).await;
-                            stand.sleep(Duration::from_secs(10)).await;
-                            assert_eq!(stand.states(&uids).await, before, "the queue waits");
-                            stand.coordinate(Unstage).await.unwrap().finished().await.unwrap();
-                        }
-                    }
-                }
+                let interfere = async || interfere(stand, request).await;
+                let (uids, ()) = stand.fly_until(2, moment, interfere).await;
                 stand.sleep(Duration::from_secs(1)).await;
                 stand.ask(Release).await.unwrap();
                 stand.until_done().await;
@@ -213,8 +212,8 @@ fn clients_may_interfere_at_any_moment() {
                     0 | 2 => matches!(state, RunState::Done | RunState::Aborted),
                     _ => *state == RunState::Done,
                 };
-                assert!(states.iter().all(is_right), "{polls}, {request}: {states:?}");
-                assert_eq!(states[1], RunState::Done, "{polls}, {request}");
+                assert!(states.iter().all(is_right), "{moment:?}, {request}: {states:?}");
+                assert_eq!(states[1], RunState::Done, "{moment:?}, {request}");
             });
         }
     }

@@ -39,14 +39,14 @@ async fn decisions(stand: &Stand, path: &Path) -> Vec<(u64, RunList)> {
 }
 
 #[test]
-fn a_journal_that_was_cut_at_any_byte_has_what_was_answered() {
+fn a_journal_that_was_cut_has_what_was_answered() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     let setup = (path, Setup::default(), End::Killed);
     let after = with_stand(setup, async |stand| decisions(stand, path).await);
     let whole = fs::read(journal(path)).unwrap();
     assert_eq!(after.last().unwrap().0, whole.len() as u64);
-    for cut in 0..=whole.len() {
+    for cut in (0..whole.len()).step_by(61).chain([whole.len()]) {
         let other = tempfile::tempdir().unwrap();
         fs::write(journal(other.path()), &whole[..cut]).unwrap();
         let setup = (other.path(), Setup::default(), End::Killed);
@@ -58,16 +58,12 @@ fn a_journal_that_was_cut_at_any_byte_has_what_was_answered() {
                 found.queue = expected.1.queue.clone();
             }
             assert_eq!(found, expected.1, "cut at {cut}");
-            if cut % 50 == 0 {
-                stand.ask(Hold { reason: Some("goes on".into()) }).await.unwrap();
-            }
+            stand.ask(Hold { reason: Some("goes on".into()) }).await.unwrap();
         });
-        if cut % 50 == 0 {
-            let setup = (other.path(), Setup::default(), End::Killed);
-            with_stand(setup, async |stand| {
-                assert_eq!(stand.list().await.queue.reason, "goes on", "cut at {cut}");
-            });
-        }
+        let setup = (other.path(), Setup::default(), End::Killed);
+        with_stand(setup, async |stand| {
+            assert_eq!(stand.list().await.queue.reason, "goes on", "cut at {cut}");
+        });
     }
 }
 

@@ -6,3 +6,4 @@ mod journal;
 mod requests;
 mod restart;
 mod rig;
+mod steps;

@@ -1,20 +1,14 @@
 //! What the next process makes of a queue that a process left.
-use super::rig::{End, LINE, edited, with_stand};
+use super::rig::{End, edited, moments, with_stand};
 use crate::run::rig::Setup;
 use bluefly_actors::{
     archive::KILLED,
-    queue::{Cancel, Hold, Release},
+    queue::{Cancel, Hold, MoveTo, Release},
 };
 use bluefly_protocol::api::{Gate, RunState};
 use std::time::Duration;
 
 const GO_ON: (&str, &str) = ("[device.x]", "[queue]\nafter_restart = \"go_on\"\n[device.x]");
-
-fn moments() -> Vec<Duration> {
-    let early = [0, 1, 2, 3, 4, 5, 6, 8, 10, 20, 50].map(Duration::from_micros);
-    let late = [1, 20, 100, 200, 260, 300, 330, 360, 400, 450, 500, 600, 700, 800, 2_000];
-    early.into_iter().chain(late.map(Duration::from_millis)).collect()
-}
 
 #[test]
 fn a_killed_process_loses_and_repeats_nothing() {
@@ -22,9 +16,7 @@ fn a_killed_process_loses_and_repeats_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         let uids = with_stand((path, Setup::default(), End::Killed), async |stand| {
-            let uids = stand.submit_lines(3).await;
-            stand.sleep(moment).await;
-            uids
+            stand.fly_until(3, moment, async || ()).await.0
         });
         with_stand((path, Setup::default(), End::InOrder), async |stand| {
             let list = stand.list().await;
@@ -82,9 +74,7 @@ fn a_process_that_ends_in_order_aborts_one_run_and_keeps_the_others() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         let uids = with_stand((path, Setup::default(), End::InOrder), async |stand| {
-            let uids = stand.submit_lines(3).await;
-            stand.sleep(moment).await;
-            uids
+            stand.fly_until(3, moment, async || ()).await.0
         });
         with_stand((path, Setup::default(), End::InOrder), async |stand| {
             stand.assert_history(&uids).await;
@@ -113,8 +103,7 @@ fn order_holds_and_cancellations_outlive_a_process() {
         stand.ask(Hold { reason: Some("no beam".into()) }).await.unwrap();
         let uids = stand.submit_lines(5).await;
         stand.ask(Cancel(uids[1].clone())).await.unwrap();
-        let last = bluefly_actors::queue::MoveTo { uid: uids[4].clone(), place: 0 };
-        stand.ask(last).await.unwrap();
+        stand.ask(MoveTo { uid: uids[4].clone(), place: 0 }).await.unwrap();
         (uids, stand.list().await)
     });
     for end in [End::InOrder, End::Killed, End::InOrder] {
@@ -135,5 +124,4 @@ fn a_queue_that_was_never_used_leaves_no_file() {
         assert_eq!(stand.list().await.queue.state, Gate::Open);
     });
     assert!(!directory.path().join("queue.jsonl").exists());
-    assert!(!LINE.is_empty());
 }

@@ -6,7 +6,7 @@ use bluefly_actors::{
     clock::Clock,
     coordinator::{RunStatus, ScanCoordinator},
     feed::Listener,
-    queue::{Get, List, RunQueue, Submit},
+    queue::{Get, Hold, List, Release, RunQueue, Submit},
     random::Seed,
     storage::MemoryDisk,
     supervise::{ChildSpec, Strategy, Supervisor},
@@ -24,6 +24,32 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 pub(super) const LINE: &str = r#"{"type": "Fly", "spec": {"type": "ConstantDuration",
     "constant_duration": 0.02, "spec":
         {"type": "Linspace", "axis": "x", "start": 0, "stop": 1, "num": 5}}}"#;
+
+/// A moment after a queue was released: so much later, and so many polls of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moment {
+    pub(super) later: Duration,
+    pub(super) polls: u32,
+}
+
+/// Moments in every phase of a run of a [`LINE`], close together where these are short.
+pub(super) fn moments() -> Vec<Moment> {
+    let us = Duration::from_micros;
+    let end = with_queue(Setup::default(), async |stand| {
+        stand.ask(Hold::default()).await.unwrap();
+        stand.submit_lines(1).await;
+        let begin = stand.process.clock.now();
+        stand.ask(Release).await.unwrap();
+        stand.reach(RunPhase::Completed).await;
+        stand.process.clock.now() - begin
+    });
+    let polls = [0, 1, 2, 3, 4, 6, 9, 14];
+    let early = (0..9).flat_map(|later| polls.map(|polls| Moment { later: us(later), polls }));
+    let ending =
+        (0..16).map(|later| Moment { later: end + us(later) - us(3), polls: later as u32 });
+    let between = (1..16).map(|part| Moment { later: end * part / 16, polls: 0 });
+    early.chain(between).chain(ending).collect()
+}
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -117,6 +143,28 @@ impl Stand {
             uids.push(self.submit(LINE).await.uid);
         }
         uids
+    }
+
+    /// Queues runs and lets them begin; does `what` at a moment after that.
+    pub(super) async fn fly_until<T>(
+        &self,
+        count: usize,
+        Moment { later, polls }: Moment,
+        what: impl AsyncFnOnce() -> T,
+    ) -> (Vec<String>, T) {
+        self.ask(Hold::default()).await.unwrap();
+        let uids = self.submit_lines(count).await;
+        let later = async {
+            self.sleep(later).await;
+            for _ in 0..polls {
+                tokio::task::yield_now().await;
+            }
+            what().await
+        };
+        let (released, done) = futures_util::join!(self.ask(Release), later);
+        // One that was lost with the queue is on disk or is not.
+        released.unwrap();
+        (uids, done)
     }
 
     pub(super) async fn list(&self) -> RunList {
