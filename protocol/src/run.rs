@@ -99,6 +99,18 @@ pub enum StepKind {
     Recover,
 }
 
+impl fmt::Display for StepKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stage => "stage",
+            Self::Prepare => "prepare",
+            Self::Kickoff => "kickoff",
+            Self::Unstage => "unstage",
+            Self::Recover => "recover",
+        })
+    }
+}
+
 /// How far a step has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -3,7 +3,7 @@ use crate::run::rig::{GRID, Rig, Setup, spec, with_rig};
 use bluefly_protocol::{
     api::{
         AbortBody, ApiError, AssetRange, Assets, Description, ErrorCode, EventKinds, Life, Reply,
-        Request, ResumeBody, SetBody, SpecBody, StageBody, Status, Wait,
+        Request, ResumeBody, SetBody, SpecBody, StageBody, Status, Terms, Wait,
     },
     name::Name,
     run::{RunPhase, StepKind, StepState},
@@ -11,10 +11,19 @@ use bluefly_protocol::{
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fs, time::Duration};
 
-const AT_ONCE: Wait = Wait::NONE;
+const AT_ONCE: Terms = Terms { wait: Wait::NONE, operation: None };
 
-fn long() -> Wait {
+fn a_minute() -> Wait {
     Wait::at_most(Duration::from_hours(1))
+}
+
+fn long() -> Terms {
+    a_minute().into()
+}
+
+/// Only after the step of this number.
+fn after(operation: u64) -> Terms {
+    Terms { operation: Some(operation), ..long() }
 }
 
 fn stage(metadata: &Value) -> Request {
@@ -271,12 +280,12 @@ fn devices_are_looked_at_and_operated() {
         };
         let x: Name = "x".parse().unwrap();
         let set = |value, wait| Request::Set(x.clone(), SetBody { value }, wait);
-        assert_eq!(report(ask(rig, set(3.5, long())).await), (StepState::Done, Some(3.5)));
-        let camera = Request::Trigger("camera".parse().unwrap(), long());
+        assert_eq!(report(ask(rig, set(3.5, a_minute())).await), (StepState::Done, Some(3.5)));
+        let camera = Request::Trigger("camera".parse().unwrap(), a_minute());
         let (state, total) = report(ask(rig, camera).await);
         assert!(state == StepState::Done && total > Some(0.0), "{total:?}");
-        assert_eq!(refusal(rig, set(100.0, long())).await.0, ErrorCode::Invalid);
-        let nobody = Request::StopDevice("nobody".parse().unwrap(), AT_ONCE);
+        assert_eq!(refusal(rig, set(100.0, a_minute())).await.0, ErrorCode::Invalid);
+        let nobody = Request::StopDevice("nobody".parse().unwrap(), Wait::NONE);
         assert_eq!(refusal(rig, nobody).await.0, ErrorCode::NotFound);
         let Reply::Devices { devices } = ask(rig, Request::Devices).await.unwrap() else {
             panic!()
@@ -287,7 +296,7 @@ fn devices_are_looked_at_and_operated() {
         ready(rig).await;
         step(rig, Request::Kickoff(AT_ONCE)).await;
         rig.reach(RunPhase::Running).await;
-        let refused = refusal(rig, set(0.0, AT_ONCE)).await;
+        let refused = refusal(rig, set(0.0, Wait::NONE)).await;
         assert_eq!(refused, (ErrorCode::Refused, "x".to_owned(), Some("running".to_owned())));
     });
 }
@@ -326,5 +335,132 @@ fn a_coordinator_that_crashed_is_told_of() {
         let end = progress.ended.unwrap();
         assert_eq!(json!(end.exit_status), "fail");
         assert!(end.reason.contains("crashed"), "{}", end.reason);
+    });
+}
+
+/// The number of the step that was begun last.
+fn number(rig: &Rig) -> u64 {
+    rig.process.desk.status().progress.operation.map_or(0, |operation| operation.number)
+}
+
+/// How the step is refused that another one came before.
+async fn overtaken(rig: &Rig, request: Request) -> String {
+    let before = number(rig);
+    let error = ask(rig, request).await.unwrap_err();
+    assert_eq!((error.code, error.place.as_str()), (ErrorCode::Refused, "scan_coordinator"));
+    assert_eq!(error.phase, Some(rig.process.desk.status().progress.phase.to_string()));
+    assert_eq!(number(rig), before, "nothing was changed");
+    error.message
+}
+
+#[test]
+fn who_does_not_know_the_last_step_is_refused_every_request() {
+    with_rig(Setup::default(), async |rig| {
+        let stage = |terms| Request::Stage(StageBody::default(), terms);
+        assert_eq!(
+            overtaken(rig, stage(after(1))).await,
+            "cannot stage: no step was begun yet, nor number 1"
+        );
+        step(rig, stage(after(0))).await;
+        step(rig, Request::Prepare(SpecBody { spec: spec(GRID) }, after(1))).await;
+        step(rig, Request::Kickoff(Terms { operation: Some(2), ..AT_ONCE })).await;
+        let others = Wait::NONE;
+        for (known, meanwhile) in [
+            (1, "another step was begun meanwhile: kickoff, number 3, not 1"),
+            (5, "the last step is another one: kickoff, number 3, not 5"),
+        ] {
+            let terms = Terms { wait: others, operation: Some(known) };
+            for (name, request) in [
+                ("stage", stage(terms)),
+                ("prepare", Request::Prepare(SpecBody { spec: spec(GRID) }, terms)),
+                ("kick off", Request::Kickoff(terms)),
+                ("pause", Request::Pause(terms)),
+                ("resume", Request::Resume(ResumeBody::default(), terms)),
+                ("abort", Request::Abort(AbortBody::default(), terms)),
+                ("stop", Request::Stop(terms)),
+                ("unstage", Request::Unstage(terms)),
+            ] {
+                assert_eq!(overtaken(rig, request).await, format!("cannot {name}: {meanwhile}"));
+            }
+        }
+        rig.reach(RunPhase::Running).await;
+        assert_eq!(step(rig, Request::Pause(after(3))).await.progress.phase, RunPhase::Paused);
+        step(rig, Request::Resume(ResumeBody::default(), after(3))).await;
+        step(rig, Request::Unstage(after(3))).await;
+        rig.assert_complete(GRID, 40);
+    });
+}
+
+#[test]
+fn a_step_whose_answer_was_lost_is_not_begun_twice() {
+    with_rig(Setup::default(), async |rig| {
+        let repeated = async |request: Request, number_then| {
+            let first = step(rig, request.clone()).await;
+            let again = step(rig, request).await;
+            assert_eq!(first, again);
+            assert_eq!(number(rig), number_then);
+        };
+        let stage = |sample: &str| {
+            let metadata = BTreeMap::from([("sample".to_owned(), json!(sample))]);
+            Request::Stage(StageBody { metadata }, after(0))
+        };
+        let prepare = |text: &str| Request::Prepare(SpecBody { spec: spec(text) }, after(1));
+        repeated(stage("a"), 1).await;
+        // What somebody else began is no repetition.
+        assert!(overtaken(rig, stage("b")).await.ends_with("stage, number 1, not 0"));
+        repeated(prepare(GRID), 2).await;
+        let other = prepare(&GRID.replace("\"stop\": 9", "\"stop\": 8"));
+        assert!(overtaken(rig, other).await.ends_with("prepare, number 2, not 1"));
+        repeated(Request::Kickoff(after(2)), 3).await;
+        repeated(Request::Unstage(after(3)), 4).await;
+        // Whoever ended it: it is over.
+        repeated(Request::Abort(AbortBody::default(), after(3)), 4).await;
+        repeated(Request::Stop(after(3)), 4).await;
+        rig.assert_complete(GRID, 40);
+        assert_eq!(rig.documents().iter().filter(|(name, _)| name == "start").count(), 1);
+    });
+}
+
+#[test]
+fn an_abort_that_is_repeated_does_not_hit_what_began_since_then() {
+    with_rig(Setup::default(), async |rig| {
+        ready(rig).await;
+        step(rig, Request::Kickoff(AT_ONCE)).await;
+        rig.reach(RunPhase::Running).await;
+        let flight = number(rig);
+        let abort = || Request::Abort(AbortBody::default(), after(flight));
+        step(rig, abort()).await;
+        step(rig, stage(&json!({}))).await;
+        assert!(overtaken(rig, abort()).await.ends_with("stage, number 4, not 3"));
+        assert_eq!(rig.process.desk.status().progress.phase, RunPhase::Staged);
+    });
+}
+
+#[test]
+fn of_two_who_begin_after_the_same_step_one_is_refused() {
+    with_rig(Setup::default(), async |rig| {
+        let stage = |sample: &str| {
+            let metadata = BTreeMap::from([("sample".to_owned(), json!(sample))]);
+            ask(rig, Request::Stage(StageBody { metadata }, after(0)))
+        };
+        let (first, second) = futures_util::join!(stage("a"), stage("b"));
+        assert!(first.is_ok());
+        let message = second.unwrap_err().message;
+        assert_eq!(
+            message,
+            "cannot stage: another step was begun meanwhile: stage, number 1, not 0"
+        );
+    });
+}
+
+#[test]
+fn a_step_that_failed_may_be_tried_again() {
+    with_rig(Setup::default(), async |rig| {
+        step(rig, stage(&json!({}))).await;
+        let far = GRID.replace("\"stop\": 9", "\"stop\": 90");
+        let prepare = || Request::Prepare(SpecBody { spec: spec(&far) }, after(1));
+        assert_eq!(refusal(rig, prepare()).await.0, ErrorCode::Invalid);
+        assert_eq!(refusal(rig, prepare()).await.0, ErrorCode::Invalid);
+        assert_eq!(number(rig), 3);
     });
 }

@@ -10,6 +10,7 @@ mod collect;
 mod flight;
 mod journal;
 pub mod manual;
+mod only;
 mod open;
 mod phase;
 pub mod publish;
@@ -22,6 +23,7 @@ mod watch;
 
 pub use beamline::{Beamline, Settings};
 pub use bulletin::{Bulletin, BulletinView, RunFiles};
+pub use only::{NotBegun, Only, StepRequest};
 pub use phase::RunStatus;
 pub use request::{Abort, Kickoff, Pause, Prepare, Resume, Stage, Stop, Unstage};
 
@@ -60,6 +62,7 @@ pub struct ScanCoordinator {
     retake: Rc<Cell<u64>>,
     /// Steps begun by this incarnation.
     steps: u64,
+    last: only::Last,
 }
 
 impl ScanCoordinator {
@@ -75,6 +78,7 @@ impl ScanCoordinator {
             reason: Rc::default(),
             retake: Rc::default(),
             steps: 0,
+            last: only::Last::default(),
         }
     }
 
@@ -105,6 +109,7 @@ impl ScanCoordinator {
         let progress = self.bulletin.progress.borrow().clone();
         let operation = Rc::new(RunOperation::new(self.name.clone(), progress));
         let status = operation.status();
+        self.last = only::Last::begun(status.clone());
         self.reason = Rc::default();
         self.retake.set(0);
         self.steps += 1;

@@ -9,10 +9,10 @@ use bluefly_protocol::{document::Outcome, fault::Refused, run::RunPhase, scan::S
 use serde_json::Value;
 use std::{collections::BTreeMap, mem, sync::Arc};
 
-type Answer = Result<RunStatus, Refused>;
+pub(super) type Answer = Result<RunStatus, Refused>;
 
 /// Makes everything safe; a run with new files begins at the first kickoff from here on.
-#[derive(Clone, Debug, Default, Message)]
+#[derive(Clone, Debug, Default, PartialEq, Message)]
 #[rtype(result = "Answer")]
 pub struct Stage {
     /// The identifier that the run is to have; a new one if none is given. While one run is staged,
@@ -25,23 +25,23 @@ pub struct Stage {
 
 /// Checks a specification against the beamline. The fault of one that cannot be flown is rejected,
 /// and names the place in the specification.
-#[derive(Clone, Debug, Message)]
+#[derive(Clone, Debug, PartialEq, Message)]
 #[rtype(result = "Answer")]
 pub struct Prepare(pub Spec);
 
 /// Flies the prepared scan. The status lasts over pause and resume, until all frames are taken.
-#[derive(Clone, Debug, Message)]
+#[derive(Clone, Debug, PartialEq, Message)]
 #[rtype(result = "Answer")]
 pub struct Kickoff;
 
 /// Brings the flight to a safe point. The answer is the status of the flight, which shows when it
 /// is paused.
-#[derive(Clone, Debug, Message)]
+#[derive(Clone, Debug, PartialEq, Message)]
 #[rtype(result = "Answer")]
 pub struct Pause;
 
 /// Goes on from the last complete frame, or from earlier.
-#[derive(Clone, Debug, Default, Message)]
+#[derive(Clone, Debug, Default, PartialEq, Message)]
 #[rtype(result = "Answer")]
 pub struct Resume {
     /// Complete frames to take again, for instance after a beam dump. Refused if documents of them
@@ -50,19 +50,19 @@ pub struct Resume {
 }
 
 /// Ends whatever is under way and undoes it; the run's stop document says `abort` and the reason.
-#[derive(Clone, Debug, Default, Message)]
+#[derive(Clone, Debug, Default, PartialEq, Message)]
 #[rtype(result = "Answer")]
 pub struct Abort {
     pub reason: Option<String>,
 }
 
 /// Ends whatever is under way and keeps what was taken; the run's stop document says `success`.
-#[derive(Clone, Debug, Message)]
+#[derive(Clone, Debug, PartialEq, Message)]
 #[rtype(result = "Answer")]
 pub struct Stop;
 
 /// Closes the files and ends the run. While a scan is in the air it is aborted first.
-#[derive(Clone, Debug, Message)]
+#[derive(Clone, Debug, PartialEq, Message)]
 #[rtype(result = "Answer")]
 pub struct Unstage;
 

@@ -4,19 +4,19 @@ use crate::{
     archive::Archive,
     clock::Clock,
     coordinator::{
-        Abort, BulletinView, Kickoff, Pause, Prepare, Resume, RunStatus, ScanCoordinator, Stage,
-        Stop, Unstage, survey::Survey,
+        Abort, BulletinView, Kickoff, Only, Pause, Prepare, Resume, ScanCoordinator, Stage,
+        StepRequest, Stop, Unstage, survey::Survey,
     },
     feed::Feed,
     queue::{Cancel, Hold, List, MoveTo, Release, RunQueue},
     storage::{StorageClient, StorageReport},
     supervise::{AskError, Ref, Snapshot, State, Tree},
 };
-use actix::{Context, Handler, Message, dev::ToEnvelope};
 use bluefly_protocol::{
-    api::{ApiError, ErrorCode, HoldBody, MoveBody, Reply, Request, StageBody, Status, Wait},
+    api::{
+        ApiError, ErrorCode, HoldBody, MoveBody, Reply, Request, StageBody, Status, Terms, Wait,
+    },
     document::check_metadata,
-    fault::Refused,
     name::Name,
     run::RunPhase,
 };
@@ -131,16 +131,16 @@ impl Desk {
     pub async fn dispatch(&self, request: Request) -> Result<Reply, ApiError> {
         match request {
             Request::Status { since, wait } => Ok(status(self.status_since(since, wait).await)),
-            Request::Stage(body, wait) => self.stage(body, wait).await,
-            Request::Prepare(body, wait) => self.begin(Prepare(body.spec), wait).await,
-            Request::Kickoff(wait) => self.begin(Kickoff, wait).await,
-            Request::Resume(body, wait) => self.begin(Resume { retake: body.retake }, wait).await,
-            Request::Pause(wait) => self.step(Pause, (wait, Until::Paused)).await,
-            Request::Abort(body, wait) => {
-                self.step(Abort { reason: body.reason }, (wait, Until::Ended)).await
+            Request::Stage(body, terms) => self.stage(body, terms).await,
+            Request::Prepare(body, terms) => self.begin(Prepare(body.spec), terms).await,
+            Request::Kickoff(terms) => self.begin(Kickoff, terms).await,
+            Request::Resume(body, terms) => self.begin(Resume { retake: body.retake }, terms).await,
+            Request::Pause(terms) => self.step(Pause, (terms, Until::Paused)).await,
+            Request::Abort(body, terms) => {
+                self.step(Abort { reason: body.reason }, (terms, Until::Ended)).await
             }
-            Request::Stop(wait) => self.step(Stop, (wait, Until::Ended)).await,
-            Request::Unstage(wait) => self.step(Unstage, (wait, Until::Ended)).await,
+            Request::Stop(terms) => self.step(Stop, (terms, Until::Ended)).await,
+            Request::Unstage(terms) => self.step(Unstage, (terms, Until::Ended)).await,
             Request::Describe => self.describe(),
             Request::Assets(range) => self.assets(range).await,
             Request::Devices => self.devices().await,
@@ -168,21 +168,16 @@ impl Desk {
         }
     }
 
-    async fn stage(&self, body: StageBody, wait: Wait) -> Result<Reply, ApiError> {
+    async fn stage(&self, body: StageBody, terms: Terms) -> Result<Reply, ApiError> {
         check_metadata(&body.metadata)
             .map_err(|error| ApiError::new(ErrorCode::Invalid, "metadata", error.to_string()))?;
-        self.begin(Stage { run: None, metadata: body.metadata }, wait).await
+        self.begin(Stage { run: None, metadata: body.metadata }, terms).await
     }
 
     /// Asks for a step that begins something.
-    async fn begin<M>(&self, message: M, wait: Wait) -> Result<Reply, ApiError>
-    where
-        ScanCoordinator: Handler<M>,
-        M: Message<Result = Result<RunStatus, Refused>> + Send + 'static,
-        Context<ScanCoordinator>: ToEnvelope<ScanCoordinator, M>,
-    {
+    async fn begin<M: StepRequest>(&self, message: M, terms: Terms) -> Result<Reply, ApiError> {
         self.takes_work()?;
-        self.step(message, (wait, Until::Ended)).await
+        self.step(message, (terms, Until::Ended)).await
     }
 
     /// Fails once nothing is begun any more.
@@ -200,13 +195,13 @@ impl Desk {
     }
 
     /// Asks for a step, and waits for what comes of it as long as is wanted.
-    async fn step<M>(&self, message: M, (wait, until): (Wait, Until)) -> Result<Reply, ApiError>
-    where
-        ScanCoordinator: Handler<M>,
-        M: Message<Result = Result<RunStatus, Refused>> + Send + 'static,
-        Context<ScanCoordinator>: ToEnvelope<ScanCoordinator, M>,
-    {
-        let asked = self.0.parts.coordinator.ask(message, ANSWER_WITHIN).await;
+    async fn step<M: StepRequest>(
+        &self,
+        message: M,
+        (terms, until): (Terms, Until),
+    ) -> Result<Reply, ApiError> {
+        let Terms { wait, operation: after } = terms;
+        let asked = self.0.parts.coordinator.ask(Only { after, message }, ANSWER_WITHIN).await;
         let step = asked.map_err(|error| unanswered(&error))??;
         if !wait.duration().is_zero() {
             let settled = self.clock().timeout(wait.duration(), settled(step, until)).await;

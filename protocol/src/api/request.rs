@@ -30,6 +30,22 @@ impl Wait {
     }
 }
 
+/// How a step is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    pub wait: Wait,
+    /// The number of the last step that the client knows; 0 if it knows of none. The request is
+    /// refused if another step was begun since then, unless that is the one which this very request
+    /// began: so a request whose answer was lost may be made again.
+    pub operation: Option<u64>,
+}
+
+impl From<Wait> for Terms {
+    fn from(wait: Wait) -> Self {
+        Self { wait, operation: None }
+    }
+}
+
 /// Rows from `start` on, up to but without `stop`, or as many as there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AssetRange {
@@ -45,14 +61,14 @@ pub enum Request {
         since: Option<u64>,
         wait: Wait,
     },
-    Stage(StageBody, Wait),
-    Prepare(SpecBody, Wait),
-    Kickoff(Wait),
-    Pause(Wait),
-    Resume(ResumeBody, Wait),
-    Abort(AbortBody, Wait),
-    Stop(Wait),
-    Unstage(Wait),
+    Stage(StageBody, Terms),
+    Prepare(SpecBody, Terms),
+    Kickoff(Terms),
+    Pause(Terms),
+    Resume(ResumeBody, Terms),
+    Abort(AbortBody, Terms),
+    Stop(Terms),
+    Unstage(Terms),
     Describe,
     Assets(AssetRange),
     Submit(FlightBody),

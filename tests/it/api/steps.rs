@@ -90,3 +90,31 @@ fn a_request_in_the_wrong_phase_is_refused_with_the_phase() {
         assert_eq!(client.step(step, None)["phase"], "idle", "{step}");
     }
 }
+
+#[test]
+fn a_step_is_refused_to_who_does_not_know_the_last_one() {
+    let house = House::open();
+    let mut client = house.client();
+    let mut ask = |step: &str, operation: u64| {
+        let answer = client.post(&format!("/api/v1/{step}?wait=60&operation={operation}"), None);
+        let message = answer.json()["error"]["message"].as_str().map(str::to_owned);
+        (answer.status, message)
+    };
+    assert_eq!(ask("stage", 0), (202, None));
+    // The answer was lost.
+    assert_eq!(ask("stage", 0), (202, None));
+    for step in ["kickoff", "pause", "resume", "abort", "stop", "unstage"] {
+        let (status, message) = ask(step, 7);
+        assert_eq!(status, 409);
+        let message = message.unwrap();
+        assert!(message.ends_with("the last step is another one: stage, number 1, not 7"));
+    }
+    assert_eq!(ask("abort", 1), (202, None));
+    let (status, message) = ask("stage", 1);
+    assert_eq!(status, 409);
+    let rule = "cannot stage: another step was begun meanwhile: unstage, number 2, not 1";
+    assert_eq!(message.unwrap(), rule);
+    let before = client.json("/api/v1/status");
+    assert_eq!((&before["phase"], &before["operation"]["number"]), (&json!("idle"), &json!(2)));
+    assert_eq!(client.post("/api/v1/stage?operation=-1", None).status, 400);
+}

@@ -1,7 +1,7 @@
 //! [`Query`]: the parameters of a request, all of them known.
 use super::reply::Failure;
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
-use bluefly_protocol::api::{ErrorCode, EventKinds, RunState, Wait};
+use bluefly_protocol::api::{ErrorCode, EventKinds, RunState, Terms, Wait};
 use serde::{Deserialize, Deserializer, de, de::DeserializeOwned};
 use std::{
     future::{Ready, ready},
@@ -40,21 +40,43 @@ pub(super) struct NoQuery {}
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WaitQuery {
+pub(super) struct StepQuery {
     /// Answer when what was begun has ended, or after so many seconds (at most 60; 0 unless given,
     /// 5 to prepare).
     #[param(value_type = Option<f64>, minimum = 0)]
     #[serde(default, deserialize_with = "seconds")]
-    pub(super) wait: Option<Duration>,
+    wait: Option<Duration>,
+    /// Only if no step was begun after the one of this number, which `operation.number` of the
+    /// status tells (0 if there is none); refused with 409 otherwise. What this very request began
+    /// is no reason to refuse it: it may be made again if its answer was lost.
+    operation: Option<u64>,
+}
+
+impl StepQuery {
+    pub(super) fn or(&self, default: Duration) -> Terms {
+        let wait = Wait::at_most(self.wait.unwrap_or(default));
+        Terms { wait, operation: self.operation }
+    }
+
+    pub(super) fn or_none(&self) -> Terms {
+        self.or(Duration::ZERO)
+    }
+}
+
+/// Of what takes time.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WaitQuery {
+    /// Answer when what was begun has ended, or after so many seconds (at most 60; 0 unless given).
+    #[param(value_type = Option<f64>, minimum = 0)]
+    #[serde(default, deserialize_with = "seconds")]
+    wait: Option<Duration>,
 }
 
 impl WaitQuery {
-    pub(super) fn or(&self, default: Duration) -> Wait {
-        Wait::at_most(self.wait.unwrap_or(default))
-    }
-
     pub(super) fn or_none(&self) -> Wait {
-        self.or(Duration::ZERO)
+        Wait::at_most(self.wait.unwrap_or_default())
     }
 }
 
@@ -67,6 +89,9 @@ pub(super) struct AbortQuery {
     #[param(value_type = Option<f64>, minimum = 0)]
     #[serde(default, deserialize_with = "seconds")]
     pub(super) wait: Option<Duration>,
+    /// Only if no step was begun after the one of this number, which `operation.number` of the
+    /// status tells (0 if there is none), but one that ends something; refused with 409 otherwise.
+    pub(super) operation: Option<u64>,
     /// Stands in the stop document, unless the body has one.
     pub(super) reason: Option<String>,
 }
