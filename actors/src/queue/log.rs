@@ -18,6 +18,9 @@ pub(super) enum LogError {
     /// It was taken without knowing of another one, which is on disk.
     #[error("another decision was taken meanwhile")]
     Stale,
+    /// The next process could not read it.
+    #[error("it cannot be read back: {0}")]
+    Unreadable(serde_json::Error),
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
 }
@@ -48,6 +51,8 @@ struct OpenFile {
     length: u64,
     /// Its length when it was written anew.
     floor: u64,
+    /// Whether its name is on disk; if not, nothing in it counts.
+    is_linked: bool,
 }
 
 impl Log {
@@ -90,6 +95,8 @@ impl Log {
             return Err(LogError::Stale);
         }
         let line = line(lines.unwritten.iter().chain(&changes));
+        // What cannot be read would keep the next process from its start.
+        parse(line.as_bytes()).map_err(LogError::Unreadable)?;
         lines.append(&self.path, &line).map_err(|source| {
             let path = self.path.clone();
             LogError::File { path, source }
@@ -115,11 +122,11 @@ impl Lines {
     fn append(&mut self, path: &Path, line: &str) -> io::Result<()> {
         if self.open.is_none() {
             let file = lockable(path, File::options().create_new(true).append(true))?;
-            sync_directory(path)?;
-            self.open = Some(OpenFile { file, length: 0, floor: 0 });
+            self.open = Some(OpenFile { file, length: 0, floor: 0, is_linked: false });
         }
         let open = self.open.as_mut().expect("just opened");
         open.check(path)?;
+        open.link(path)?;
         open.append(line.as_bytes())
     }
 }
@@ -144,7 +151,7 @@ impl OpenFile {
             let text = fs::read(path)?;
             let (book, length) = replay(&text)?;
             file.set_len(length)?;
-            return Ok(Some((Self { file, length, floor: 0 }, book)));
+            return Ok(Some((Self { file, length, floor: 0, is_linked: true }, book)));
         }
     }
 
@@ -156,6 +163,15 @@ impl OpenFile {
             return Ok(());
         }
         Err(io::Error::other("it was removed, replaced or changed by somebody else"))
+    }
+
+    /// Makes sure that its name is on disk.
+    fn link(&mut self, path: &Path) -> io::Result<()> {
+        if !self.is_linked {
+            sync_directory(path)?;
+            self.is_linked = true;
+        }
+        Ok(())
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -193,9 +209,12 @@ impl OpenFile {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&fresh, path)?;
-        sync_directory(path)?;
+        // From here on it is the file, whatever else fails.
         let length = text.len() as u64;
-        *self = Self { file, length, floor: length };
+        *self = Self { file, length, floor: length, is_linked: false };
+        if let Err(error) = self.link(path) {
+            tracing::warn!(path = %path.display(), %error, "its name is not on disk yet");
+        }
         Ok(())
     }
 }
@@ -226,6 +245,10 @@ fn line<'a>(changes: impl IntoIterator<Item = &'a Change>) -> String {
     line
 }
 
+fn parse(line: &[u8]) -> serde_json::Result<Vec<Change>> {
+    serde_json::from_slice(line)
+}
+
 /// The book that the lines of a file lead to, and how long they are. The last one may be part of a
 /// line; any other that does not fit is an error: nobody knows what was decided there.
 fn replay(text: &[u8]) -> io::Result<(Book, u64)> {
@@ -240,7 +263,7 @@ fn replay(text: &[u8]) -> io::Result<(Book, u64)> {
             let rule = "move the file away to begin with an empty queue";
             io::Error::new(io::ErrorKind::InvalidData, format!("line {number}: {reason}; {rule}"))
         };
-        let changes: Vec<Change> = serde_json::from_slice(line).map_err(|error| wrong(&error))?;
+        let changes = parse(line).map_err(|error| wrong(&error))?;
         for change in &changes {
             book.apply(change).map_err(|misfit| wrong(&misfit))?;
         }

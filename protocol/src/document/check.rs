@@ -19,6 +19,9 @@ const EVERY_RUN: [&str; 8] = [
     "predicted_duration",
     "predicted_bytes",
 ];
+/// How deep lists and objects in metadata may be nested. JSON text can be read back to a depth of
+/// 127, and metadata is put into lists of runs and journals.
+const MAX_DEPTH: usize = 32;
 /// What consumers call columns of their own.
 const RESERVED: [&str; 2] = ["time", "seq_num"];
 const PLAIN: &str = "must not be empty nor have '.' or '/'";
@@ -48,14 +51,26 @@ pub(super) fn metadata(metadata: &BTreeMap<String, Value>) -> Result<(), Compose
 }
 
 /// Checks what a user wants to have in a start document: names at any depth of objects, none that
-/// the document has itself, and fields of the event model by their rules.
+/// the document has itself, fields of the event model by their rules, and nothing nested too deep.
 pub fn check_metadata(wanted: &BTreeMap<String, Value>) -> Result<(), ComposeError> {
-    match wanted.keys().find(|key| EVERY_RUN.contains(&key.as_str())) {
-        Some(key) => {
-            let rule = "is said by the start document itself";
-            Err(ComposeError::Metadata { key: key.clone(), rule })
-        }
-        None => metadata(wanted),
+    let refused = |key: &str, rule| Err(ComposeError::Metadata { key: key.to_owned(), rule });
+    if let Some(key) = wanted.keys().find(|key| EVERY_RUN.contains(&key.as_str())) {
+        return refused(key, "is said by the start document itself");
+    }
+    if let Some((key, _)) = wanted.iter().find(|(_, value)| is_deeper(value, MAX_DEPTH)) {
+        return refused(key, "is nested more than 32 deep");
+    }
+    metadata(wanted)
+}
+
+/// Whether lists and objects in `value` are nested more than `levels` deep.
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let is_inner_deeper = |inner: &Value| is_deeper(inner, levels - 1);
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        Value::Array(_) | Value::Object(_) if levels == 0 => true,
+        Value::Array(values) => values.iter().any(is_inner_deeper),
+        Value::Object(fields) => fields.values().any(is_inner_deeper),
     }
 }
 

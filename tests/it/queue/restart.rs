@@ -1,12 +1,13 @@
 //! What the next process makes of a queue that a process left.
-use super::rig::{End, edited, moments, with_stand};
-use crate::run::rig::Setup;
+use super::rig::{End, LINE, edited, moments, with_stand};
+use crate::run::rig::{Setup, spec};
 use bluefly_actors::{
     archive::KILLED,
-    queue::{Cancel, Hold, MoveTo, Release},
+    queue::{Cancel, Hold, MoveTo, Release, Submit},
 };
-use bluefly_protocol::api::{Gate, RunState};
-use std::time::Duration;
+use bluefly_protocol::api::{ErrorCode, Gate, RunList, RunState};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, time::Duration};
 
 const GO_ON: (&str, &str) = ("[device.x]", "[queue]\nafter_restart = \"go_on\"\n[device.x]");
 
@@ -113,6 +114,49 @@ fn order_holds_and_cancellations_outlive_a_process() {
             stand.assert_history(&uids).await;
         });
     }
+}
+
+/// Lists in each other, so many.
+fn nested(depth: usize) -> Value {
+    (0..depth).fold(json!(1), |inner, i| if i % 2 == 0 { json!([inner]) } else { json!({"a": inner}) })
+}
+
+#[test]
+fn metadata_that_was_nested_too_deep_kept_the_next_process_from_its_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let submit = |depth| {
+        let metadata = BTreeMap::from([("note".to_owned(), nested(depth))]);
+        Submit { spec: spec(&deep_spec()), metadata }
+    };
+    let list = with_stand((path, Setup::default(), End::Killed), async |stand| {
+        stand.ask(Hold::default()).await.unwrap();
+        for depth in [33, 100, 120] {
+            let error = stand.ask(submit(depth)).await.unwrap_err();
+            let told = (error.code, error.message.as_str());
+            let rule = "metadata key \"note\" is nested more than 32 deep";
+            assert_eq!(told, (ErrorCode::Invalid, rule));
+        }
+        stand.ask(submit(32)).await.unwrap();
+        stand.list().await
+    });
+    with_stand((path, Setup::default(), End::InOrder), async |stand| {
+        assert_eq!(stand.list().await, list);
+        let text = serde_json::to_string(&list).unwrap();
+        assert_eq!(serde_json::from_str::<RunList>(&text).unwrap(), list);
+        stand.ask(Release).await.unwrap();
+        let done = stand.until_done().await;
+        assert_eq!(done.runs[0].state, RunState::Done, "{:?}", done.runs);
+        let documents = stand.process.archive.documents(&list.runs[0].uid).unwrap().unwrap();
+        for line in documents.map(Result::unwrap) {
+            serde_json::from_str::<Value>(&line).unwrap();
+        }
+    });
+}
+
+/// A specification as deep as can be.
+fn deep_spec() -> String {
+    (0..97).fold(LINE.to_owned(), |inner, _| format!(r#"{{"type": "Snake", "spec": {inner}}}"#))
 }
 
 /// A process that only looks leaves nothing behind.
