@@ -11,7 +11,7 @@ use bluefly_actors::{
     feed::Feed,
     front::{Desk, DeskParts},
     logic::detector::Dtype,
-    queue::{Close, Register, RegisterParts, RunQueue},
+    queue::{Register, RegisterParts, RunQueue},
     random::Seed,
     signal::SignalError,
     status::OperationError,
@@ -19,7 +19,7 @@ use bluefly_actors::{
     supervise::{AskError, ChildSpec, Env, Exit, Ref, Schedule, Tree},
 };
 use bluefly_protocol::{
-    beamline::{self, BeamlineSpec, QueueSpec},
+    beamline::{self, BeamlineSpec},
     exposures::ExposuresPerFrame,
     fault::Refused,
     name::Name,
@@ -28,12 +28,7 @@ use bluefly_sim::{
     ControllerConfig, DetectorConfig, GeneratorConfig, Latency, MotorConfig, World, WorldConfig,
     sink::FrameSink,
 };
-use std::{
-    io,
-    path::{Path, PathBuf},
-    rc::Rc,
-    time::Duration,
-};
+use std::{io, path::PathBuf, rc::Rc, time::Duration};
 
 /// Where rows go.
 pub enum DiskChoice {
@@ -124,6 +119,8 @@ pub struct Process {
     pub archive: Archive,
     /// The hardware as the actors see it, for when they are gone.
     devices: Devices,
+    /// Of a process that serves clients: outlives the actor of the queue.
+    register: Option<Register>,
     /// The directory is ours for as long as anything may be written.
     _claim: Claim,
 }
@@ -143,15 +140,24 @@ impl Process {
         let documents = directory.join(DOCUMENTS);
         let feed = Feed::new(FEED_EVENTS, FEED_BYTES);
         let archive = archive(documents.clone())?;
-        let ledger = ledger(&archive, &clock, (seed, feed.clone()));
+        // The process before may have had the same seed.
+        let uids = seed.stream("documents", archive.num_runs() as u64);
+        let ledger = Ledger::new(archive.clone(), uids, feed.clone());
+        end_unended(&ledger, &clock);
         let bulletin = Bulletin::default();
-        let parts = (spec.queue, &clock, (&archive, &feed));
+        let register = doors.as_ref().map(|_| {
+            let path = directory.join(QUEUE);
+            let now_s = clock.unix_s(clock.now());
+            let (archive, feed, spec) = (archive.clone(), feed.clone(), spec.queue);
+            register(RegisterParts { path, archive, feed, spec, now_s })
+        });
+        let register = register.transpose()?;
         let assembly = Assembly {
             spec,
             devices: devices.clone(),
             storage: storage.clone(),
             bulletin: bulletin.clone(),
-            register: doors.as_ref().map(|_| register(&directory, parts)).transpose()?,
+            register: register.clone(),
         };
         let planned = assembly.supervisor(&clock, directory, ledger)?;
         let Planned { root, coordinator, beamline, queue } = planned;
@@ -187,6 +193,7 @@ impl Process {
             documents,
             archive,
             devices,
+            register,
             _claim: claim,
         })
     }
@@ -222,14 +229,18 @@ impl Process {
         Ok(())
     }
 
+    /// Begins no queued run any more, also if the queue crashes meanwhile, and ends the run that is
+    /// under way as [`abort`](Self::abort) does. What waits stays as it is, for the next process.
+    pub async fn close(&self, reason: &str) -> Result<(), AbortError> {
+        if let Some(register) = &self.register {
+            register.close();
+        }
+        self.abort(reason).await
+    }
+
     /// Ends the run that is under way, in order; then everything as [`halt`](Self::halt) does.
     pub async fn shutdown(self) -> Exit {
-        if let Some(queue) = &self.queue
-            && let Err(error) = queue.ask(Close, ANSWER_WITHIN).await
-        {
-            tracing::warn!(%error, "the queue goes on until it is stopped");
-        }
-        if let Err(error) = self.abort("the process was shut down").await {
+        if let Err(error) = self.close("the process was shut down").await {
             tracing::error!(%error, "the run was not ended in order");
         }
         self.halt().await
@@ -264,32 +275,18 @@ fn archive(path: PathBuf) -> Result<Archive, StartError> {
 }
 
 /// The queue that an earlier process left.
-fn register(
-    directory: &Path,
-    (spec, clock, (archive, feed)): (QueueSpec, &Clock, (&Archive, &Feed)),
-) -> Result<Register, StartError> {
-    let path = directory.join(QUEUE);
-    let parts = RegisterParts {
-        path: path.clone(),
-        archive: archive.clone(),
-        feed: feed.clone(),
-        spec,
-        now_s: clock.unix_s(clock.now()),
-    };
+fn register(parts: RegisterParts) -> Result<Register, StartError> {
+    let path = parts.path.clone();
     Register::open(parts).map_err(|source| StartError::Directory { path, source })
 }
 
-/// The ledger of a process, once it has ended the run that a killed one left open.
-fn ledger(archive: &Archive, clock: &Clock, (seed, feed): (Seed, Feed)) -> Ledger {
-    // The process before may have had the same seed.
-    let uids = seed.stream("documents", archive.num_runs() as u64);
-    let ledger = Ledger::new(archive.clone(), uids, feed);
+/// Ends the run that a process left open which was killed.
+fn end_unended(ledger: &Ledger, clock: &Clock) {
     match ledger.end_unended(clock.unix_s(clock.now())) {
         Ok(Some(unended)) => tracing::warn!(uid = unended.uid, "ended a run that had no end"),
         Ok(None) => {}
         Err(error) => tracing::warn!(%error, "a run that has no end could not be ended"),
     }
-    ledger
 }
 
 fn storage(

@@ -70,7 +70,7 @@ async fn serve_here(job: &Job, ready: impl FnOnce(&Address)) -> Result<(), CliEr
     notifier.enter(Stage::Stopping, "stopping");
     let ending = async {
         let ended = match end {
-            End::Asked => abort(&process, &mut signals).await,
+            End::Asked => close(&process, &mut signals).await,
             End::TreeEnded(error) => Err(error),
         };
         drop(watchdog);
@@ -113,15 +113,15 @@ async fn until_asked(process: &Process, signals: &mut Signals, notifier: &Notifi
     }
 }
 
-/// Takes no new work, and ends the run that is under way in order.
-async fn abort(process: &Process, signals: &mut Signals) -> Result<(), CliError> {
+/// Begins no queued run any more, and ends the run that is under way in order.
+async fn close(process: &Process, signals: &mut Signals) -> Result<(), CliError> {
     tracing::info!("a signal: shutting down");
-    let aborted = signals.patiently(process.abort(REASON)).await;
-    let Some(aborted) = aborted else {
+    let closed = signals.patiently(process.close(REASON)).await;
+    let Some(closed) = closed else {
         let message = "a second signal: the end of the run was not waited for";
         return Err(CliError::failed("serve", message));
     };
-    aborted.map_err(|error: AbortError| {
+    closed.map_err(|error: AbortError| {
         CliError::failed("serve", format!("the run was not ended in order: {error}"))
     })
 }

@@ -109,8 +109,8 @@ impl Register {
         self.0.client.replace(run);
     }
 
-    /// No further run is begun.
-    pub(super) fn close(&self) {
+    /// No further run is begun by this process, which is about to end. Nothing of it is on disk.
+    pub fn close(&self) {
         self.0.is_closed.set(true);
     }
 

@@ -70,11 +70,6 @@ pub struct Hold {
 #[rtype(result = "Result<Queue, ApiError>")]
 pub struct Release;
 
-/// No further run is begun by this process, which is about to end. Nothing of it is on disk.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub struct Close;
-
 type Answer<T> = ResponseActFuture<RunQueue, Result<T, ApiError>>;
 
 /// One request under way.
@@ -250,12 +245,5 @@ impl Handler<Release> for RunQueue {
     type Result = Answer<Queue>;
     fn handle(&mut self, _: Release, _: &mut Context<Self>) -> Answer<Queue> {
         self.gate(|book| Ok(book.release()))
-    }
-}
-
-impl Handler<Close> for RunQueue {
-    type Result = ();
-    fn handle(&mut self, _: Close, _: &mut Context<Self>) {
-        self.parts.register.close();
     }
 }
