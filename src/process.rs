@@ -162,7 +162,7 @@ impl Process {
         let planned = assembly.supervisor(&clock, directory, ledger)?;
         let Planned { root, coordinator, beamline, queue } = planned;
         let desk = Desk::new(DeskParts {
-            instance: seed.stream("instance", 0).uuid(),
+            instance: instance(seed, &clock),
             beamline: spec.name.clone(),
             clock: clock.clone(),
             coordinator: coordinator.clone(),
@@ -272,6 +272,11 @@ const RING: usize = 4_096;
 
 fn archive(path: PathBuf) -> Result<Archive, StartError> {
     Archive::open(path.clone()).map_err(|source| StartError::Directory { path, source })
+}
+
+/// What tells this process from all others: two may have the same seed, but not the same beginning.
+fn instance(seed: Seed, clock: &Clock) -> String {
+    seed.stream("instance", clock.unix_s(clock.now()).to_bits()).uuid()
 }
 
 /// The queue that an earlier process left.

@@ -56,11 +56,12 @@ fn a_full_disk_ends_the_run_and_not_the_server() {
 #[test]
 fn a_restart_is_another_instance() {
     let out = Out::new();
-    let instance = || {
-        let server = Server::start(out.path());
+    let instance = |arguments: &[&str]| {
+        let server = Server::of(&mut serve(out.path(), arguments));
         let status: Value = server.get("/api/v1/status").1;
         assert_eq!(server.terminated().status, Some(0));
         status["instance"].as_str().unwrap().to_owned()
     };
-    assert_ne!(instance(), instance());
+    assert_ne!(instance(&[]), instance(&[]));
+    assert_ne!(instance(&["--seed", "1"]), instance(&["--seed", "1"]), "of the same seed");
 }
