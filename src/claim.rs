@@ -19,20 +19,29 @@ impl Claim {
     /// Makes the directory at `path` if it is not there. Fails if another process has it, and names
     /// that.
     pub(crate) fn take(path: &Path) -> Result<Self, StartError> {
-        let directory = |source| StartError::Directory { path: path.to_owned(), source };
-        fs::create_dir_all(path).map_err(directory)?;
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            |source| StartError::Directory { path, source }
+        };
+        fs::create_dir_all(path).map_err(at(path))?;
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(path.join(FILE)).map_err(directory)?;
+        let lock = path.join(FILE);
+        let mut file = options.open(&lock).map_err(at(&lock))?;
         match file.try_lock() {
             Ok(()) => {}
+            // Such as some network file systems: better unguarded than of no use.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                let lock = lock.display();
+                tracing::warn!(%lock, %error, "nothing keeps other processes from this directory");
+            }
             Err(TryLockError::WouldBlock) => {
                 let owner = owner(&mut file).unwrap_or_else(|error| error.to_string());
                 return Err(StartError::Taken { path: path.to_owned(), owner });
             }
-            Err(TryLockError::Error(error)) => return Err(directory(error)),
+            Err(TryLockError::Error(error)) => return Err(at(&lock)(error)),
         }
-        sign(&mut file).map_err(directory)?;
+        sign(&mut file).map_err(at(&lock))?;
         Ok(Self { _file: file })
     }
 }
@@ -67,5 +76,14 @@ mod tests {
         );
         drop(claim);
         assert!(Claim::take(&path).is_ok());
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_opened_was_not_named() {
+        let dir = tempfile::tempdir().expect("there is room");
+        let lock = dir.path().join(FILE);
+        fs::create_dir(&lock).expect("there is room");
+        let error = Claim::take(dir.path()).map(drop).expect_err("it is no file").to_string();
+        assert_eq!(error, format!("{}: Is a directory (os error 21)", lock.display()));
     }
 }
