@@ -18,7 +18,6 @@ use bluefly_protocol::{
     },
     document::check_metadata,
     name::Name,
-    run::RunPhase,
 };
 use std::{
     sync::{
@@ -218,22 +217,6 @@ impl Desk {
         let message = format!("cannot {request} while {phase}");
         let error = ApiError::new(ErrorCode::Refused, "scan_coordinator", message);
         ApiError { phase: Some(phase), ..error }
-    }
-
-    /// Whether a run is under way that would be aborted by the end of the process.
-    pub fn is_in_the_air(&self) -> bool {
-        match self.status().progress.phase {
-            RunPhase::Idle | RunPhase::Staged | RunPhase::Ready | RunPhase::Completed => false,
-            RunPhase::Staging
-            | RunPhase::Preparing
-            | RunPhase::Starting
-            | RunPhase::Running
-            | RunPhase::Pausing
-            | RunPhase::Paused
-            | RunPhase::Recovering
-            | RunPhase::Unstaging
-            | RunPhase::Undoing => true,
-        }
     }
 }
 
