@@ -14,6 +14,9 @@ pub(crate) enum ClientError {
     Timeout { request: String, after: Duration },
     #[error("the answer to {request} was cut off: {cause}")]
     Cut { request: String, cause: String },
+    /// The server said so, without a reason.
+    #[error("{request} is not answered now: {cause}")]
+    Busy { request: String, cause: String },
     /// Whatever answered is no bluefly, or another version of it.
     #[error("the answer to {request} cannot be read: {cause}")]
     Foreign { request: String, cause: String },
@@ -26,9 +29,16 @@ impl ClientError {
     /// Whether to try once more may help: the way to the server broke, or it is not up yet.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
-            Self::NoServer { .. } | Self::Timeout { .. } | Self::Cut { .. } => true,
+            Self::NoServer { .. } | Self::Timeout { .. } | Self::Cut { .. } | Self::Busy { .. } => {
+                true
+            }
             Self::Setting { .. } | Self::Foreign { .. } => false,
-            Self::Refused(error) => error.code.http_status() == 503,
+            Self::Refused(error) => may_pass(error.code.http_status()),
         }
     }
+}
+
+/// Whether an answer of `http_status` is one of now: too many requests, or unavailable.
+pub(super) const fn may_pass(http_status: u16) -> bool {
+    matches!(http_status, 429 | 503)
 }

@@ -1,5 +1,5 @@
 //! [`Feed`]: the events of a server, over a WebSocket that is opened again when it breaks.
-use super::{Call, Client, ClientError, RETRY_AFTER, parse};
+use super::{Call, Client, ClientError, RETRY_AFTER, error::may_pass, parse};
 use awc::{
     error::{WsClientError, WsProtocolError},
     ws::{Frame, Message},
@@ -36,7 +36,8 @@ pub(crate) struct Feed<'c> {
     instance: String,
     /// Number of the last event that had one.
     seq: Option<u64>,
-    /// Set while the connection is broken.
+    /// Set from the moment when a connection broke until an event is read again: one that is opened
+    /// and closed at once is no better than none.
     give_up: Option<Instant>,
 }
 
@@ -75,13 +76,15 @@ impl<'c> Feed<'c> {
         match receive(self.client, socket).await {
             Ok(text) => {
                 let event = parse(REQUEST, &text)?;
+                self.give_up = None;
                 self.seq = seq(&event).or(self.seq);
                 Ok(News::Event(Box::new(event), text))
             }
             Err(error) if error.may_pass() => {
                 self.socket = None;
-                self.give_up = Some(self.client.clock.now() + self.client.patience());
-                Ok(News::Lost(error))
+                let now = self.client.clock.now();
+                let give_up = *self.give_up.get_or_insert(now + self.client.patience());
+                if now < give_up { Ok(News::Lost(error)) } else { Err(error) }
             }
             Err(error) => Err(error),
         }
@@ -90,6 +93,7 @@ impl<'c> Feed<'c> {
     async fn reconnect(&mut self) -> Result<News, ClientError> {
         let before = self.instance.clone();
         loop {
+            self.client.clock.sleep(RETRY_AFTER).await;
             match self.connect().await {
                 Ok(status) if status.instance == before => {
                     return Ok(News::Back(Box::new(status), Served::Same));
@@ -102,7 +106,6 @@ impl<'c> Feed<'c> {
                     }
                 }
             }
-            self.client.clock.sleep(RETRY_AFTER).await;
         }
     }
 
@@ -131,6 +134,9 @@ impl<'c> Feed<'c> {
         let request = REQUEST.to_owned();
         match error {
             WsClientError::SendRequest(error) => self.client.not_sent(REQUEST, error),
+            WsClientError::InvalidResponseStatus(status) if may_pass(status.as_u16()) => {
+                ClientError::Busy { request, cause: status.to_string() }
+            }
             WsClientError::InvalidResponseStatus(status) => {
                 ClientError::Foreign { request, cause: format!("{status} instead of a WebSocket") }
             }

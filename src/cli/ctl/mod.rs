@@ -160,6 +160,7 @@ fn unanswered(url: &str, error: ClientError) -> CliError {
         ClientError::NoServer { .. }
         | ClientError::Timeout { .. }
         | ClientError::Cut { .. }
+        | ClientError::Busy { .. }
         | ClientError::Foreign { .. } => CliError::failed(url, error.to_string()),
     }
 }

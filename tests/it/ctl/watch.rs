@@ -210,6 +210,35 @@ fn a_server_that_stays_away_is_given_up() {
     assert_eq!((status, last), (4, format!("error: {}: {cut}", server.url).as_str()), "{err}");
 }
 
+/// It takes the connection each time, and closes it.
+#[test]
+fn a_feed_that_was_closed_at_once_was_opened_again_for_ever() {
+    let server = server("running", move |_| Say::Broken(vec![]));
+    let arguments = ["watch", "--timeout", "0.2"];
+    let Ended { status, err, .. } = ended(&mut ctl(&server.url, &arguments));
+    let last = err.lines().last().unwrap();
+    let cut = "the answer to GET events was cut off: the connection was closed";
+    assert_eq!((status, last), (4, format!("error: {}: {cut}", server.url).as_str()), "{err}");
+    assert!(err.lines().count() <= 6, "it waits before each attempt: {err}");
+}
+
+#[test]
+fn a_feed_that_has_no_room_now_ended_the_watching() {
+    let mut opened = 0;
+    let server = server("running", move |_| {
+        opened += 1;
+        match opened {
+            1 => Say::Broken(vec![progress(&flying(10))]),
+            2 => Say::Json(429, String::new()),
+            3 => Say::Json(503, String::new()),
+            _ => Say::Events(vec![progress(&landed("success", ""))]),
+        }
+    });
+    let Ended { status, out, err } = ended(&mut ctl(&server.url, &["watch"]));
+    assert_eq!(status, 0, "{err}");
+    assert!(out.ends_with("run r1 done, 100 frames\n"), "{out}");
+}
+
 #[test]
 fn a_server_that_says_nothing_is_asked_for_a_sign_of_life() {
     let mut opened = 0;
