@@ -1,4 +1,5 @@
 //! [`CliError`]: how a command ends when it does not succeed.
+use super::text::{one_line, visible};
 use crate::process::StartError;
 use bluefly_protocol::api::ApiError;
 use serde_json::json;
@@ -65,7 +66,8 @@ pub(crate) enum ErrorFormat {
 
 impl CliError {
     fn new(code: Code, where_: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code, where_: where_.into(), message: message.into(), remote: None }
+        let (where_, message) = (visible(&where_.into()), visible(&message.into()));
+        Self { code, where_, message, remote: None }
     }
 
     /// What was given to read at `where_` is wrong.
@@ -91,7 +93,7 @@ impl CliError {
     /// The server that was asked answered with `error`, which names phase and device where there is
     /// one.
     pub(crate) fn remote(code: Code, error: ApiError) -> Self {
-        let mut message = error.message.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut message = one_line(&error.message);
         for (what, name) in [("phase", &error.phase), ("device", &error.device)] {
             let name = name.as_ref().filter(|name| **name != error.place);
             let untold = name.filter(|name| !message.contains(name.as_str()));

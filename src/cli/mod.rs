@@ -12,6 +12,7 @@ mod schema;
 mod serve;
 mod signals;
 mod simulate;
+mod text;
 
 pub(crate) use error::CliError;
 pub(crate) use signals::Signals;

@@ -12,7 +12,7 @@ mod vigil;
 
 pub(crate) use arguments::Arguments;
 
-use super::{CliError, Format, error::Code};
+use super::{CliError, Format, error::Code, text::visible};
 use crate::client::{Answer, Call, Client, ClientError, Server};
 use arguments::{Command, QueueCommand, ServerArguments};
 use bluefly_actors::system::real_system;
@@ -139,7 +139,7 @@ impl Remote {
     ) -> Result<(), CliError> {
         match self.format {
             Format::Json => say(&format!("{}\n", answer.text())),
-            Format::Text => say(&render(&self.parse(answer)?)),
+            Format::Text => say(&visible(&render(&self.parse(answer)?))),
         }
     }
 }

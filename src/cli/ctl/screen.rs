@@ -1,5 +1,6 @@
 //! [`Screen`]: where whoever watches sees it: bars on a terminal, lines elsewhere, JSON for programs.
 use super::{CliError, Format, render, say, vigil::open_run};
+use crate::cli::text::{one_line, visible};
 use bluefly_protocol::{api::Status, name::Name, run::RunPhase};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -94,6 +95,7 @@ impl Screen {
 
     /// Something that has to be known, whatever is shown.
     pub(super) fn warn(&self, text: &str) {
+        let text = visible(text);
         match self {
             Self::Bars(bars) => drop(bars.all.println(text)),
             // Nobody is told if standard error is closed: the watching goes on all the same.
@@ -134,7 +136,7 @@ impl Lines {
         let run = seen.run.filter(is_new_run).map(|run| format!("run {run}\n"));
         let is_new = |trouble: &&String| before.is_none_or(|b| b.trouble.as_ref() != Some(trouble));
         let trouble = progress.trouble.as_ref().filter(is_new);
-        let trouble = trouble.map(|text| format!("trouble: {}\n", render::one_line(text)));
+        let trouble = trouble.map(|text| format!("trouble: {}\n", one_line(text)));
         let line = format!("{}\n", render::line(status, &self.tempo));
         Some([run, Some(line), trouble].into_iter().flatten().collect())
     }
@@ -171,7 +173,7 @@ impl Bars {
             bar.set_length(progress.frames_total);
             bar.set_position(*frames);
         }
-        let trouble = progress.trouble.as_deref().map(render::one_line);
+        let trouble = progress.trouble.as_deref().map(one_line);
         self.trouble
             .set_message(trouble.map_or_else(String::new, |text| format!("trouble: {text}")));
     }

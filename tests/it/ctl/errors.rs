@@ -280,6 +280,24 @@ fn a_step_that_takes_too_long_goes_on() {
 }
 
 #[test]
+fn the_text_of_a_stranger_moved_the_cursor() {
+    let reason = "gone\u{1b}[2J\u{9b}1m";
+    let changes = json!({"phase": "idle", "ended": {
+        "run": "r1", "exit_status": "abort", "reason": reason, "num_frames": 1,
+    }});
+    let server = Server::json(200, status(&changes).to_string());
+    let Ended { out, .. } = ended(&mut ctl(&server.url, &["status"]));
+    assert!(out.ends_with("r1 aborted, 1 frame: gone\\u{1b}[2J\\u{9b}1m\n"), "{out:?}");
+    let error = json!({"code": "refused", "where": reason, "message": reason});
+    let server = Server::json(409, json!({"error": error}).to_string());
+    let shown = "gone\\u{1b}[2J\\u{9b}1m";
+    check(&server.url, &["status"], 2, &format!("{shown}: {shown}"));
+    let server = Server::json(200, format!("\"{reason}\""));
+    let Ended { err, .. } = ended(&mut ctl(&server.url, &["status"]));
+    assert!(!err.trim_end().contains(char::is_control), "{err:?}");
+}
+
+#[test]
 fn a_step_is_waited_for_until_it_is_done() {
     let mut asked = 0;
     let server = Server::new(move |_| {

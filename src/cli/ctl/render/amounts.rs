@@ -42,11 +42,6 @@ pub(super) fn frames(number: u64) -> String {
     if number == 1 { "1 frame".to_owned() } else { format!("{number} frames") }
 }
 
-/// A text in one line, whatever it was.
-pub(in super::super) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +68,5 @@ mod tests {
         check(bytes(u64::MAX), "18.4 EB");
         check(frames(1), "1 frame");
         check(frames(0), "0 frames");
-        check(one_line("a\n  b"), "a b");
     }
 }

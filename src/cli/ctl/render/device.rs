@@ -1,8 +1,6 @@
 //! Devices, and what they were asked.
-use super::{
-    amounts::one_line,
-    table::{Align, dash, pairs, table},
-};
+use super::table::{Align, dash, pairs, table};
+use crate::cli::text::one_line;
 use bluefly_protocol::{
     api::{Device, DeviceAction, DeviceKind, DeviceReport, Life},
     run::StepState,

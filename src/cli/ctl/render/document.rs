@@ -1,5 +1,6 @@
 //! Documents, one on a line.
-use super::amounts::{frames, one_line};
+use super::amounts::frames;
+use crate::cli::text::one_line;
 use bluefly_protocol::document::{Document, ExitStatus};
 
 /// What a document says, in one line.

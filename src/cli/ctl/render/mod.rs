@@ -8,7 +8,6 @@ mod status;
 mod table;
 mod tree;
 
-pub(super) use amounts::one_line;
 pub(super) use device::{device, devices, report};
 pub(super) use document::document;
 pub(super) use progress::{Tempo, headline, line};

@@ -1,8 +1,9 @@
 //! Runs and their queue.
 use super::{
-    amounts::{ago, frames, one_line, span},
+    amounts::{ago, frames, span},
     table::{Align, dash, pairs, table},
 };
+use crate::cli::text::one_line;
 use bluefly_protocol::api::{Gate, Queue, Run, RunList, RunSource, RunState};
 
 /// Runs under the state of the queue; `now_s` is Unix time.

@@ -1,14 +1,14 @@
 //! Where the process and its run stand.
 use super::{
-    amounts::{bytes, frames, one_line, span},
+    amounts::{bytes, frames, span},
     table::pairs,
 };
-use crate::cli::ctl::vigil::open_run;
+use crate::cli::{ctl::vigil::open_run, text::one_line};
 use bluefly_protocol::{
     api::Status,
     document::ExitStatus,
     name::Name,
-    run::{RunEnd, StepKind, StepReport, StepState},
+    run::{RunEnd, StepReport, StepState},
 };
 use std::collections::BTreeMap;
 
@@ -57,13 +57,7 @@ pub(super) fn detectors(detectors: &BTreeMap<Name, u64>) -> String {
 }
 
 fn step(report: &StepReport) -> String {
-    let request = match report.request {
-        StepKind::Stage => "stage",
-        StepKind::Prepare => "prepare",
-        StepKind::Kickoff => "kickoff",
-        StepKind::Unstage => "unstage",
-        StepKind::Recover => "recover",
-    };
+    let request = report.request;
     let state = match report.state {
         StepState::Running => "under way",
         StepState::Pausing => "pausing",

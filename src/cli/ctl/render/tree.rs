@@ -1,8 +1,6 @@
 //! The tree of actors.
-use super::{
-    amounts::one_line,
-    table::{Align, table},
-};
+use super::table::{Align, table};
+use crate::cli::text::one_line;
 use bluefly_actors::supervise::{Snapshot, State};
 use bluefly_protocol::api::TreeEvent;
 
