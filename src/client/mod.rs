@@ -83,6 +83,11 @@ impl Call {
         Self { path, wait, ..self }
     }
 
+    /// Refused if another step than number `operation` was begun last. Follows [`Self::waiting`].
+    pub(crate) fn after(self, operation: u64) -> Self {
+        Self { path: format!("{}&operation={operation}", self.path), ..self }
+    }
+
     /// Where the server stands, as soon as that is not `revision` any more, or after `wait`.
     pub(crate) fn status_after(revision: u64, wait: Duration) -> Self {
         let path = format!("status?since={revision}&timeout={}", wait.as_secs_f64());

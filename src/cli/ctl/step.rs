@@ -7,7 +7,10 @@ use super::{
     },
     refused, render, run,
 };
-use crate::{cli::Format, client::Call};
+use crate::{
+    cli::{Format, text::visible},
+    client::Call,
+};
 use bluefly_actors::clock::Instant;
 use bluefly_protocol::{
     api::{Status, Wait},
@@ -24,6 +27,16 @@ struct Step {
     wait: f64,
     /// Whether to end the run is what was asked: then a run that was aborted is no failure.
     ends: Ends,
+    acts: Acts,
+}
+
+/// What a step acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Acts {
+    /// Where the server stands when it is asked: refused if another step is begun meanwhile.
+    AsItStands,
+    /// Whatever is under way: who ends it, or halts it, means what he finds.
+    Whatever,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,45 +48,80 @@ enum Ends {
 pub(super) async fn stage(remote: &Remote, arguments: &StageArguments) -> Result<(), CliError> {
     let body = json!({"metadata": run::metadata(&arguments.metadata)?});
     let wait = arguments.wait.wait;
-    take(remote, Step { name: "stage", body, wait, ends: Ends::Otherwise }).await
+    take(remote, Step { name: "stage", body, wait, ends: Ends::Otherwise, acts: Acts::AsItStands })
+        .await
 }
 
 pub(super) async fn prepare(remote: &Remote, arguments: &PrepareArguments) -> Result<(), CliError> {
     let body = json!({"spec": run::specification(&arguments.spec)?});
     let wait = arguments.wait.wait;
-    let taken = take(remote, Step { name: "prepare", body, wait, ends: Ends::Otherwise }).await;
+    let taken = take(
+        remote,
+        Step { name: "prepare", body, wait, ends: Ends::Otherwise, acts: Acts::AsItStands },
+    )
+    .await;
     taken.map_err(|error| run::within(&arguments.spec, error))
 }
 
 pub(super) async fn kickoff(remote: &Remote, arguments: &KickoffArguments) -> Result<(), CliError> {
     let wait = arguments.wait;
-    take(remote, Step { name: "kickoff", body: json!({}), wait, ends: Ends::Otherwise }).await
+    take(
+        remote,
+        Step {
+            name: "kickoff",
+            body: json!({}),
+            wait,
+            ends: Ends::Otherwise,
+            acts: Acts::AsItStands,
+        },
+    )
+    .await
 }
 
 pub(super) async fn pause(remote: &Remote, arguments: &WaitArguments) -> Result<(), CliError> {
     let wait = arguments.wait;
-    take(remote, Step { name: "pause", body: json!({}), wait, ends: Ends::Otherwise }).await
+    take(
+        remote,
+        Step { name: "pause", body: json!({}), wait, ends: Ends::Otherwise, acts: Acts::Whatever },
+    )
+    .await
 }
 
 pub(super) async fn resume(remote: &Remote, arguments: &ResumeArguments) -> Result<(), CliError> {
     let (body, wait) = (json!({"retake": arguments.retake}), arguments.wait);
-    take(remote, Step { name: "resume", body, wait, ends: Ends::Otherwise }).await
+    take(remote, Step { name: "resume", body, wait, ends: Ends::Otherwise, acts: Acts::AsItStands })
+        .await
 }
 
 pub(super) async fn abort(remote: &Remote, arguments: &AbortArguments) -> Result<(), CliError> {
     let body = arguments.reason.as_ref().map_or_else(|| json!({}), |text| json!({"reason": text}));
     let wait = arguments.wait.wait;
-    take(remote, Step { name: "abort", body, wait, ends: Ends::OnPurpose }).await
+    take(remote, Step { name: "abort", body, wait, ends: Ends::OnPurpose, acts: Acts::Whatever })
+        .await
 }
 
 pub(super) async fn stop(remote: &Remote, arguments: &WaitArguments) -> Result<(), CliError> {
     let wait = arguments.wait;
-    take(remote, Step { name: "stop", body: json!({}), wait, ends: Ends::OnPurpose }).await
+    take(
+        remote,
+        Step { name: "stop", body: json!({}), wait, ends: Ends::OnPurpose, acts: Acts::Whatever },
+    )
+    .await
 }
 
 pub(super) async fn unstage(remote: &Remote, arguments: &WaitArguments) -> Result<(), CliError> {
     let wait = arguments.wait;
-    take(remote, Step { name: "unstage", body: json!({}), wait, ends: Ends::Otherwise }).await
+    take(
+        remote,
+        Step {
+            name: "unstage",
+            body: json!({}),
+            wait,
+            ends: Ends::Otherwise,
+            acts: Acts::AsItStands,
+        },
+    )
+    .await
 }
 
 /// A time to wait, as it was given.
@@ -87,10 +135,21 @@ pub(super) fn waited(seconds: f64) -> Result<Duration, CliError> {
 async fn take(remote: &Remote, step: Step) -> Result<(), CliError> {
     let wait = waited(step.wait)?;
     let end = remote.client.clock().now() + wait;
-    let call = Call::post(step.name, step.body.clone());
-    let mut answer = remote.ask(call.waiting(wait.min(Wait::MAX))).await?;
+    let mut call = Call::post(step.name, step.body.clone()).waiting(wait.min(Wait::MAX));
+    let before = match step.acts {
+        Acts::AsItStands => {
+            let status: Status = remote.parse(&remote.ask(Call::get("status")).await?)?;
+            Some(number(&status))
+        }
+        Acts::Whatever => None,
+    };
+    if let Some(before) = before {
+        call = call.after(before);
+    }
+    let mut answer = remote.ask(call).await?;
     let mut status: Status = remote.parse(&answer)?;
-    while !wait.is_zero() && is_under_way(&status, step.name) {
+    let ours = before.map_or(number(&status), |before| number(&status).clamp(before, before + 1));
+    while !wait.is_zero() && number(&status) == ours && is_under_way(&status, step.name) {
         let Some(left) = time_left(remote, end) else { break };
         let (instance, revision) = (status.instance, status.revision);
         let asked = remote.client.ask_again(|| Call::status_after(revision, left.min(Wait::MAX)));
@@ -103,9 +162,27 @@ async fn take(remote: &Remote, step: Step) -> Result<(), CliError> {
     }
     match remote.format {
         Format::Json => super::say(&format!("{}\n", answer.text()))?,
-        Format::Text => super::say(&render::brief(&status))?,
+        Format::Text => super::say(&visible(&render::brief(&status)))?,
     }
-    judge(remote, &step, &status)
+    if number(&status) == ours {
+        judge(remote, &step, &status)
+    } else {
+        Err(overtaken(&step, &status))
+    }
+}
+
+/// Of the step that was begun last.
+fn number(status: &Status) -> u64 {
+    status.progress.operation.as_ref().map_or(0, |operation| operation.number)
+}
+
+/// What became of our step was not seen.
+fn overtaken(step: &Step, status: &Status) -> CliError {
+    let what = status.progress.operation.as_ref().map_or_else(String::new, |operation| {
+        format!(": {}, number {}", operation.request, operation.number)
+    });
+    let reason = format!("another step was begun meanwhile{what}: see bluefly ctl runs");
+    CliError::failed(step.name, reason)
 }
 
 fn time_left(remote: &Remote, end: Instant) -> Option<Duration> {

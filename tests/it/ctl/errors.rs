@@ -279,6 +279,42 @@ fn a_step_that_takes_too_long_goes_on() {
     assert_eq!(server.asked().line, "POST /api/v1/pause?wait=0.2");
 }
 
+/// A server at which `steps` are begun, one with each answer.
+fn stepping(steps: &'static [(u64, &'static str, &'static str)]) -> Server {
+    let mut steps = steps.iter();
+    Server::new(move |_| {
+        let (number, request, state) = steps.next().unwrap();
+        let operation =
+            json!({"number": number, "request": request, "state": state, "error": null});
+        Say::Json(200, status(&json!({"phase": "idle", "operation": operation})).to_string())
+    })
+}
+
+#[test]
+fn the_step_of_somebody_else_was_taken_for_ours() {
+    let check = |arguments: &[&str], steps, (expected, error): (i32, &str)| {
+        let server = stepping(steps);
+        let Ended { status, err, .. } = ended(&mut ctl(&server.url, arguments));
+        assert_eq!((status, err.as_str()), (expected, error), "{arguments:?}");
+    };
+    check(
+        &["stage"],
+        &[(4, "unstage", "done"), (5, "stage", "running"), (5, "stage", "done")],
+        (0, ""),
+    );
+    let see = "see bluefly ctl runs\n";
+    let error = format!("error: stage: another step was begun meanwhile: unstage, number 6: {see}");
+    let other = (4, error.as_str());
+    check(
+        &["stage"],
+        &[(4, "unstage", "done"), (5, "stage", "running"), (6, "unstage", "running")],
+        other,
+    );
+    check(&["stage"], &[(4, "unstage", "done"), (6, "unstage", "running")], other);
+    let error = format!("error: pause: another step was begun meanwhile: prepare, number 6: {see}");
+    check(&["pause"], &[(4, "kickoff", "pausing"), (6, "prepare", "running")], (4, &error));
+}
+
 #[test]
 fn the_text_of_a_stranger_moved_the_cursor() {
     let reason = "gone\u{1b}[2J\u{9b}1m";
