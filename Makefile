@@ -24,8 +24,10 @@ setup:
 fmt:
 	cargo fmt --all --check
 
+# Also the program of those who build it without TLS.
 lint:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --package bluefly --lib --no-default-features --locked -- -D warnings
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked

@@ -26,6 +26,10 @@ pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) token: Option<String>,
     /// Authorities that may vouch for an `https` server; those of the system if not given.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(dead_code, reason = "without TLS nobody has to vouch for a server")
+    )]
     pub(crate) ca_file: Option<PathBuf>,
     /// The longest that an answer may take, beyond what the server was asked to wait.
     pub(crate) timeout: Duration,
