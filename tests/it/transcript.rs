@@ -2,11 +2,13 @@
 //! they show is what comes.
 //!
 //! A block that stands after `<!-- file: NAME -->` is a file. `…` in a line that is shown stands
-//! for anything, and a line of nothing else for any number of lines. `bluefly serve` goes on until
-//! the guide ends, on a port of its own.
+//! for anything, and a line of nothing else for any number of lines. The name of a run stands for
+//! that of the run that is there, wherever it is shown or typed. `bluefly serve` goes on until the
+//! guide ends or says `kill`, on a port of its own.
 use crate::cli::ROOT;
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader},
     path::Path,
@@ -28,14 +30,18 @@ enum Step {
 struct Terminal {
     directory: TempDir,
     server: Option<(Child, String)>,
+    uids: Uids,
 }
+
+/// The runs of a guide, and which they are this time.
+type Uids = BTreeMap<String, String>;
 
 impl Terminal {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let etc = Path::new(ROOT).join("etc");
         std::os::unix::fs::symlink(etc, directory.path().join("etc")).unwrap();
-        Self { directory, server: None }
+        Self { directory, server: None, uids: Uids::new() }
     }
 
     fn shell(&self, typed: &str) -> Command {
@@ -44,6 +50,11 @@ impl Terminal {
         let mut shell = Command::new("sh");
         shell.args(["-c", typed]).current_dir(self.directory.path());
         shell.env("PATH", format!("{}:{path}", program.display()));
+        for variable in ["BLUEFLY_LOG", "BLUEFLY_TOKEN_FILE", "BLUEFLY_CA_FILE", "NOTIFY_SOCKET"] {
+            shell.env_remove(variable);
+        }
+        // Disks of machines that test are small.
+        shell.env("BLUEFLY__DATA__MIN_FREE", "1 MiB").stdin(Stdio::null());
         if let Some((_, address)) = &self.server {
             shell.env("BLUEFLY_URL", format!("http://{address}"));
         }
@@ -52,18 +63,23 @@ impl Terminal {
 
     /// What comes after a line is typed.
     fn enter(&mut self, typed: &str) -> Vec<String> {
-        if typed.starts_with("bluefly serve") {
+        if is_server(typed) {
             return vec![self.serve(typed)];
         }
         let address = self.server.as_ref().map_or(USUAL, |(_, address)| address).to_owned();
-        let output = self.shell(&typed.replace(USUAL, &address)).output().unwrap();
+        let typed = with(&self.uids, typed).replace(USUAL, &address);
+        let output = self.shell(&typed).output().unwrap();
+        if typed.starts_with("kill ") {
+            let (mut server, _) = self.server.take().expect("there is a server");
+            server.wait().unwrap();
+        }
         let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
         text.concat().replace(&address, USUAL).lines().map(str::to_owned).collect()
     }
 
     fn serve(&mut self, typed: &str) -> String {
-        assert!(self.server.is_none(), "one server in a guide");
-        let mut shell = self.shell(&format!("exec {typed} --listen 127.0.0.1:0"));
+        assert!(self.server.is_none(), "one server at a time");
+        let mut shell = self.shell(&format!("exec env {typed} --listen 127.0.0.1:0"));
         let mut child = shell.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -72,6 +88,12 @@ impl Terminal {
         self.server = Some((child, address));
         shown
     }
+}
+
+/// Whether a line puts a beamline into operation, with settings before it or not.
+fn is_server(typed: &str) -> bool {
+    let (before, _) = typed.split_once("bluefly serve ").unwrap_or(("-", ""));
+    before.is_empty() || (before.starts_with("BLUEFLY__") && before.ends_with(' '))
 }
 
 impl Drop for Terminal {
@@ -113,18 +135,52 @@ fn steps(guide: &str) -> Vec<Step> {
     steps
 }
 
-/// Whether what came is what is shown.
-fn is_shown(came: &[String], shown: &[String]) -> bool {
-    match (came, shown) {
-        ([], []) => true,
-        (_, [any, rest @ ..]) if any.trim() == "…" => {
-            (0..=came.len()).any(|skipped| is_shown(&came[skipped..], rest))
-        }
-        ([line, more @ ..], [pattern, rest @ ..]) => {
-            is_alike(line.trim_end(), pattern.trim_end()) && is_shown(more, rest)
-        }
-        _ => false,
+/// Whether what came is what is shown; takes note of runs that are named for the first time.
+fn is_shown(came: &[String], shown: &[String], uids: &mut Uids) -> bool {
+    let (came_first, shown_first) = (came.split_first(), shown.split_first());
+    let Some((pattern, rest)) = shown_first else { return came.is_empty() };
+    if pattern.trim() == "…" {
+        return (0..=came.len())
+            .any(|skipped| attempt(uids, |uids| is_shown(&came[skipped..], rest, uids)));
     }
+    let Some((line, more)) = came_first else { return false };
+    is_said(line.trim_end(), pattern.trim_end(), uids) && is_shown(more, rest, uids)
+}
+
+/// Takes note of runs only if all is alike.
+fn attempt(uids: &mut Uids, alike: impl FnOnce(&mut Uids) -> bool) -> bool {
+    let mut then = uids.clone();
+    let is_alike = alike(&mut then);
+    if is_alike {
+        *uids = then;
+    }
+    is_alike
+}
+
+/// Whether a line is what is shown, where a run that is named for the first time is any new one.
+fn is_said(line: &str, pattern: &str, uids: &mut Uids) -> bool {
+    let Some(new) = names(pattern).into_iter().find(|name| !uids.contains_key(*name)) else {
+        return is_alike(line, &with(uids, pattern));
+    };
+    let is_known = |real: &&str| uids.values().any(|known| known == real);
+    let candidates: Vec<&str> = names(line).into_iter().filter(|real| !is_known(real)).collect();
+    candidates.into_iter().any(|real| {
+        attempt(uids, |uids| {
+            uids.insert(new.to_owned(), real.to_owned());
+            is_said(line, pattern, uids)
+        })
+    })
+}
+
+/// A text with the runs that are there.
+fn with(uids: &Uids, text: &str) -> String {
+    uids.iter().fold(text.to_owned(), |text, (told, real)| text.replace(told, real))
+}
+
+/// Names of runs in a text.
+fn names(text: &str) -> Vec<&str> {
+    let words = text.split(|c: char| !c.is_ascii_hexdigit() && c != '-');
+    words.filter(|word| word.len() == 36 && word.matches('-').count() == 4).collect()
 }
 
 fn is_alike(line: &str, pattern: &str) -> bool {
@@ -155,7 +211,7 @@ pub(crate) fn follow(guide: &str) {
                 let came = terminal.enter(&typed);
                 let (found, expected) = (came.join("\n"), shown.join("\n"));
                 assert!(
-                    is_shown(&came, &shown),
+                    is_shown(&came, &shown, &mut terminal.uids),
                     "{guide}: $ {typed}\n{found}\n-- shown:\n{expected}"
                 );
                 commands += 1;
@@ -176,10 +232,16 @@ fn a_beamline_is_described_as_the_guide_says() {
 }
 
 #[test]
+fn a_beamline_is_operated_as_the_guide_says() {
+    follow("docs/operate.md");
+}
+
+#[test]
 fn what_is_shown_must_come() {
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
     let check = |came: &str, shown: &str, expected| {
-        assert_eq!(is_shown(&lines(came), &lines(shown)), expected, "{came:?} {shown:?}");
+        let found = is_shown(&lines(came), &lines(shown), &mut Uids::new());
+        assert_eq!(found, expected, "{came:?} {shown:?}");
     };
     check("", "", true);
     check("a\nb", "a\nb", true);
@@ -192,6 +254,21 @@ fn what_is_shown_must_come() {
     check("a\nb\nc", "a\n…", true);
     check("a\nb\nc", "a\n…\nb", false);
     check("", "…", true);
+    let (one, other) =
+        ("1d0a4b0e-94b5-4b6c-8d54-0d6f5e5c8d11", "80f1d1a0-6ee4-4a1b-9a0b-1f0f5f0f5c22");
+    check(&format!("run {other} done"), &format!("run {one} done"), true);
+    check(&format!("{other}\n{other}"), &format!("{one}\n…{one}"), true);
+    check(&format!("{other}\n{one}"), &format!("{one}\n{one}"), false);
+    check(&format!("{other} {one}\n{other}"), &format!("… {one}\n{one}"), false);
+    check(&format!("{other}\n{one}\na"), &format!("…\n{one}\na"), true);
+}
+
+#[test]
+fn a_server_is_known_by_its_command() {
+    assert!(is_server("bluefly serve etc/sim.toml --sim"));
+    assert!(is_server("BLUEFLY__A=\"[1, 2]\" bluefly serve etc/sim.toml"));
+    assert!(!is_server("bluefly ctl status"));
+    assert!(!is_server("cat 'of bluefly serve it'"));
 }
 
 #[test]

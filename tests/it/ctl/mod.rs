@@ -1,7 +1,6 @@
 //! `bluefly ctl`: what it asks a server, what it says of the answers, and how it ends.
 mod answers;
 mod errors;
-mod operate;
 mod server;
 mod watch;
 
