@@ -53,7 +53,7 @@ class Flight:
         remote = self._remote
         deadline = remote.loop.time() + limit_s
         try:
-            status = await remote.post("pause", wait_s=min(remote.server.timeout_s, limit_s))
+            status = await remote.act("pause", wait_s=min(remote.server.timeout_s, limit_s))
         except RefusedError:
             # It has ended just now, or somebody else ends it; whoever follows it is told how.
             status = await remote.status()
@@ -71,7 +71,7 @@ class Flight:
         if not self.in_air:
             return
         try:
-            await self._remote.post("resume")
+            await self._remote.act("resume")
         except RefusedError as refusal:
             log.warning("%s", refusal)
         except BlueflyError as error:
@@ -83,9 +83,9 @@ class Flight:
             return
         try:
             if reason is None:
-                await self._remote.post("stop")
+                await self._remote.act("stop")
             else:
-                await self._remote.post("abort", {"reason": reason})
+                await self._remote.act("abort", {"reason": reason})
         except BlueflyError as error:
             log.error("cannot end the scan: %s", error)
         await asyncio.wait([self.over], timeout=limit_s)
@@ -109,11 +109,8 @@ class Flight:
     async def _fly(self) -> None:
         remote = self._remote
         async with remote.turn:
-            status = await remote.post("kickoff")
-        operation = status["operation"]
-        # Somebody may have ended it before this answer was made.
-        if operation is not None and operation["request"] == "kickoff":
-            self._number = operation["number"]
+            status = await remote.begin("kickoff")
+            self._number = remote.number
         _resolve(self.asked)
         while True:
             self._total = status["frames_total"] if self._is_under_way(status) else self._total

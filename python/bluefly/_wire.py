@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +10,15 @@ from typing import Any
 import httpx
 
 from .errors import InvalidError, NoAnswerError, RefusedError, RemoteError, UnreachableError
+from .model import Status
 
 API = "/api/v1"
 LONGEST_WAIT_S = 60.0
 """The process makes no answer wait longer."""
+BETWEEN_ATTEMPTS_S = 0.1
+
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+"""What is asked again in any case: the process cannot have been reached by it."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +50,33 @@ class Server:
         asked = params.get("wait", params.get("timeout", 0.0))
         return self.timeout_s + float(asked)
 
+    def may_ask_again(self, after_s: float, cause: Exception, *, repeatable: bool) -> bool:
+        """Whether a request that failed so long after its first attempt is made again.
+
+        Of one that reached the process nobody knows whether it was done: it is made again only if
+        that comes to the same.
+        """
+        if isinstance(cause, httpx.TimeoutException):
+            return False
+        is_harmless = repeatable or isinstance(cause, NOT_SENT)
+        return is_harmless and after_s < self.patience_s
+
+    def unanswered(self, step: str, after_s: float, cause: Exception) -> UnreachableError:
+        """The error for a request that is not made again."""
+        if isinstance(cause, httpx.TimeoutException):
+            return self.no_answer(step, self.timeout_s)
+        if after_s >= self.patience_s or isinstance(cause, NOT_SENT):
+            return self.unreachable(step, after_s, cause)
+        why = _why(cause)
+        return UnreachableError(
+            f"{step} at {self.url}: the connection broke ({why}): it may have been done, or not"
+        )
+
     def no_answer(self, step: str, after_s: float) -> NoAnswerError:
         return NoAnswerError(f"{step} at {self.url}: no answer within {after_s:g} s")
 
     def unreachable(self, step: str, after_s: float, cause: Exception) -> UnreachableError:
-        why = str(cause) or type(cause).__name__
+        why = _why(cause)
         return UnreachableError(f"{step} at {self.url}: not reached within {after_s:.1f} s: {why}")
 
     def checked(self, step: str, response: httpx.Response) -> httpx.Response:
@@ -59,12 +87,15 @@ class Server:
 
     def json(self, step: str, response: httpx.Response) -> Any:
         """What the response says, unless it is an error or no JSON."""
-        checked = self.checked(step, response)
+        return self.parsed(step, self.checked(step, response).content, response.status_code)
+
+    def parsed(self, step: str, text: bytes, http_status: int) -> Any:
+        """What the text says, unless it is no JSON."""
         try:
-            return checked.json()
+            return json.loads(text)
         except ValueError as cause:
             error = {"where": "answer", "message": f"is no JSON: {cause}"}
-            raise RemoteError(step, self.url, error, response.status_code) from cause
+            raise RemoteError(step, self.url, error, http_status) from cause
 
 
 def remote_error(
@@ -74,6 +105,25 @@ def remote_error(
     kinds = {"refused": RefusedError, "invalid": InvalidError}
     kind = kinds.get(error.get("code", ""), RemoteError)
     return kind(step, url, error, http_status)
+
+
+def number_of(status: Status) -> int:
+    """The number of the step that was begun last; 0 if none was."""
+    return status["operation"]["number"] if status["operation"] else 0
+
+
+def was_begun(step: str, after: int, status: Status) -> bool:
+    """Whether the step that was to follow the one of this number has been begun."""
+    operation = status["operation"]
+    if operation is None:
+        return False
+    if step == "resume":
+        return operation["number"] == after and operation["state"] == "running"
+    return operation["number"] == after + 1 and operation["request"] == step
+
+
+def _why(cause: Exception) -> str:
+    return str(cause) or type(cause).__name__
 
 
 def _error_of(response: httpx.Response) -> Mapping[str, Any]:

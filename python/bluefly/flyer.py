@@ -14,7 +14,7 @@ from ._remote import Remote
 from ._rows import Cursor, Table
 from ._status import FlyerStatus
 from ._wire import Server, spec_json
-from .errors import BlueflyError, RefusedError
+from .errors import BlueflyError
 from .model import Description, Status
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,6 @@ class Flyer:
         self._flight: Flight | None = None
         self._ending = False
         self._failed = False
-        self._is_ours = False
         self._unstaging: FlyerStatus | None = None
         self._sessions = 0
         self.rows = Rows(self)
@@ -77,7 +76,7 @@ class Flyer:
 
     def stage(self) -> FlyerStatus:
         """Begins a run of the process."""
-        self._ending = self._failed = self._is_ours = False
+        self._ending = self._failed = False
         self._sessions += 1
         self._flight = None
         self._description = None
@@ -87,13 +86,7 @@ class Flyer:
             async with remote.turn:
                 self._table.clear()
                 body = {"metadata": self.metadata} if self.metadata else None
-                self._is_ours = True
-                try:
-                    await remote.stage(body, self._step_timeout_s)
-                except RefusedError:
-                    # Somebody else has staged it: not ours to unstage.
-                    self._is_ours = False
-                    raise
+                await remote.stage(body, self._step_timeout_s)
 
         return self._status("stage", work)
 
@@ -108,7 +101,6 @@ class Flyer:
         async def work(_: FlyerStatus) -> None:
             try:
                 await self._end_session(remote)
-                self._is_ours = False
             except BlueflyError as error:
                 if not was_told:
                     raise
@@ -300,21 +292,21 @@ class Flyer:
 
     def _connect(self) -> Remote:
         """The process as this event loop sees it: another RunEngine may have another loop."""
-        if self._remote is None or self._remote.loop is not asyncio.get_running_loop():
+        if self._remote is not None and self._remote.loop is not asyncio.get_running_loop():
+            self._remote.leave()
+            self._remote = None
+        if self._remote is None:
             self._remote = Remote(self._server)
         return self._remote
 
     async def _end_session(self, remote: Remote) -> None:
         """Unstages what we have staged, and nothing that somebody else has."""
-        if self._is_ours and remote.turn.locked():
+        if remote.turn.locked():
             # Ends the step that is under way, so that it is our turn.
-            await remote.post("unstage")
+            await remote.end_step()
         async with remote.turn:
-            is_over = self._flight is not None and self._flight.closed
-            if not self._is_ours or is_over:
-                return
-            if (await remote.status())["phase"] != "idle":
-                await remote.step("unstage", None, self._step_timeout_s)
+            if self._flight is None or not self._flight.closed:
+                await remote.unstage(self._step_timeout_s)
 
     async def _disconnect(self, remote: Remote) -> None:
         if self._flight is not None:

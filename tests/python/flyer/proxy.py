@@ -12,6 +12,8 @@ class Line:
     def __init__(self, url):
         self.target = url
         self.before = lambda step: None
+        self.losing = set()
+        """Steps whose next answer does not arrive."""
         self._talks = threading.Event()
         self._talks.set()
         self._is_cut = False
@@ -53,23 +55,39 @@ class Line:
         self._sockets |= {client, server}
         if self._is_cut:
             _close(client)
-        back = threading.Thread(target=self._pass_on, args=(server, client), daemon=True)
+        asked = []
+        back = threading.Thread(target=self._pass_back, args=(server, client, asked), daemon=True)
         back.start()
-        self._pass_on(client, server)
+        self._pass_on(client, server, asked)
         back.join()
         self._sockets -= {client, server}
 
-    def _pass_on(self, source, sink):
-        try:
-            while data := source.recv(65536):
+    def _pass_on(self, client, server, asked):
+        with _both(client, server):
+            while data := client.recv(65536):
                 if data.startswith((b"GET ", b"POST ")):
-                    self.before(data.split(b" ", 2)[1].decode().split("?")[0].rsplit("/", 1)[1])
+                    asked[:] = [data.split(b" ", 2)[1].decode().split("?")[0].rsplit("/", 1)[1]]
+                    self.before(asked[0])
                 self._talks.wait()
-                sink.sendall(data)
-        except OSError:
-            pass  # either side has gone, and so does the other
-        _close(source)
-        _close(sink)
+                server.sendall(data)
+
+    def _pass_back(self, server, client, asked):
+        with _both(client, server):
+            while data := server.recv(65536):
+                if asked and asked[0] in self.losing:
+                    self.losing.remove(asked[0])
+                    return
+                self._talks.wait()
+                client.sendall(data)
+
+
+@contextlib.contextmanager
+def _both(client, server):
+    # Either side has gone, and so does the other.
+    with contextlib.suppress(OSError):
+        yield
+    _close(client)
+    _close(server)
 
 
 def _close(one):

@@ -1,9 +1,11 @@
 """The API without bluesky."""
 
+import json
 import subprocess
 import sys
 
 import bluefly
+import httpx
 import pytest
 from rig import REPOSITORY, line
 
@@ -95,3 +97,75 @@ def test_a_process_that_hangs(served, line_to):
     client = bluefly.Client(line_to.url, timeout_s=0.3)
     with pytest.raises(bluefly.NoAnswerError, match="stage at .*: no answer within 0.3 s"):
         client.stage()
+
+
+class Answers(httpx.MockTransport):
+    """Answers a request with the documents from ``start`` on, up to where the answer breaks off."""
+
+    def __init__(self, documents, stops, broken):
+        super().__init__(self.answer)
+        self.lines = [json.dumps(one, ensure_ascii=False).encode() + b"\n" for one in documents]
+        self.stops, self.broken, self.starts = list(stops), broken, []
+
+    def answer(self, request):
+        start = int(request.url.params["start"])
+        self.starts.append(start)
+        stop = self.stops.pop(0) if self.stops else start
+
+        def some():
+            yield b"".join(self.lines[start:stop])
+            if stop in self.broken:
+                yield self.lines[stop][:5]
+                raise httpx.RemoteProtocolError("peer closed connection")
+
+        return httpx.Response(200, content=some())
+
+
+def told(answers, **options):
+    client = bluefly.Client("http://beamline", **options)
+    client._http = httpx.Client(transport=answers, base_url=client.url)
+    return client.documents("run")
+
+
+def run_of(rows, *more):
+    return [{"name": "event", "doc": {"row": row, "sample": "a\u2028b"}} for row in range(rows)] + [
+        {"name": name, "doc": {}} for name in more
+    ]
+
+
+def test_documents_go_on_after_the_last_one_when_the_connection_breaks():
+    answers = Answers(run_of(5, "stop"), stops=[2, 2, 6], broken={2})
+    names = [name for name, _ in told(answers)]
+    assert names == ["event"] * 5 + ["stop"]
+    assert answers.starts == [0, 2, 2]
+
+
+def test_a_part_of_a_run_is_not_taken_for_all_of_it():
+    answers = Answers(run_of(5), stops=[2, 4, 5], broken=set())
+    rows = [document["row"] for _, document in told(answers)]
+    assert rows == [0, 1, 2, 3, 4]
+    assert answers.starts == [0, 2, 4, 5]
+
+
+def test_documents_that_stay_away_are_an_error_of_ours():
+    answers = Answers(run_of(5), stops=[2, 2, 2, 2], broken={2})
+    with pytest.raises(bluefly.UnreachableError, match="documents at .*peer closed connection"):
+        list(told(answers, patience_s=0.0))
+
+
+def test_a_name_from_elsewhere_is_no_path(bench):
+    with pytest.raises(bluefly.RemoteError) as missing:
+        bench.client.run("../status")
+    assert missing.value.code == "not_found"
+    with pytest.raises(bluefly.RemoteError):
+        bench.client.device("x/../../status")
+    with pytest.raises(bluefly.RemoteError):
+        list(bench.client.documents("../runs"))
+
+
+def test_who_waits_for_a_run_is_told_that_the_queue_is_held(bench, caplog):
+    bench.client.hold("lunch")
+    run = bench.client.submit(line(FRAMES))
+    with pytest.raises(bluefly.NoAnswerError, match="still queued, the queue is held: lunch"):
+        bench.client.wait_for_run(run["uid"], timeout=0.1)
+    assert "waits: the queue is held: lunch" in caplog.text
