@@ -13,6 +13,8 @@ from .model import Ended, Status
 
 log = logging.getLogger(__name__)
 
+BETWEEN_RESUMES_S = 0.5
+
 Observer = Callable[[Status], None]
 
 
@@ -23,6 +25,8 @@ class Flight:
         self._remote = remote
         self._table = table
         self._number = 0
+        self._trouble: BlueflyError | None = None
+        self._resuming: asyncio.Task[None] | None = None
         self._total = 0
         self.run = table.run
         self.first_row = table.rows
@@ -40,6 +44,7 @@ class Flight:
 
     async def pause(self, limit_s: float) -> None:
         """Brings it to rest. If that cannot be done, it is aborted: nothing may move in a pause."""
+        self._stay()
         await asyncio.wait([self.asked], timeout=limit_s)
         if not self.in_air:
             return
@@ -66,32 +71,64 @@ class Flight:
                 raise NoAnswerError(f"pause at {url}: still {phase} after {limit_s:g} s")
             status = await remote.status(since=status["revision"])
 
-    async def resume(self) -> None:
-        """Goes on. What is wrong with that shows in how the flight ends."""
-        if not self.in_air:
-            return
+    def resume(self, limit_s: float) -> None:
+        """Goes on. As long as that is refused it is asked for again; in the end it is aborted."""
+        if self.in_air:
+            self._stay()
+            self._resuming = self._remote.loop.create_task(self._resume(limit_s))
+
+    def _stay(self) -> None:
+        """Does not go on, if that is still to come."""
+        if self._resuming is not None:
+            self._resuming.cancel()
+            self._resuming = None
+
+    async def _resume(self, limit_s: float) -> None:
+        remote = self._remote
+        deadline = remote.loop.time() + limit_s
+        while True:
+            try:
+                await remote.act("resume")
+                return
+            except RefusedError as refusal:
+                error: BlueflyError = refusal
+            except BlueflyError as trouble:
+                error = trouble
+            if not await self._is_still_paused():
+                return
+            if remote.loop.time() > deadline:
+                break
+            log.warning("cannot resume yet: %s", error)
+            await asyncio.sleep(BETWEEN_RESUMES_S)
+        log.error("cannot resume, hence the scan is aborted: %s", error)
+        self._trouble = error
+        await self._abort({"reason": f"cannot resume: {error}"})
+
+    async def _is_still_paused(self) -> bool:
+        """Whether it is worth while to resume again; if not, whoever follows it is told why."""
         try:
-            await self._remote.act("resume")
-        except RefusedError as refusal:
-            log.warning("%s", refusal)
-        except BlueflyError as error:
-            log.error("cannot resume: %s", error)
+            status = await self._remote.status()
+        except BlueflyError:
+            return self.in_air
+        return self._is_under_way(status) and _is_paused(status)
 
     async def end(self, reason: str | None, limit_s: float) -> None:
         """Aborts it for a reason, or stops it without one, and waits for its last rows."""
+        self._stay()
         if not self.in_air:
             return
+        await self._abort(None if reason is None else {"reason": reason})
+        await asyncio.wait([self.over], timeout=limit_s)
+
+    async def _abort(self, body: dict[str, str] | None) -> None:
         try:
-            if reason is None:
-                await self._remote.act("stop")
-            else:
-                await self._remote.act("abort", {"reason": reason})
+            await self._remote.act("stop" if body is None else "abort", body)
         except BlueflyError as error:
             log.error("cannot end the scan: %s", error)
-        await asyncio.wait([self.over], timeout=limit_s)
 
     async def forsake(self) -> None:
         """Follows it no more."""
+        self._stay()
         self._task.cancel()
         await asyncio.wait([self._task])
 
@@ -102,7 +139,7 @@ class Flight:
             self._settle(RunEndedError(self._remote.server.url, "abort", "it was unstaged"))
             raise
         except Exception as error:
-            self._settle(error)
+            self._settle(self._trouble or error)
         else:
             self._settle(None)
 

@@ -171,8 +171,9 @@ class Flyer:
             await self._flight.pause(self._step_timeout_s)
 
     async def resume(self) -> None:
+        """Goes on, as soon as nothing is in the way of that. Where it stays, the scan is aborted."""
         if self._flight is not None:
-            await self._flight.resume()
+            self._flight.resume(self._step_timeout_s)
 
     async def stop(self, success: bool = True) -> None:
         """Ends a scan that is in the air; the run of the process counts as a success, or not."""

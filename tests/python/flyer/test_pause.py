@@ -91,6 +91,38 @@ def test_a_suspender_pauses_and_resumes(bench):
     check(bench.documents, FRAMES)
 
 
+def test_a_motor_that_is_moved_by_hand_keeps_a_paused_run_waiting(bench):
+    bench.pause_at(1)
+    bench.run(bench.fly(line(FRAMES, SLOW_S)))
+    bench.client.set("t", 180.0)
+    bench.resume()
+    assert bench.error is None
+    assert bench.client.device("t")["position"] == pytest.approx(180.0)
+    check(bench.documents, FRAMES)
+
+
+def test_a_resume_that_stays_refused_ends_the_run_with_its_reason(bench):
+    bench.flyer = bluefly.Flyer(bench.url, step_timeout_s=1.0)
+    bench.pause_at(1)
+    bench.run(bench.fly(line(FRAMES, SLOW_S)))
+    bench.client.set("e", 20_000.0)
+    bench.resume()
+    assert isinstance(bench.error.__cause__, bluefly.RefusedError)
+    assert "e moving to" in str(bench.error)
+    stop = check(bench.documents, bench.client.assets()["rows"], expect="fail")
+    assert "resume" in stop["reason"]
+    assert bench.client.status()["ended"]["reason"].startswith("cannot resume: ")
+
+
+def test_a_run_may_be_aborted_while_a_resume_is_refused(bench):
+    bench.pause_at(1)
+    bench.run(bench.fly(line(FRAMES, SLOW_S)))
+    bench.client.set("e", 20_000.0)
+    bench.meanwhile(lambda: (time.sleep(1.0), bench.RE.abort("enough")))
+    bench.resume()
+    check(bench.documents, bench.client.assets()["rows"], expect="abort")
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_control_c_in_the_middle_of_a_step(bench, line_to, step):
     interrupt_in(bench, line_to, step)
