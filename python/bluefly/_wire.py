@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Union
 
 import httpx
 
 from .errors import InvalidError, NoAnswerError, RefusedError, RemoteError, UnreachableError
 from .model import Status
 
+DEFAULT_URL = "http://127.0.0.1:8470"
 API = "/api/v1"
 LONGEST_WAIT_S = 60.0
 """The process makes no answer wait longer."""
@@ -21,12 +25,40 @@ NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """What is asked again in any case: the process cannot have been reached by it."""
 
 
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+def server(
+    url: str | None,
+    token: str | None,
+    token_file: PathLike | None,
+    ca_file: PathLike | None,
+    **times: float,
+) -> Server:
+    """What was given, else what the environment says, as it does to ``bluefly ctl``."""
+    if token is None:
+        file = token_file or os.environ.get("BLUEFLY_TOKEN_FILE")
+        token = _token(Path(file)) if file else None
+    url = url or os.environ.get("BLUEFLY_URL") or DEFAULT_URL
+    trusted = ca_file or os.environ.get("BLUEFLY_CA_FILE") or None
+    return Server(url.rstrip("/"), token, os.fspath(trusted) if trusted else None, **times)
+
+
+def _token(file: Path) -> str:
+    """The one line of the file of a token."""
+    token = file.read_text().strip()
+    if not token.isascii() or not token.isprintable() or " " in token or not token:
+        raise ValueError(f"{file} has no token: expected one line of visible characters")
+    return token
+
+
 @dataclass(frozen=True)
 class Server:
     """Where the process is, and how long to put up with its silence."""
 
     url: str
     token: str | None = None
+    ca_file: str | None = None
     timeout_s: float = 10.0
     """An answer may take so long, beyond the wait that was asked for."""
     patience_s: float = 5.0
@@ -38,11 +70,18 @@ class Server:
         return {
             "base_url": self.url,
             "headers": headers,
+            "verify": self._trusted(),
             # A beamline's process is near: a proxy that the environment names is for others.
             "trust_env": False,
             # Connections that lie idle for longer may be closed by the other side just now.
             "limits": httpx.Limits(keepalive_expiry=2.0),
         }
+
+    def _trusted(self) -> ssl.SSLContext | bool:
+        """Who vouches for the process: an authority of the site, or those of the system."""
+        if not self.url.startswith("https:"):
+            return True
+        return ssl.create_default_context(cafile=self.ca_file)
 
     def deadline_s(self, params: Mapping[str, Any] | None) -> float:
         """How long a request with these parameters may take."""

@@ -17,9 +17,10 @@ from ._wire import (
     API,
     BETWEEN_ATTEMPTS_S,
     LONGEST_WAIT_S,
-    Server,
+    PathLike,
     number_of,
     remote_error,
+    server,
     spec_json,
     was_begun,
 )
@@ -54,17 +55,26 @@ class Client:
 
     With ``operation``, the number in a status, a step is refused unless the step of that number is
     still the last one.
+
+    Without ``url`` the process is where ``BLUEFLY_URL`` says, else on this machine. The token that
+    a process beyond it asks for is given by ``token`` or by a ``token_file``, and ``ca_file`` has
+    the authority of the site that vouches for an ``https`` server, if those of the system do not;
+    else ``BLUEFLY_TOKEN_FILE`` and ``BLUEFLY_CA_FILE`` name these files.
     """
 
     def __init__(
         self,
-        url: str = "http://127.0.0.1:8470",
+        url: str | None = None,
         *,
         token: str | None = None,
+        token_file: PathLike | None = None,
+        ca_file: PathLike | None = None,
         timeout_s: float = 10.0,
         patience_s: float = 5.0,
     ) -> None:
-        self._server = Server(url.rstrip("/"), token, timeout_s, patience_s)
+        self._server = server(
+            url, token, token_file, ca_file, timeout_s=timeout_s, patience_s=patience_s
+        )
         self._http = httpx.Client(**self._server.options())
 
     @property

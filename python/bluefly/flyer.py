@@ -13,7 +13,7 @@ from ._flight import Flight
 from ._remote import Remote
 from ._rows import Cursor, Table
 from ._status import FlyerStatus
-from ._wire import Server, spec_json
+from ._wire import PathLike, server, spec_json
 from .errors import BlueflyError
 from .model import Description, Status
 
@@ -33,17 +33,20 @@ class Flyer:
 
     A process that does not answer, or is gone, fails the status of the step, and no step waits for
     ever: each is given ``step_timeout_s``, except a flight, which may take as long as the process
-    says that it goes on.
+    says that it goes on. Where the process is, and what it takes to be let in, is told as to
+    :class:`~bluefly.Client`.
     """
 
     parent = None
 
     def __init__(
         self,
-        url: str = "http://127.0.0.1:8470",
+        url: str | None = None,
         name: str = "bluefly",
         *,
         token: str | None = None,
+        token_file: PathLike | None = None,
+        ca_file: PathLike | None = None,
         timeout_s: float = 10.0,
         patience_s: float = 5.0,
         step_timeout_s: float = 120.0,
@@ -51,7 +54,9 @@ class Flyer:
         self.name = name
         self.metadata: dict[str, Any] = {}
         """Added to the start document of the run that the process makes of what is staged next."""
-        self._server = Server(url.rstrip("/"), token, timeout_s, patience_s)
+        self._server = server(
+            url, token, token_file, ca_file, timeout_s=timeout_s, patience_s=patience_s
+        )
         self._step_timeout_s = step_timeout_s
         self._remote: Remote | None = None
         self._table = Table()

@@ -27,7 +27,7 @@ LONG_S = 60
 class Served:
     """`bluefly serve` on the simulated beamline, with a data directory of its own."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, **environment):
         self.directory = directory
         command = shlex.split(os.environ.get("BLUEFLY", str(REPOSITORY / "target/debug/bluefly")))
         beamline = str(REPOSITORY / "etc/sim.toml")
@@ -40,6 +40,7 @@ class Served:
                 # Rows come soon: a scan of a second is watched.
                 "BLUEFLY__DATA__FLUSH_PERIOD": "20 ms",
                 "BLUEFLY__PUBLISH__COLLECT_PERIOD": "50 ms",
+                **environment,
             },
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -80,10 +81,10 @@ def line(num, duration=0.005, stop=1.0):
 class Bench:
     """What a user has at hand, and the documents that were emitted."""
 
-    def __init__(self, url):
+    def __init__(self, url, **files):
         self.url = url
-        self.client = bluefly.Client(url)
-        self.flyer = bluefly.Flyer(url)
+        self.client = bluefly.Client(url, **files)
+        self.flyer = bluefly.Flyer(url, **files)
         self.RE = RunEngine({})
         self.documents = []
         self.error = None
