@@ -97,7 +97,7 @@ impl Server {
         let status = Path::new("/proc").join(self.child.id().to_string()).join("status");
         let status = fs::read_to_string(status).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
-        let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        let kib: f64 = line.split_whitespace().next().unwrap().parse().unwrap();
         kib / 1024.0
     }
 
@@ -126,7 +126,7 @@ impl Drop for Server {
 fn beamline(motors: usize, detectors: usize) -> String {
     let mut text = String::from(
         "[beamline]\nname = \"bench\"\n[data]\nmin_free = \"1 MiB\"\nflush_period = \"20 ms\"\n\
-         [publish]\ncollect_period = \"20 ms\"\n[device.generator]\ntype = \"generator\"\n\
+         [publish]\ncollect_period = \"20 ms\"\n[api]\nmax_requests_per_s = 1000000\n[device.generator]\ntype = \"generator\"\n\
          provider = \"sim://generator\"\n[device.motion]\ntype = \"trajectory_controller\"\n\
          provider = \"sim://motion\"\n",
     );
