@@ -126,7 +126,7 @@ impl Drop for Server {
 fn beamline(motors: usize, detectors: usize) -> String {
     let mut text = String::from(
         "[beamline]\nname = \"bench\"\n[data]\nmin_free = \"1 MiB\"\nflush_period = \"20 ms\"\n\
-         [publish]\ncollect_period = \"20 ms\"\n[api]\nmax_requests_per_s = 1000000\n[device.generator]\ntype = \"generator\"\n\
+         [publish]\ncollect_period = \"20 ms\"\n[api]\nmax_requests_per_s = 100000\n[device.generator]\ntype = \"generator\"\n\
          provider = \"sim://generator\"\n[device.motion]\ntype = \"trajectory_controller\"\n\
          provider = \"sim://motion\"\n",
     );

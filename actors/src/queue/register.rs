@@ -149,7 +149,9 @@ impl Register {
                 Ok(()) => return Ok(tell(&self.book())),
                 // An incarnation that died had decided something, and it landed only now.
                 Err(LogError::Stale) => {}
-                Err(error @ (LogError::Unreadable(_) | LogError::File { .. })) => return Err(failed(&error)),
+                Err(error @ (LogError::Unreadable(_) | LogError::File { .. })) => {
+                    return Err(failed(&error));
+                }
             }
         }
     }

@@ -104,7 +104,7 @@ mod tests {
             allowed_hosts: vec![],
             max_body_bytes: 4 << 20,
             max_clients: 512,
-            max_requests_per_s: 1_000,
+            max_requests_per_s: 20_000,
             workers: 2,
         };
         assert_eq!(api(json!({})), expected);

@@ -234,7 +234,7 @@ impl Default for ApiTable {
             allowed_hosts: vec![],
             max_body: quantity("4 MiB"),
             max_clients: 512,
-            max_requests_per_s: 1_000,
+            max_requests_per_s: 20_000,
             workers: 2,
         }
     }

@@ -118,7 +118,8 @@ fn order_holds_and_cancellations_outlive_a_process() {
 
 /// Lists in each other, so many.
 fn nested(depth: usize) -> Value {
-    (0..depth).fold(json!(1), |inner, i| if i % 2 == 0 { json!([inner]) } else { json!({"a": inner}) })
+    (0..depth)
+        .fold(json!(1), |inner, i| if i % 2 == 0 { json!([inner]) } else { json!({"a": inner}) })
 }
 
 #[test]

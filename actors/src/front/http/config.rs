@@ -57,7 +57,7 @@ impl Default for Limits {
             keep_alive: Duration::from_secs(75),
             idle_timeout: Duration::from_secs(30),
             stop_within: Duration::from_secs(3),
-            rate: Some(Rate { burst: 2_000, per_second: 1_000.0 }),
+            rate: Some(Rate { burst: 40_000, per_second: 20_000.0 }),
         }
     }
 }
