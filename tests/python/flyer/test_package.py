@@ -34,8 +34,8 @@ def installed(tmp_path):
     environment = tmp_path / "environment"
     venv.create(environment, symlinks=True)
     python = environment / "bin/python"
-    install = [*pip, "--python", python, "install", *offline, wheel]
-    subprocess.run(install, check=True, cwd=tmp_path)
+    install = [*pip, "install", *offline, "--no-compile", "--ignore-installed"]
+    subprocess.run([*install, "--prefix", environment, wheel], check=True, cwd=tmp_path)
     (packages,) = environment.glob("lib/python*/site-packages")
     (packages / "needed.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return python

@@ -94,10 +94,10 @@ def test_a_suspender_pauses_and_resumes(bench):
 def test_a_motor_that_is_moved_by_hand_keeps_a_paused_run_waiting(bench):
     bench.pause_at(1)
     bench.run(bench.fly(line(FRAMES, SLOW_S)))
-    bench.client.set("t", 180.0)
+    bench.client.set("t", 90.0)
     bench.resume()
     assert bench.error is None
-    assert bench.client.device("t")["position"] == pytest.approx(180.0)
+    assert bench.client.device("t")["position"] == pytest.approx(90.0)
     check(bench.documents, FRAMES)
 
 

@@ -1,5 +1,7 @@
 """Flights within other scans, and plans that are not ours."""
 
+import asyncio
+
 import bluefly
 import bluesky.plan_stubs as bps
 import bluesky.plans as bp
@@ -7,7 +9,7 @@ import pytest
 from bluesky.preprocessors import run_decorator, stage_decorator
 from bluesky.utils import short_uid
 from devices import Motor
-from rig import check, line
+from rig import LONG_S, check, line
 
 FRAMES = 60
 
@@ -142,8 +144,6 @@ def test_a_careful_plan_of_bluesky_may_be_paused(bench):
 @pytest.mark.parametrize("step", ["describe_collect", "complete"])
 def test_what_was_not_prepared_says_so(bench, step):
     with pytest.raises(bluefly.BlueflyError, match="prepare it first|not kicked off"):
-        import asyncio
-
         async def ask():
             asked = getattr(bench.flyer, step)()
             if step == "complete":
@@ -152,3 +152,21 @@ def test_what_was_not_prepared_says_so(bench, step):
             await asked
 
         asyncio.run(ask())
+
+
+def test_what_another_event_loop_was_connected_by_is_closed(bench):
+    loop = bench.RE.loop
+
+    async def staged():
+        await bench.flyer.stage().settled()
+        return bench.flyer._remote
+
+    first = asyncio.run_coroutine_threadsafe(staged(), loop).result()
+    second = asyncio.run(staged())
+    assert second is not first
+
+    async def closed():
+        while not first._http.is_closed:
+            await asyncio.sleep(0.01)
+
+    asyncio.run_coroutine_threadsafe(closed(), loop).result(LONG_S)
