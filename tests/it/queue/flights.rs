@@ -136,13 +136,13 @@ fn an_abort_ends_the_run_and_holds_the_others() {
         stand.until_done().await;
         assert_eq!(stand.states(&uids).await, [RunState::Aborted, RunState::Done]);
         // Nobody waits: nobody is held.
-        let last = vec![stand.submit(GRID).await.uid];
+        let third = vec![stand.submit(GRID).await.uid];
         stand.reach(RunPhase::Running).await;
         stand.coordinate(Abort::default()).await.unwrap();
         let list = stand.until_done().await;
         assert_eq!(list.queue.state, Gate::Open);
-        assert_eq!(stand.states(&last).await, [RunState::Aborted]);
-        stand.assert_history(&[uids, last].concat()).await;
+        assert_eq!(stand.states(&third).await, [RunState::Aborted]);
+        stand.assert_history(&[uids, third].concat()).await;
     });
 }
 

@@ -140,6 +140,7 @@ mod tests {
 
     #[test]
     fn a_line_says_how_far_how_fast_and_how_long() {
+        use RunPhase::{Paused, Running, Starting};
         let check = |seen: &[(u64, RunPhase, u64)], expected: &str| {
             let mut tempo = Tempo::default();
             let mut last = status(RunPhase::Idle, 0);
@@ -152,7 +153,6 @@ mod tests {
             let expected = expected.replace(" (camera 162, diode 160)", "").replace(':', ",");
             assert_eq!(head, format!("sim {expected}"));
         };
-        use RunPhase::{Paused, Running, Starting};
         check(&[(0, Starting, 0)], "starting: 0 of 1600 frames (camera 162, diode 160), 8 s left");
         check(
             &[(0, Running, 0), (1_000, Running, 160)],
