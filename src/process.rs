@@ -11,7 +11,7 @@ use bluefly_actors::{
     feed::Feed,
     front::{Desk, DeskParts},
     logic::detector::Dtype,
-    queue::{Register, RegisterParts, RunQueue},
+    queue::{Register, RegisterParts, RunQueue, Settle},
     random::Seed,
     signal::SignalError,
     status::OperationError,
@@ -235,7 +235,13 @@ impl Process {
         if let Some(register) = &self.register {
             register.close();
         }
-        self.abort(reason).await
+        let aborted = self.abort(reason).await;
+        if let Some(queue) = &self.queue
+            && let Err(error) = queue.ask(Settle, ANSWER_WITHIN).await
+        {
+            tracing::warn!(%error, "what became of a queued run is not on disk");
+        }
+        aborted
     }
 
     /// Ends the run that is under way, in order; then everything as [`halt`](Self::halt) does.

@@ -1,7 +1,10 @@
 //! How runs ended, by their documents, which know best.
 use super::book::{Book, Change, RunEnding};
 use crate::archive::{Archive, KILLED, Past};
-use bluefly_protocol::api::{Run, RunSource, RunState};
+use bluefly_protocol::{
+    api::{Run, RunSource, RunState},
+    beamline::AfterRestart,
+};
 use std::io;
 
 /// How a run ended, if its documents say.
@@ -15,9 +18,18 @@ pub(super) fn told(past: &Past) -> Option<RunEnding> {
     })
 }
 
-/// What became of the run that was in the air when its process was killed.
-pub(super) fn after_kill(book: &Book, archive: &Archive, now_s: f64) -> io::Result<Vec<Change>> {
+/// What became of the run that was in the air when its process was killed. One that has no documents
+/// never began: it is the next again where somebody looks at it first. Where nobody does it has
+/// failed, for it may be what killed the process.
+pub(super) fn after_kill(
+    book: &Book,
+    archive: &Archive,
+    (then, now_s): (AfterRestart, f64),
+) -> io::Result<Vec<Change>> {
     let Some(run) = book.running() else { return Ok(Vec::new()) };
+    if then == AfterRestart::Hold && !archive.knows(&run.uid) {
+        return Ok(vec![Change::Returned { uid: run.uid.clone() }]);
+    }
     let told = archive.run(&run.uid)?.and_then(|past| told(&past));
     let (state, reason) = (RunState::Failed, KILLED.to_owned());
     let killed = RunEnding { at_s: now_s, state, reason, num_frames: None };

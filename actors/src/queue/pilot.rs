@@ -25,6 +25,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 const CRASHED: &str = "the scan coordinator crashed";
 const ABORTED: &str = "aborted by request";
+const STOPPED: &str = "stopped before it began";
 
 /// Which step of a run was asked for last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -307,7 +308,7 @@ impl Pilot {
         match operation {
             Some(step) if Some(step.number) == number && step.state == StepState::Done => {
                 // Told to stop while it worked on our step.
-                Verdict::Ended(RunState::Done, String::new())
+                Verdict::Ended(RunState::Aborted, STOPPED.to_owned())
             }
             Some(step) if step.request == StepKind::Recover => {
                 Verdict::Ended(RunState::Failed, CRASHED.to_owned())

@@ -56,7 +56,7 @@ impl Register {
     pub fn open(parts: RegisterParts) -> io::Result<Self> {
         let RegisterParts { path, archive, feed, spec, now_s } = parts;
         let (log, mut book) = Log::open(path).map_err(io::Error::other)?;
-        let mut decided = super::ending::after_kill(&book, &archive, now_s)?;
+        let mut decided = super::ending::after_kill(&book, &archive, (spec.after_restart, now_s))?;
         for change in &decided {
             book.apply(change).map_err(io::Error::other)?;
         }

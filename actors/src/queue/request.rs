@@ -70,6 +70,11 @@ pub struct Hold {
 #[rtype(result = "Result<Queue, ApiError>")]
 pub struct Release;
 
+/// Answered once no run of the queue is in the air, and how the last one ended is on disk.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Result<(), ApiError>")]
+pub struct Settle;
+
 type Answer<T> = ResponseActFuture<RunQueue, Result<T, ApiError>>;
 
 /// One request under way.
@@ -245,5 +250,20 @@ impl Handler<Release> for RunQueue {
     type Result = Answer<Queue>;
     fn handle(&mut self, _: Release, _: &mut Context<Self>) -> Answer<Queue> {
         self.gate(|book| Ok(book.release()))
+    }
+}
+
+impl Handler<Settle> for RunQueue {
+    type Result = Answer<()>;
+    fn handle(&mut self, _: Settle, _: &mut Context<Self>) -> Answer<()> {
+        let register = self.parts.register.clone();
+        self.later(async move {
+            let mut changes = register.changes();
+            while register.book().running().is_some() {
+                let gone = |_| ApiError::unavailable("run_queue", "it is gone");
+                changes.changed().await.map_err(gone)?;
+            }
+            Ok(())
+        })
     }
 }

@@ -18,6 +18,7 @@ use bluefly_protocol::{
     fault::Refused,
     run::{RunPhase, RunProgress},
 };
+use bluefly_sim::Latency;
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 /// 5 frames of 20 ms, flown.
@@ -40,13 +41,15 @@ pub(super) fn moments() -> Vec<Moment> {
         stand.submit_lines(1).await;
         let begin = stand.process.clock.now();
         stand.ask(Release).await.unwrap();
-        stand.reach(RunPhase::Completed).await;
+        let mut progress = stand.process.bulletin.progress();
+        progress.wait_for(|progress| progress.ended.is_some()).await.unwrap();
         stand.process.clock.now() - begin
     });
     let polls = [0, 1, 2, 3, 4, 6, 9, 14];
-    let early = (0..9).flat_map(|later| polls.map(|polls| Moment { later: us(later), polls }));
-    let ending =
-        (0..16).map(|later| Moment { later: end + us(later) - us(3), polls: later as u32 });
+    let at_once = polls.map(|polls| Moment { later: Duration::ZERO, polls }).into_iter();
+    let early = (0..60).map(|i| Moment { later: us(1 + 11 * i), polls: i as u32 % 4 });
+    let early = at_once.chain(early);
+    let ending = (0..40).map(|i| Moment { later: end - us(600) + us(17 * i), polls: i as u32 % 4 });
     let between = (1..16).map(|part| Moment { later: end * part / 16, polls: 0 });
     early.chain(between).chain(ending).collect()
 }
@@ -95,6 +98,8 @@ impl Stand {
         let memory = MemoryDisk::new();
         let mut options = Options::new(Clock::simulated(), Seed(setup.seed), directory.to_owned());
         options.schedule = setup.schedule;
+        options.latency =
+            Latency { least: Duration::from_micros(5), most: Duration::from_micros(50) };
         options.disk = (setup.disk)(&memory);
         options.doors = Some(Box::new(|_| {
             ChildSpec::supervisor("api", || Supervisor::new(Strategy::OneForOne))
