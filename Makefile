@@ -9,14 +9,14 @@ PYTEST := -q -p no:cacheprovider --basetemp $(abspath $(TARGET))/flyer
 # Checks the documents as their readers understand them; not part of this repository.
 VALIDATE := ../shared/tools/validate_docs.py
 
-.PHONY: demo test setup fmt lint doc unit check-scan check-python check-tiled deny pictures bench fuzz
+.PHONY: demo test setup fmt lint doc unit check-scan check-api check-python check-tiled deny pictures bench fuzz
 # The parts of `test` follow one another: all of them build, and some need what another one made.
 .NOTPARALLEL:
 
 demo: setup
 	cargo run --release -- demo
 
-test: setup fmt lint doc deny unit check-scan check-python
+test: setup fmt lint doc deny unit check-scan check-api check-python
 
 setup:
 	./setup
@@ -57,6 +57,11 @@ check-scan: setup
 	else \
 	  echo "check-scan: $(VALIDATE) is not there: documents were checked against their schemas only"; \
 	fi
+
+# The server does what it says of itself: schemathesis asks it by its own /openapi.json.
+check-api: setup
+	cargo test --workspace --locked --no-run --quiet
+	$(PYTHON) tests/python/check_api.py $(BLUEFLY) etc/sim.toml $(TARGET)/api
 
 # The Python package, with the program on a simulated beamline and the RunEngine of bluesky.
 check-python: setup

@@ -1,8 +1,8 @@
 //! Bodies of requests. An empty body stands for one in which nothing is given.
 use super::error::{ApiError, ErrorCode};
 use crate::scan::Spec;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::{Number, Value};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
@@ -36,7 +36,7 @@ pub struct FlightBody {
 #[serde(deny_unknown_fields)]
 pub struct ResumeBody {
     /// Complete frames to take again; refused if documents of them are out.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     pub retake: u64,
 }
 
@@ -62,6 +62,7 @@ pub struct HoldBody {
 #[serde(deny_unknown_fields)]
 pub struct MoveBody {
     /// Runs that are to be before it; beyond the end it is the last.
+    #[serde(deserialize_with = "whole")]
     pub place: u64,
 }
 
@@ -110,6 +111,16 @@ fn parts<'v>(value: &'v Value, known: &[&str]) -> Result<(Spec, Option<&'v Value
     }
 }
 
+/// A whole number however JSON has it: `2.0` is one as well as `2`.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    const BEYOND: f64 = 18_446_744_073_709_551_616.0;
+    let number = Number::deserialize(deserializer)?;
+    let is_whole = |value: &f64| value.fract() == 0.0 && (0.0..BEYOND).contains(value);
+    let float = || number.as_f64().filter(is_whole).map(|value| value as u64);
+    let wrong = || de::Error::custom(format!("{number} is no whole number of 0 or more"));
+    number.as_u64().or_else(float).ok_or_else(wrong)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,5 +149,21 @@ mod tests {
         );
         check(json!([]), Err("$: an array is no specification: it must be an object with a type"));
         assert!(SpecBody::from_value(&json!({"spec": line, "metadata": {}})).is_err());
+    }
+
+    #[test]
+    fn two_point_zero_was_no_whole_number() {
+        let place = |text: &str| serde_json::from_str::<MoveBody>(text).map(|body| body.place);
+        for (text, right) in [
+            (r#"{"place": 2}"#, 2),
+            (r#"{"place": 2.0}"#, 2),
+            (r#"{"place": 1e3}"#, 1000),
+            (r#"{"place": 18446744073709551615}"#, u64::MAX),
+        ] {
+            assert_eq!(place(text).unwrap(), right, "{text}");
+        }
+        for number in ["2.5", "-1", "-1.0", "1e30", "18446744073709551616", "\"2\"", "null"] {
+            assert!(place(&format!(r#"{{"place": {number}}}"#)).is_err(), "{number}");
+        }
     }
 }

@@ -32,7 +32,7 @@ pub struct Description {
     /// Lengths of the dimensions, slowest first; empty if the scan has no shape.
     pub shape: Vec<u64>,
     /// Fields that span each dimension, and the stream that has them, slowest first.
-    #[schema(value_type = Vec<Vec<Object>>)]
+    #[schema(value_type = Vec<Vec<serde_json::Value>>)]
     pub dimensions: Vec<(Vec<String>, String)>,
     /// Keys that are external are in files; the others stand in the columns of [`Assets`].
     pub data_keys: BTreeMap<String, DataKey>,

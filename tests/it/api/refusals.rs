@@ -78,7 +78,7 @@ fn unknown_fields_and_wrong_values_are_refused_with_their_place() {
     invalid("abort", r#"{"reason": 1}"#, "reason", "invalid type: integer `1`, expected a string");
     invalid("abort", r#"["why"]"#, "body", "is no object");
     invalid("abort", "null", "body", "is no object");
-    let message = "invalid value: integer `-1`, expected u64";
+    let message = "-1 is no whole number of 0 or more";
     invalid("resume", r#"{"retake": -1}"#, "retake", message);
     invalid("kickoff", r#"{"now": true}"#, "now", "unknown field `now`, there are no fields");
     invalid("devices/x/set", "{}", "body", "missing field `value`");

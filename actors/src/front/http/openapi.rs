@@ -8,6 +8,7 @@ use super::{
     runs, status, steps,
 };
 use actix_web::HttpResponse;
+use serde_json::{Value, json as value};
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
@@ -18,15 +19,54 @@ use utoipa::{
 /// # Panics
 /// Never: its keys are texts.
 pub fn openapi() -> String {
-    let text = Api::openapi().to_pretty_json().expect("its keys are texts");
+    let text = serde_json::to_string_pretty(&whole()).expect("its keys are texts");
     text + "\n"
+}
+
+/// The document, with what its macros cannot say.
+fn whole() -> Value {
+    let mut api = serde_json::to_value(Api::openapi()).expect("its keys are texts");
+    complete(&mut api);
+    api
+}
+
+/// Says of every number how large it may be, and of a body that may be left out no more than that:
+/// `null` is none.
+fn complete(node: &mut Value) {
+    let children: Vec<&mut Value> = match node {
+        Value::Object(fields) => {
+            let kind = fields.get("type").map(Value::to_string).unwrap_or_default();
+            let format = fields.get("format").and_then(Value::as_str);
+            let known = match format {
+                Some("u-int32") => Some(("uint32", u64::from(u32::MAX))),
+                Some("u-int64") => Some(("uint64", u64::MAX)),
+                // A `usize`.
+                None if kind.contains("integer") => Some(("uint64", u64::MAX)),
+                Some(_) | None => None,
+            };
+            if let Some((format, largest)) = known {
+                fields.insert("format".to_owned(), value!(format));
+                fields.entry("maximum").or_insert(value!(largest));
+            }
+            if let Some(content) = fields.get_mut("requestBody") {
+                let schema = &mut content["content"]["application/json"]["schema"];
+                if let Some(body) = schema.pointer_mut("/oneOf/0").map(Value::take) {
+                    *schema = body;
+                }
+            }
+            fields.values_mut().collect()
+        }
+        Value::Array(items) => items.iter_mut().collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    };
+    children.into_iter().for_each(complete);
 }
 
 /// What may be asked of this server.
 #[utoipa::path(get, operation_id = "openapi", path = "/openapi.json", tag = "process",
     responses((status = 200, body = Object)))]
 pub(super) async fn served(_: Shared, _: Query<NoQuery>) -> Answer {
-    Ok(json(&mut HttpResponse::Ok(), &Api::openapi()))
+    Ok(json(&mut HttpResponse::Ok(), &whole()))
 }
 
 #[derive(OpenApi)]

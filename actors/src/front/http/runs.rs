@@ -16,8 +16,18 @@ const LIMIT: usize = 100;
 /// Submit a run: it is flown when its turn comes.
 #[utoipa::path(post, path = "/api/v1/runs", tag = "runs",
     request_body(content = Object,
-        description = "The specification, or an object of `spec` and `metadata`"),
-    responses((status = 202, body = Run, headers(("location", description = "Of the run"))),
+        description = "The specification, or an object of `spec` and `metadata`",
+        example = json!({
+            "spec": {"type": "Fly", "spec": {"type": "ConstantDuration", "constant_duration": 0.01,
+                "spec": {"type": "Linspace", "axis": "x", "start": 0.0, "stop": 1.0, "num": 5}}},
+            "metadata": {"sample": "a1"}
+        })),
+    responses((status = 202, body = Run, headers(("location", description = "Of the run")),
+        links(
+            ("run" = (operation_id = "run", parameters(("uid" = "$response.body#/uid")))),
+            ("cancel" = (operation_id = "cancel", parameters(("uid" = "$response.body#/uid")))),
+            ("move" = (operation_id = "move_run", parameters(("uid" = "$response.body#/uid")))),
+            ("documents" = (operation_id = "documents", parameters(("uid" = "$response.body#/uid")))))),
         (status = "default", body = ErrorBody)))]
 pub(super) async fn submit(front: Shared, _: Query<NoQuery>, body: Raw) -> Answer {
     let body = FlightBody::from_value(&body.0)?;

@@ -27,7 +27,11 @@ pub(super) async fn stage(front: Shared, query: Query<StepQuery>, body: Json<Sta
 
 /// Plan a scan.
 #[utoipa::path(post, path = "/api/v1/prepare", tag = "steps", params(StepQuery),
-    request_body(content = Object, description = "The specification, or an object whose `spec` is one"),
+    request_body(content = Object,
+        description = "The specification, or an object whose `spec` is one",
+        example = json!({"type": "Fly", "spec": {"type": "ConstantDuration",
+            "constant_duration": 0.01,
+            "spec": {"type": "Linspace", "axis": "x", "start": 0.0, "stop": 1.0, "num": 5}}})),
     responses((status = 202, body = Status), (status = "default", body = ErrorBody)))]
 pub(super) async fn prepare(front: Shared, query: Query<StepQuery>, body: Raw) -> Answer {
     let body = SpecBody::from_value(&body.0)?;
