@@ -29,6 +29,9 @@ struct Ring {
     max_bytes: usize,
 }
 
+/// Digits of the largest number.
+const MAX_DIGITS: usize = 20;
+
 /// What a listener takes in one go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
@@ -52,10 +55,14 @@ impl Feed {
         Self(Arc::new(Shared { ring: Mutex::new(ring), pushed: Notify::new() }))
     }
 
-    /// Adds an event, whose text is made from its number.
-    pub fn push(&self, kind: EventKind, text: impl FnOnce(u64) -> String) {
+    /// Adds an event: its number is put between the two parts of its text.
+    pub fn push(&self, kind: EventKind, [head, tail]: [&str; 2]) {
+        let mut text = String::with_capacity(head.len() + MAX_DIGITS + tail.len());
+        text.push_str(head);
         let mut ring = self.ring();
-        let text: Arc<str> = text(ring.next()).into();
+        text.push_str(&ring.next().to_string());
+        text.push_str(tail);
+        let text = Arc::<str>::from(text);
         ring.bytes += text.len();
         ring.events.push_back((kind, text));
         while ring.events.len() > 1
@@ -140,7 +147,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     fn push(feed: &Feed, kind: EventKind, count: u64) {
-        (0..count).for_each(|_| feed.push(kind, |seq| format!("{seq:3}")));
+        (0..count).for_each(|_| feed.push(kind, ["#", ""]));
     }
 
     fn check(listener: &mut Listener, max: usize, missed: u64, texts: &[&str]) {
@@ -154,10 +161,10 @@ mod tests {
         push(&feed, EventKind::Document, 2);
         let (mut late, mut early) = (feed.listen(None), feed.listen(Some(0)));
         check(&mut late, 9, 0, &[]);
-        check(&mut early, 1, 0, &["  1"]);
+        check(&mut early, 1, 0, &["#1"]);
         push(&feed, EventKind::Document, 1);
-        check(&mut late, 9, 0, &["  3"]);
-        check(&mut early, 9, 0, &["  2", "  3"]);
+        check(&mut late, 9, 0, &["#3"]);
+        check(&mut early, 9, 0, &["#2", "#3"]);
         assert_eq!((feed.latest(), early.lag()), (3, 0));
     }
 
@@ -166,23 +173,23 @@ mod tests {
         let count = Feed::new(3, 10_000);
         let mut listener = count.listen(None);
         push(&count, EventKind::Document, 5);
-        check(&mut listener, 9, 2, &["  3", "  4", "  5"]);
+        check(&mut listener, 9, 2, &["#3", "#4", "#5"]);
         check(&mut listener, 9, 0, &[]);
 
-        let bytes = Feed::new(100, 7);
+        let bytes = Feed::new(100, 5);
         let mut listener = bytes.listen(None);
         push(&bytes, EventKind::Document, 4);
-        check(&mut listener, 9, 2, &["  3", "  4"]);
-        bytes.push(EventKind::Document, |_| "larger than all the room".to_owned());
-        check(&mut listener, 9, 0, &["larger than all the room"]);
+        check(&mut listener, 9, 2, &["#3", "#4"]);
+        bytes.push(EventKind::Document, ["number ", " is larger than all the room"]);
+        check(&mut listener, 9, 0, &["number 5 is larger than all the room"]);
     }
 
     #[test]
     fn who_comes_back_goes_on_where_he_was() {
         let feed = Feed::new(3, 10_000);
         push(&feed, EventKind::Document, 5);
-        check(&mut feed.listen(Some(4)), 9, 0, &["  5"]);
-        check(&mut feed.listen(Some(1)), 9, 1, &["  3", "  4", "  5"]);
+        check(&mut feed.listen(Some(4)), 9, 0, &["#5"]);
+        check(&mut feed.listen(Some(1)), 9, 1, &["#3", "#4", "#5"]);
         check(&mut feed.listen(Some(5)), 9, 0, &[]);
         check(&mut feed.listen(Some(u64::MAX)), 9, 0, &[]);
     }
@@ -194,7 +201,7 @@ mod tests {
         push(&feed, EventKind::Tree, 1);
         push(&feed, EventKind::Document, 1);
         let kinds = "document".parse().expect("a kind");
-        assert_eq!(listener.take(kinds, 9).texts, [Arc::from("  2")]);
+        assert_eq!(listener.take(kinds, 9).texts, [Arc::from("#2")]);
         assert_eq!(listener.lag(), 0);
     }
 

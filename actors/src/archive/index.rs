@@ -4,6 +4,7 @@ use super::{
     pages::Pages,
     tally::OpenRun,
 };
+use bluefly_protocol::document::ExitStatus;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fs::File, io, path::Path, sync::Arc};
 
@@ -18,10 +19,28 @@ pub(super) struct Entry {
     pub(super) uid: String,
     /// Where its start document is.
     pub(super) start: u64,
-    /// Where its stop document is, if it has one.
-    pub(super) stop: Option<u64>,
+    /// Its stop document, if it has one.
+    pub(super) stop: Option<StopMark>,
     /// Where its last line ends.
     pub(super) end: u64,
+}
+
+/// Where a stop document is, and what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StopMark {
+    pub(super) at: u64,
+    pub(super) exit_status: ExitStatus,
+}
+
+impl Entry {
+    pub(super) fn stop_at(&self) -> Option<u64> {
+        self.stop.map(|stop| stop.at)
+    }
+
+    /// One that was never ended has failed.
+    pub(super) fn exit_status(&self) -> ExitStatus {
+        self.stop.map_or(ExitStatus::Fail, |stop| stop.exit_status)
+    }
 }
 
 /// What is noted beside the file, so that the next process need not look at all of it.
@@ -64,7 +83,7 @@ impl Index {
         for note in notes {
             match note {
                 Note::Run(entry) => {
-                    let stop = entry.stop.unwrap_or(entry.end);
+                    let stop = entry.stop_at().unwrap_or(entry.end);
                     if entry.start < index.length || stop < entry.start || entry.end < stop {
                         return None;
                     }
@@ -144,10 +163,10 @@ impl Index {
                 }
             }
             (Kind::Stop, Some(open)) => {
-                if let Some(Line::Stop { run_start }) = Line::parse(line)
+                if let Some(Line::Stop { run_start, exit_status }) = Line::parse(line)
                     && run_start == open.uid
                 {
-                    self.close(Some(at), end);
+                    self.close(Some(StopMark { at, exit_status }), end);
                 }
             }
             (Kind::Other, Some(open)) => {
@@ -169,7 +188,7 @@ impl Index {
         }
     }
 
-    fn close(&mut self, stop: Option<u64>, end: u64) {
+    fn close(&mut self, stop: Option<StopMark>, end: u64) {
         let Some(open) = self.open.take() else { return };
         let entry = Entry { uid: open.uid, start: open.start, stop, end };
         self.noted = end;
@@ -202,6 +221,10 @@ impl Index {
         self.by_uid.contains_key(uid) || self.open.as_ref().is_some_and(|open| open.uid == uid)
     }
 
+    pub(super) fn has_ended(&self, uid: &str) -> bool {
+        self.by_uid.contains_key(uid) && self.open.as_ref().is_none_or(|open| open.uid != uid)
+    }
+
     /// Runs that are over, the latest first.
     pub(super) fn latest(&self) -> impl Iterator<Item = &Entry> {
         self.runs.iter().rev()
@@ -220,6 +243,6 @@ impl Index {
         let entry = &self.runs[*self.by_uid.get(uid)?];
         let pages = self.recent.iter().find(|(known, _)| known == uid);
         let pages = pages.map(|(_, pages)| Arc::clone(pages));
-        Some(Place { start: entry.start, stop: entry.stop, end: entry.end, pages })
+        Some(Place { start: entry.start, stop: entry.stop_at(), end: entry.end, pages })
     }
 }

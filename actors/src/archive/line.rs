@@ -1,4 +1,5 @@
 //! Lines of the file of documents: where each is, and what of it counts here.
+use bluefly_protocol::document::ExitStatus;
 use serde::{Deserialize, de::IgnoredAny};
 use std::{
     collections::BTreeMap,
@@ -40,7 +41,7 @@ pub(super) enum Line {
     StreamResource { uid: String, data_key: String },
     StreamDatum { stream_resource: String, descriptor: String, seq_nums: Span },
     EventPage { descriptor: String, seq_num: Vec<u64> },
-    Stop { run_start: String },
+    Stop { run_start: String, exit_status: ExitStatus },
 }
 
 /// Whether the values of a key are in files.

@@ -141,6 +141,11 @@ impl Archive {
         lock(&self.0.index).knows(uid)
     }
 
+    /// Whether a run of that uid is over. Does not block.
+    pub fn has_ended(&self, uid: &str) -> bool {
+        lock(&self.0.index).has_ended(uid)
+    }
+
     /// How many runs have begun. Does not block.
     pub fn num_runs(&self) -> usize {
         lock(&self.0.index).num_runs()
@@ -156,11 +161,19 @@ impl Archive {
         }
     }
 
-    /// The latest runs that are over, at most `limit`, the latest first.
-    pub fn runs(&self, limit: usize) -> io::Result<Vec<Past>> {
-        let entries: Vec<Entry> = lock(&self.0.index).latest().take(limit).cloned().collect();
-        let read = |entry: Entry| Past::read(self.file()?, entry.start, entry.stop);
-        entries.into_iter().map(read).collect()
+    /// The latest runs that are over and wanted, by their uids and how they ended: at most `limit`,
+    /// the latest first. One whose documents cannot be read is left out.
+    pub fn runs(&self, limit: usize, is_wanted: impl Fn(&str, ExitStatus) -> bool) -> Vec<Past> {
+        let entries: Vec<Entry> = {
+            let index = lock(&self.0.index);
+            let wanted = index.latest().filter(|run| is_wanted(&run.uid, run.exit_status()));
+            wanted.take(limit).cloned().collect()
+        };
+        let read = |entry: Entry| {
+            let past = self.file().and_then(|file| Past::read(file, entry.start, entry.stop_at()));
+            past.inspect_err(|error| tracing::warn!(uid = entry.uid, %error, "a run is left out"))
+        };
+        entries.into_iter().flat_map(read).collect()
     }
 
     /// The documents of a run, as they are in the file by now; none if it never began.
@@ -199,7 +212,7 @@ fn fits(index: &Index, path: &Path, length: u64) -> bool {
         past.is_ok_and(|past| past.uid() == uid)
     };
     index.length <= length
-        && index.latest().take(1).all(|run| is_there(&run.uid, run.start, run.stop))
+        && index.latest().take(1).all(|run| is_there(&run.uid, run.start, run.stop_at()))
         && index.open.iter().all(|run| is_there(&run.uid, run.start, None))
 }
 

@@ -86,7 +86,7 @@ impl Notes {
 }
 
 fn head() -> Head {
-    Head { index_of: "documents".to_owned(), version: 1 }
+    Head { index_of: "documents".to_owned(), version: 2 }
 }
 
 fn line(value: &impl Serialize) -> String {

@@ -80,9 +80,8 @@ impl Journal {
 
     fn tell(&self, Line { run, json }: &Line) {
         let fields = json.strip_prefix('{').expect("a document is an object");
-        self.feed.push(EventKind::Document, |seq| {
-            format!(r#"{{"event":"document","seq":{seq},"run":"{run}",{fields}"#)
-        });
+        let head = r#"{"event":"document","seq":"#;
+        self.feed.push(EventKind::Document, [head, &format!(r#","run":"{run}",{fields}"#)]);
     }
 
     /// Ends the run that a killed process left open, if one did, with a document that has `uid()`.

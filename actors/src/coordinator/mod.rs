@@ -25,7 +25,7 @@ pub use beamline::{Beamline, Settings};
 pub use bulletin::{Bulletin, BulletinView, RunFiles};
 pub use only::{NotBegun, Only, StepRequest};
 pub use phase::RunStatus;
-pub use request::{Abort, Kickoff, Pause, Prepare, Resume, Stage, Stop, Unstage};
+pub use request::{Abort, Kickoff, Of, Pause, Prepare, Resume, Stage, Stop, Unstage};
 
 use crate::{
     status::{self, Intent},

@@ -23,6 +23,18 @@ pub struct Stage {
     pub metadata: BTreeMap<String, Value>,
 }
 
+/// A request for the run that was [staged](Stage) under a uid, by whoever staged it. The request alone
+/// is for what was staged without.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Of<M> {
+    pub run: String,
+    pub message: M,
+}
+
+impl<M: Message<Result = Answer>> Message for Of<M> {
+    type Result = Answer;
+}
+
 /// Checks a specification against the beamline. The fault of one that cannot be flown is rejected,
 /// and names the place in the specification.
 #[derive(Clone, Debug, PartialEq, Message)]
@@ -86,9 +98,26 @@ impl Handler<Stage> for ScanCoordinator {
     }
 }
 
-impl Handler<Prepare> for ScanCoordinator {
-    type Result = Answer;
-    fn handle(&mut self, Prepare(spec): Prepare, ctx: &mut Context<Self>) -> Answer {
+impl ScanCoordinator {
+    /// Fails if what is staged is for another run than `run`.
+    fn check_run(&self, run: Option<&str>, request: &str) -> Result<(), Refused> {
+        let is_other = self.staged_for.as_deref() != run;
+        match &self.staged_for {
+            Some(other) if is_other && !matches!(self.phase, Phase::Idle) => {
+                Err(self.refused(&format!("{request} what is staged for queued run {other}")))
+            }
+            None if is_other => Err(self.refused(request)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn prepare(
+        &mut self,
+        ctx: &mut Context<Self>,
+        run: Option<&str>,
+        Prepare(spec): Prepare,
+    ) -> Answer {
+        self.check_run(run, "prepare")?;
         let before = match &self.phase {
             Phase::Ready(_, plan) => Some(Arc::clone(plan)),
             Phase::Idle | Phase::Busy(_) | Phase::Staged(_) | Phase::Completed(_) => None,
@@ -100,11 +129,9 @@ impl Handler<Prepare> for ScanCoordinator {
             None => Err(self.refused("prepare")),
         }
     }
-}
 
-impl Handler<Kickoff> for ScanCoordinator {
-    type Result = Answer;
-    fn handle(&mut self, _: Kickoff, ctx: &mut Context<Self>) -> Answer {
+    fn kick_off(&mut self, ctx: &mut Context<Self>, run: Option<&str>) -> Answer {
+        self.check_run(run, "kick off")?;
         if let Phase::Ready(_, plan) = &self.phase {
             self.check_hands_off("kick off")?;
             self.beamline.by_hand.flown_by(plan.controller());
@@ -123,6 +150,34 @@ impl Handler<Kickoff> for ScanCoordinator {
                 Err(self.refused("kick off"))
             }
         }
+    }
+}
+
+impl Handler<Prepare> for ScanCoordinator {
+    type Result = Answer;
+    fn handle(&mut self, prepare: Prepare, ctx: &mut Context<Self>) -> Answer {
+        self.prepare(ctx, None, prepare)
+    }
+}
+
+impl Handler<Of<Prepare>> for ScanCoordinator {
+    type Result = Answer;
+    fn handle(&mut self, of: Of<Prepare>, ctx: &mut Context<Self>) -> Answer {
+        self.prepare(ctx, Some(&of.run), of.message)
+    }
+}
+
+impl Handler<Kickoff> for ScanCoordinator {
+    type Result = Answer;
+    fn handle(&mut self, _: Kickoff, ctx: &mut Context<Self>) -> Answer {
+        self.kick_off(ctx, None)
+    }
+}
+
+impl Handler<Of<Kickoff>> for ScanCoordinator {
+    type Result = Answer;
+    fn handle(&mut self, of: Of<Kickoff>, ctx: &mut Context<Self>) -> Answer {
+        self.kick_off(ctx, Some(&of.run))
     }
 }
 

@@ -22,9 +22,8 @@ pub async fn herald(mut events: Events, feed: Feed) {
                 continue;
             }
         };
-        feed.push(EventKind::Tree, |seq| {
-            let event = api::Event::Tree { seq, tree };
-            serde_json::to_string(&event).expect("it has string keys only")
-        });
+        let event = api::Event::Tree { seq: 0, tree };
+        let [head, tail] = event.around_seq().expect("an event of the tree has a number");
+        feed.push(EventKind::Tree, [&head, &tail]);
     }
 }

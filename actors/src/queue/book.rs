@@ -5,7 +5,7 @@ use bluefly_protocol::{
     beamline::{AfterFailure, AfterRestart, QueueSpec},
     document::ExitStatus,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{collections::VecDeque, sync::Arc};
 
 /// Runs that have ended and are remembered: so many, and as many bytes of them.
@@ -20,11 +20,11 @@ const MAX_QUEUED_BYTES: usize = 64 << 20;
 pub(super) enum Change {
     /// A run came, and is the last in the queue.
     Submitted {
-        run: Box<Run>,
+        run: Item,
     },
     /// A run that has ended, or is in the air, as an earlier journal told.
     Kept {
-        run: Box<Run>,
+        run: Item,
     },
     Moved {
         uid: String,
@@ -81,11 +81,44 @@ pub(super) struct Misfit {
     rule: &'static str,
 }
 
-/// A run, and how many bytes it takes on disk.
-#[derive(Clone, Debug, PartialEq)]
-struct Item {
-    run: Arc<Run>,
-    bytes: usize,
+/// A run, and how many bytes it took on disk when it came: that is counted once. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) run: Arc<Run>,
+    pub(super) bytes: usize,
+}
+
+impl Item {
+    /// Takes long for a run with a large specification.
+    pub(super) fn new(run: Run) -> Self {
+        let bytes = serde_json::to_string(&run).map_or(0, |text| text.len());
+        Self { run: Arc::new(Run { place: None, ..run }), bytes }
+    }
+
+    /// The same run, as it is after something happened to it.
+    fn now(self, change: impl FnOnce(&mut Run)) -> Self {
+        let Self { mut run, bytes } = self;
+        change(Arc::make_mut(&mut run));
+        Self { run, bytes }
+    }
+}
+
+impl PartialEq for Item {
+    fn eq(&self, other: &Self) -> bool {
+        self.run == other.run
+    }
+}
+
+impl Serialize for Item {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.run.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Item {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Run::deserialize(deserializer).map(Self::new)
+    }
 }
 
 /// Cheap to clone: runs are shared.
@@ -116,10 +149,23 @@ impl Book {
         self.running.as_ref().map(|item| &item.run)
     }
 
-    /// The run in the air, then those that wait.
-    pub(super) fn live(&self) -> Vec<Run> {
-        let waiting = self.waiting.iter().enumerate().map(|(place, item)| placed(item, place));
-        self.running().map(|run| Run::clone(run)).into_iter().chain(waiting).collect()
+    /// The run in the air, then those that wait; of one state, if that is given.
+    pub(super) fn live(&self, state: Option<RunState>) -> impl Iterator<Item = Run> {
+        let is_wanted = move |wanted| state.is_none_or(|state| state == wanted);
+        let running = self.running().filter(move |_| is_wanted(RunState::Running));
+        let waiting = self.waiting.iter().filter(move |_| is_wanted(RunState::Queued));
+        let waiting = waiting.enumerate().map(|(place, item)| placed(item, place));
+        running.map(|run| Run::clone(run)).into_iter().chain(waiting)
+    }
+
+    /// Of all runs that it knows.
+    pub(super) fn uids(&self) -> impl Iterator<Item = &str> {
+        let items = self.running.iter().chain(&self.waiting).chain(&self.ended);
+        items.map(|item| item.run.uid.as_str())
+    }
+
+    pub(super) fn num_waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Runs that have ended, the latest first.
@@ -139,17 +185,20 @@ impl Book {
         self.waiting.iter().position(|item| item.run.uid == uid)
     }
 
-    pub(super) fn submit(&self, run: Run, spec: &QueueSpec) -> Decision {
+    pub(super) fn submit(&self, run: Item, spec: &QueueSpec) -> Decision {
+        if let Some(known) = self.get(&run.run.uid) {
+            return same(&known, &run.run).map(|()| Vec::new());
+        }
         let full = |rule: String| Err(ApiError::new(ErrorCode::TooManyRequests, "queue", rule));
         let (queued, max) = (self.waiting.len(), spec.max_queued);
         if queued >= max {
             return full(format!("{queued} runs are queued: queue.max_queued is {max}"));
         }
-        let bytes = self.waiting.iter().map(|item| item.bytes).sum::<usize>() + size(&run);
+        let bytes = self.waiting.iter().map(|item| item.bytes).sum::<usize>() + run.bytes;
         if bytes > MAX_QUEUED_BYTES {
             return full(format!("queued runs take {bytes} bytes: at most {MAX_QUEUED_BYTES}"));
         }
-        Ok(vec![Change::Submitted { run: Box::new(run) }])
+        Ok(vec![Change::Submitted { run }])
     }
 
     /// Nothing happens to a run that has ended.
@@ -231,16 +280,16 @@ impl Book {
     pub(super) fn apply(&mut self, change: &Change) -> Result<(), Misfit> {
         match change {
             Change::Submitted { run } => {
-                self.must_be_new("submit", run)?;
-                self.waiting.push_back(item(Run::clone(run)));
+                self.must_be_new("submit", &run.run)?;
+                self.waiting.push_back(run.clone());
             }
             Change::Kept { run } => {
-                self.must_be_new("keep", run)?;
-                match run.state {
-                    RunState::Queued => self.waiting.push_back(item(Run::clone(run))),
-                    RunState::Running => self.running = Some(item(Run::clone(run))),
+                self.must_be_new("keep", &run.run)?;
+                match run.run.state {
+                    RunState::Queued => self.waiting.push_back(run.clone()),
+                    RunState::Running => self.running = Some(run.clone()),
                     RunState::Done | RunState::Aborted | RunState::Failed | RunState::Cancelled => {
-                        self.remember(Run::clone(run));
+                        self.remember(run.clone());
                     }
                 }
             }
@@ -249,30 +298,34 @@ impl Book {
                 self.waiting.insert((*place as usize).min(self.waiting.len()), item);
             }
             Change::Cancelled { uid, at_s } => {
-                let run = Run::clone(&self.take_waiting("cancel", uid)?.run);
-                let ended_s = Some(*at_s);
-                self.remember(Run { state: RunState::Cancelled, ended_s, ..run });
+                let item = self.take_waiting("cancel", uid)?;
+                self.remember(item.now(|run| {
+                    (run.state, run.ended_s) = (RunState::Cancelled, Some(*at_s));
+                }));
             }
             Change::Started { uid, at_s } => {
                 if self.running.is_some() {
                     return Err(misfit("start", uid, "another one is running"));
                 }
-                let run = Run::clone(&self.take_waiting("start", uid)?.run);
-                let started_s = Some(*at_s);
-                self.running = Some(item(Run { state: RunState::Running, started_s, ..run }));
+                let item = self.take_waiting("start", uid)?;
+                self.running = Some(item.now(|run| {
+                    (run.state, run.started_s) = (RunState::Running, Some(*at_s));
+                }));
             }
             Change::Returned { uid } => {
-                let run = self.take_running("give back", uid)?;
-                let run = Run { state: RunState::Queued, started_s: None, ..run };
-                self.waiting.push_front(item(run));
+                let item = self.take_running("give back", uid)?;
+                self.waiting.push_front(item.now(|run| {
+                    (run.state, run.started_s) = (RunState::Queued, None);
+                }));
             }
             Change::Ended { uid, end } => {
-                let run = match self.take_running("end", uid) {
-                    Ok(run) => run,
-                    Err(_) => Run::clone(&self.take_waiting("end", uid)?.run),
-                };
+                let taken = self.take_running("end", uid);
+                let item = taken.or_else(|_| self.take_waiting("end", uid))?;
                 let RunEnding { at_s, state, reason, num_frames } = end.clone();
-                self.remember(Run { state, ended_s: Some(at_s), reason, num_frames, ..run });
+                self.remember(item.now(|run| {
+                    (run.state, run.ended_s, run.num_frames) = (state, Some(at_s), num_frames);
+                    run.reason = reason;
+                }));
             }
             Change::Held { reason } => {
                 self.gate = Queue { state: Gate::Held, reason: reason.clone() };
@@ -289,7 +342,7 @@ impl Book {
             Gate::Held => Some(Change::Held { reason: self.gate.reason.clone() }),
         };
         let runs = self.ended.iter().rev().chain(&self.running).chain(&self.waiting);
-        let kept = runs.map(|item| Change::Kept { run: Box::new(Run::clone(&item.run)) });
+        let kept = runs.map(|item| Change::Kept { run: item.clone() });
         held.into_iter().chain(kept).collect()
     }
 
@@ -305,29 +358,18 @@ impl Book {
         item.ok_or_else(|| misfit(what, uid, "it is not queued"))
     }
 
-    fn take_running(&mut self, what: &'static str, uid: &str) -> Result<Run, Misfit> {
-        match self.running.take_if(|item| item.run.uid == uid) {
-            Some(item) => Ok(Run::clone(&item.run)),
-            None => Err(misfit(what, uid, "it is not running")),
-        }
+    fn take_running(&mut self, what: &'static str, uid: &str) -> Result<Item, Misfit> {
+        let item = self.running.take_if(|item| item.run.uid == uid);
+        item.ok_or_else(|| misfit(what, uid, "it is not running"))
     }
 
-    fn remember(&mut self, run: Run) {
-        self.ended.push_front(item(run));
+    fn remember(&mut self, item: Item) {
+        self.ended.push_front(item);
         let mut bytes: usize = self.ended.iter().map(|item| item.bytes).sum();
         while self.ended.len() > MAX_ENDED || (bytes > MAX_ENDED_BYTES && self.ended.len() > 1) {
             bytes -= self.ended.pop_back().map_or(0, |item| item.bytes);
         }
     }
-}
-
-fn size(run: &Run) -> usize {
-    serde_json::to_string(run).map_or(0, |text| text.len())
-}
-
-fn item(run: Run) -> Item {
-    let bytes = size(&run);
-    Item { run: Arc::new(Run { place: None, ..run }), bytes }
 }
 
 fn placed(item: &Item, place: usize) -> Run {
@@ -351,6 +393,17 @@ pub(super) fn refused(what: &str, run: &Run) -> ApiError {
     let message = format!("cannot {what} a run that is {state}");
     let phase = Some(state.to_owned());
     ApiError { phase, ..ApiError::new(ErrorCode::Refused, format!("run {}", run.uid), message) }
+}
+
+/// Whether what is submitted under a uid is what was submitted under it before.
+pub(super) fn same(known: &Run, submitted: &Run) -> Result<(), ApiError> {
+    let parts = |run: &Run| (run.source, run.spec.clone(), run.metadata.clone());
+    if parts(known) == parts(submitted) {
+        return Ok(());
+    }
+    let rule = "there is another run of that uid: its specification or metadata is another one";
+    let error = refused("submit", known);
+    Err(ApiError { place: "uid".to_owned(), message: rule.to_owned(), ..error })
 }
 
 pub(super) fn unknown(uid: &str) -> ApiError {

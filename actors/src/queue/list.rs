@@ -1,8 +1,19 @@
 //! Listing runs: those of the queue, those that clients fly, and those that only documents tell of.
-use super::{book::Book, ending, register::Register, request::List};
-use crate::{archive::Past, clock::Clock};
+use super::{
+    book::{Book, RunEnding},
+    ending,
+    register::Register,
+    request::List,
+};
+use crate::{
+    archive::{Archive, Past},
+    clock::Clock,
+};
 use bluefly_protocol::api::{ApiError, ErrorCode, Run, RunList};
-use std::{cmp::Ordering, collections::BTreeSet, io};
+use std::{cmp::Ordering, collections::BTreeSet, io, sync::Arc};
+
+/// Runs that have ended in one list at most.
+const MAX_LIMIT: usize = 1_000;
 
 /// The run in the air, those that wait, and the latest of those that have ended.
 pub(super) async fn list(
@@ -10,44 +21,50 @@ pub(super) async fn list(
     clock: &Clock,
     (client, list): (Option<Run>, List),
 ) -> Result<RunList, ApiError> {
+    let limit = list.limit;
+    if limit > MAX_LIMIT {
+        let rule = format!("{limit} runs are too many for one list: at most {MAX_LIMIT}");
+        return Err(ApiError::new(ErrorCode::BadRequest, "limit", rule));
+    }
     let (archive, book) = (register.archive().clone(), Book::clone(&register.book()));
     // There may be thousands, with large specifications.
-    let found = clock.foreign(move || Ok(told(&book, client, archive.runs(list.limit)?, list)));
-    found.await.map_err(|error| unread(&error))
+    Ok(clock.foreign(move || told(&book, client, &archive, list)).await)
 }
 
-fn told(book: &Book, client: Option<Run>, past: Vec<Past>, List { state, limit }: List) -> RunList {
-    let client = client.filter(|run| !past.iter().any(|past| past.uid() == run.uid));
-    let live: Vec<Run> = client.into_iter().chain(book.live()).collect();
-    let known = live.iter().map(|run| run.uid.as_str());
-    let known: BTreeSet<&str> = known.chain(book.ended().map(|run| run.uid.as_str())).collect();
-    let past = past.into_iter().filter(|past| !known.contains(past.uid())).map(ending::run);
-    let past: Vec<Run> = past.collect();
-    let ended = merged(book.ended().map(|run| Run::clone(run)), past.into_iter());
+fn told(
+    book: &Book,
+    client: Option<Run>,
+    archive: &Archive,
+    List { state, limit }: List,
+) -> RunList {
     let is_wanted = |run: &Run| state.is_none_or(|state| run.state == state);
-    let runs = live.into_iter().filter(is_wanted);
-    let runs = runs.chain(ended.into_iter().filter(is_wanted).take(limit)).collect();
-    RunList { queue: book.gate().clone(), runs }
+    let known: BTreeSet<&str> = book.uids().collect();
+    let is_past = |uid: &str, exit_status| {
+        let is_wanted = state.is_none_or(|state| state == RunEnding::state(exit_status));
+        is_wanted && !known.contains(uid)
+    };
+    let past = archive.runs(limit, is_past).into_iter().map(ending::run).map(Arc::new);
+    let ended = book.ended().filter(|run| is_wanted(run)).map(Arc::clone);
+    let client = client.filter(|run| is_wanted(run) && !archive.has_ended(&run.uid));
+    let live = client.into_iter().chain(book.live(state));
+    let ended = merged(ended, past).take(limit).map(Arc::unwrap_or_clone);
+    RunList { queue: book.gate().clone(), runs: live.chain(ended).collect() }
 }
 
 /// Both, the latest first, each in its own order.
-fn merged(one: impl Iterator<Item = Run>, other: impl Iterator<Item = Run>) -> Vec<Run> {
+fn merged(
+    one: impl Iterator<Item = Arc<Run>>,
+    other: impl Iterator<Item = Arc<Run>>,
+) -> impl Iterator<Item = Arc<Run>> {
     let (mut one, mut other) = (one.peekable(), other.peekable());
-    let mut merged = Vec::new();
-    loop {
-        let first = match (one.peek(), other.peek()) {
-            (Some(a), Some(b)) => match ended_s(a).total_cmp(&ended_s(b)) {
-                Ordering::Less => other.next(),
-                Ordering::Equal | Ordering::Greater => one.next(),
-            },
-            (Some(_), None) => one.next(),
-            (None, _) => other.next(),
-        };
-        match first {
-            Some(run) => merged.push(run),
-            None => return merged,
-        }
-    }
+    std::iter::from_fn(move || match (one.peek(), other.peek()) {
+        (Some(a), Some(b)) => match ended_s(a).total_cmp(&ended_s(b)) {
+            Ordering::Less => other.next(),
+            Ordering::Equal | Ordering::Greater => one.next(),
+        },
+        (Some(_), None) => one.next(),
+        (None, _) => other.next(),
+    })
 }
 
 fn ended_s(run: &Run) -> f64 {

@@ -278,12 +278,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::book::Item, *};
     use bluefly_protocol::api::{Run, RunSource, RunState};
     use std::collections::BTreeMap;
 
-    fn run(uid: &str) -> Box<Run> {
-        Box::new(Run {
+    fn run(uid: &str) -> Item {
+        Item::new(Run {
             uid: uid.to_owned(),
             state: RunState::Queued,
             place: None,

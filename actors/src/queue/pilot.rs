@@ -6,7 +6,7 @@
 use super::{book::RunEnding, ending::told, register::Register};
 use crate::{
     clock::Clock,
-    coordinator::{Kickoff, Prepare, RunStatus, ScanCoordinator, Stage, Unstage},
+    coordinator::{Kickoff, Of, Prepare, RunStatus, ScanCoordinator, Stage, Unstage},
     status::{OperationError, Outcome},
     supervise::{AskError, Ref},
     watch,
@@ -24,8 +24,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// When to try again what could not be written to disk, or could not be delivered.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 const CRASHED: &str = "the scan coordinator crashed";
+const ENDED: &str = "ended by request before it began";
 const ABORTED: &str = "aborted by request";
-const STOPPED: &str = "stopped before it began";
 
 /// Which step of a run was asked for last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,9 +248,13 @@ impl Pilot {
                 Leg::Stage | Leg::Unstage => self.coordinator.ask(Unstage, ANSWER_WITHIN).await,
                 Leg::Prepare => {
                     let Some(spec) = run.spec.clone() else { return Err(Verdict::Returned) };
-                    self.coordinator.ask(Prepare(spec), ANSWER_WITHIN).await
+                    let prepare = Of { run: run.uid.clone(), message: Prepare(spec) };
+                    self.coordinator.ask(prepare, ANSWER_WITHIN).await
                 }
-                Leg::Kickoff => self.coordinator.ask(Kickoff, ANSWER_WITHIN).await,
+                Leg::Kickoff => {
+                    let kickoff = Of { run: run.uid.clone(), message: Kickoff };
+                    self.coordinator.ask(kickoff, ANSWER_WITHIN).await
+                }
             };
             match asked {
                 Err(AskError::Overloaded(_)) => {
@@ -308,13 +312,17 @@ impl Pilot {
         match operation {
             Some(step) if Some(step.number) == number && step.state == StepState::Done => {
                 // Told to stop while it worked on our step.
-                Verdict::Ended(RunState::Aborted, STOPPED.to_owned())
+                Verdict::Ended(RunState::Aborted, ENDED.to_owned())
             }
             Some(step) if step.request == StepKind::Recover => {
                 Verdict::Ended(RunState::Failed, CRASHED.to_owned())
             }
             Some(step) if step.request == StepKind::Unstage && step.state == StepState::Aborted => {
                 Verdict::Ended(RunState::Aborted, ABORTED.to_owned())
+            }
+            // What somebody ends does not begin again by itself.
+            Some(step) if step.request == StepKind::Unstage => {
+                Verdict::Ended(RunState::Aborted, ENDED.to_owned())
             }
             Some(_) | None => Verdict::Returned,
         }

@@ -12,6 +12,7 @@ use bluefly_protocol::{
 };
 use std::{
     cell::{Cell, Ref, RefCell},
+    collections::BTreeMap,
     io,
     path::PathBuf,
     rc::Rc,
@@ -171,7 +172,7 @@ impl Register {
 
     fn tell(&self, change: &Change) {
         let uid = match change {
-            Change::Submitted { run } | Change::Kept { run } => &run.uid,
+            Change::Submitted { run } | Change::Kept { run } => &run.run.uid,
             Change::Moved { uid, .. }
             | Change::Cancelled { uid, .. }
             | Change::Started { uid, .. }
@@ -186,18 +187,18 @@ impl Register {
 
     /// Tells listeners where a run stands.
     pub(super) fn announce(&self, run: Run) {
-        self.push(|seq| Event::Queue { seq, run });
+        let run = Run { spec: None, metadata: BTreeMap::new(), ..run };
+        self.push(&Event::Queue { seq: 0, run });
     }
 
     fn announce_gate(&self) {
         let queue = self.book().gate().clone();
-        self.push(|seq| Event::Gate { seq, queue });
+        self.push(&Event::Gate { seq: 0, queue });
     }
 
-    fn push(&self, event: impl FnOnce(u64) -> Event) {
-        self.0.feed.push(EventKind::Queue, |seq| {
-            serde_json::to_string(&event(seq)).expect("it has string keys only")
-        });
+    fn push(&self, event: &Event) {
+        let [head, tail] = event.around_seq().expect("an event of the queue has a number");
+        self.0.feed.push(EventKind::Queue, [&head, &tail]);
     }
 }
 

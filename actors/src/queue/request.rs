@@ -1,23 +1,33 @@
 //! What may be asked of the queue.
 use super::{
     RunQueue,
-    book::{Book, Decision, unknown},
+    book::{Book, Decision, Item, same, unknown},
     list,
+    register::Register,
 };
+use crate::{clock::Clock, random::Stream};
 use actix::prelude::*;
 use bluefly_protocol::{
-    api::{ApiError, ErrorCode, Queue, Run, RunList, RunSource, RunState},
+    api::{ApiError, ErrorCode, Queue, Run, RunList, RunSource, RunState, is_uuid},
     document::check_metadata,
     fault::{Fault, FaultClass},
     name::Name,
-    plan::ScanPlan,
+    plan::{Capabilities, ScanPlan},
     scan::Spec,
 };
 use serde_json::Value;
-use std::{cell::Cell, collections::BTreeMap, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+    sync::Arc,
+};
+use tokio_util::sync::CancellationToken;
 
 /// Requests under way at most.
 const MAX_BUSY: usize = 64;
+/// Further requests that may be under way while so many are, if they end something.
+const MAX_URGENT: usize = 64;
 /// Bytes of a run at most.
 const MAX_RUN_BYTES: usize = 8 << 20;
 
@@ -28,6 +38,18 @@ const MAX_RUN_BYTES: usize = 8 << 20;
 pub struct Submit {
     pub spec: Spec,
     pub metadata: BTreeMap<String, Value>,
+    /// That of the run, a UUID; a new one if none is given. A run that was submitted under it before
+    /// is answered with again, if it was the same.
+    pub uid: Option<String>,
+    /// Cancelled when nobody waits for the answer any more: then nothing is queued.
+    pub given_up: CancellationToken,
+}
+
+impl Submit {
+    /// A run of a new uid, for somebody who waits for the answer in any case.
+    pub fn new(spec: Spec, metadata: BTreeMap<String, Value>) -> Self {
+        Self { spec, metadata, uid: None, given_up: CancellationToken::new() }
+    }
 }
 
 /// The runs that have not ended, and the latest `limit` of those that have; of one state, if that
@@ -38,6 +60,11 @@ pub struct List {
     pub state: Option<RunState>,
     pub limit: usize,
 }
+
+/// How many runs wait for their turn.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "usize")]
+pub struct CountWaiting;
 
 /// One run.
 #[derive(Clone, Debug, Message)]
@@ -77,6 +104,13 @@ pub struct Settle;
 
 type Answer<T> = ResponseActFuture<RunQueue, Result<T, ApiError>>;
 
+/// Whether a request is to get through while others wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Urgency {
+    Usual,
+    High,
+}
+
 /// One request under way.
 struct Busy(Rc<Cell<usize>>);
 
@@ -90,11 +124,16 @@ impl RunQueue {
     /// Answers later, unless too much is under way already.
     fn later<T: 'static>(
         &self,
+        urgency: Urgency,
         work: impl Future<Output = Result<T, ApiError>> + 'static,
     ) -> Answer<T> {
         let busy = self.busy.get();
-        if busy >= MAX_BUSY {
-            let rule = format!("{busy} requests are under way: at most {MAX_BUSY}");
+        let max = match urgency {
+            Urgency::Usual => MAX_BUSY,
+            Urgency::High => MAX_BUSY + MAX_URGENT,
+        };
+        if busy >= max {
+            let rule = format!("{busy} requests are under way: at most {max}");
             let error = ApiError::new(ErrorCode::TooManyRequests, "queue", rule);
             return Box::pin(std::future::ready(Err(error)).into_actor(self));
         }
@@ -115,7 +154,7 @@ impl RunQueue {
     ) -> Answer<Run> {
         let (register, clock) = (self.parts.register.clone(), self.lifeline.clock().clone());
         let clients = self.clients();
-        self.later(async move {
+        self.later(Urgency::High, async move {
             let decided =
                 register.change(&clock, |book| decide(book, &uid), |book| book.get(&uid)).await;
             match decided {
@@ -132,7 +171,9 @@ impl RunQueue {
 
     fn gate(&self, decide: impl Fn(&Book) -> Decision + 'static) -> Answer<Queue> {
         let (register, clock) = (self.parts.register.clone(), self.lifeline.clock().clone());
-        self.later(async move { register.change(&clock, decide, |book| book.gate().clone()).await })
+        self.later(Urgency::High, async move {
+            register.change(&clock, decide, |book| book.gate().clone()).await
+        })
     }
 
     /// The run that a client has in the air.
@@ -148,34 +189,84 @@ impl RunQueue {
 
 impl Handler<Submit> for RunQueue {
     type Result = Answer<Run>;
-    fn handle(&mut self, Submit { spec, metadata }: Submit, _: &mut Context<Self>) -> Answer<Run> {
+    fn handle(&mut self, submit: Submit, _: &mut Context<Self>) -> Answer<Run> {
         let (parts, clock) = (self.parts.clone(), self.lifeline.clock().clone());
         let (checks, uids) = (Rc::clone(&self.checks), Rc::clone(&self.uids));
-        self.later(async move {
+        let (client, now_s) = (self.clients(), self.now_s());
+        self.later(Urgency::Usual, async move {
+            let Submit { spec, metadata, uid, given_up } = submit;
             check_metadata(&metadata).map_err(|error| invalid("metadata", error.to_string()))?;
-            let turn = checks.acquire().await;
-            let (checked, capabilities) = (spec.clone(), Arc::clone(&parts.capabilities));
-            let plan = move || ScanPlan::new(checked, &capabilities).map(|_| ());
-            let planned = clock.foreign(plan).await;
-            drop(turn);
-            planned.map_err(|error| unflyable(&error.to_string()))?;
-            let uid = loop {
-                let uid = uids.borrow_mut().uuid();
-                if !parts.register.knows(&uid) {
-                    break uid;
-                }
-            };
-            let run = submitted(uid, (spec, metadata), clock.unix_s(clock.now()));
-            let bytes = serde_json::to_string(&run).map_or(0, |text| text.len());
-            if bytes > MAX_RUN_BYTES {
-                let rule = format!("the run takes {bytes} bytes: at most {MAX_RUN_BYTES}");
-                return Err(ApiError::new(ErrorCode::TooLarge, "spec", rule));
+            let (register, is_chosen) = (&parts.register, uid.is_some());
+            let uid = uid.unwrap_or_else(|| new_uid(&uids, register));
+            let run = submitted(uid, (spec, metadata), now_s);
+            if is_chosen && let Some(known) = known(register, &clock, (client, &run)).await? {
+                return Ok(known);
             }
-            let submit = |book: &Book| book.submit(run.clone(), &parts.spec);
-            let found = parts.register.change(&clock, submit, |book| book.get(&run.uid)).await?;
-            found.ok_or_else(|| unknown(&run.uid))
+            let turn = tokio::select! { biased;
+                () = given_up.cancelled() => return Err(too_late()),
+                turn = checks.acquire() => turn,
+            };
+            let capabilities = Arc::clone(&parts.capabilities);
+            let item = clock.foreign(move || checked(run, &capabilities)).await;
+            drop(turn);
+            let item = item?;
+            let submit = |book: &Book| {
+                if given_up.is_cancelled() {
+                    return Err(too_late());
+                }
+                book.submit(item.clone(), &parts.spec)
+            };
+            let uid = &item.run.uid;
+            let found = register.change(&clock, submit, |book| book.get(uid)).await?;
+            found.ok_or_else(|| unknown(uid))
         })
     }
+}
+
+fn new_uid(uids: &RefCell<Stream>, register: &Register) -> String {
+    loop {
+        let uid = uids.borrow_mut().uuid();
+        if !register.knows(&uid) {
+            return uid;
+        }
+    }
+}
+
+/// The run that was submitted before under the same uid, if one was.
+async fn known(
+    register: &Register,
+    clock: &Clock,
+    (client, run): (Option<Run>, &Run),
+) -> Result<Option<Run>, ApiError> {
+    if !is_uuid(&run.uid) {
+        let rule = format!("{:?} is no UUID of lower case digits with dashes", run.uid);
+        return Err(invalid("uid", rule));
+    }
+    match list::get(register, clock, (client.as_ref(), &run.uid)).await? {
+        Some(known) => same(&known, run).map(|()| Some(known)),
+        None if register.knows(&run.uid) => {
+            let rule = "there is another run of that uid";
+            Err(ApiError::new(ErrorCode::Refused, "uid", rule))
+        }
+        None => Ok(None),
+    }
+}
+
+/// A run that can be flown, counted. Takes long.
+fn checked(run: Run, capabilities: &Capabilities) -> Result<Item, ApiError> {
+    if let Some(spec) = run.spec.clone() {
+        ScanPlan::new(spec, capabilities).map_err(|error| unflyable(&error.to_string()))?;
+    }
+    let item = Item::new(run);
+    if item.bytes > MAX_RUN_BYTES {
+        let rule = format!("the run takes {} bytes: at most {MAX_RUN_BYTES}", item.bytes);
+        return Err(ApiError::new(ErrorCode::TooLarge, "spec", rule));
+    }
+    Ok(item)
+}
+
+fn too_late() -> ApiError {
+    ApiError::new(ErrorCode::Timeout, "queue", "nobody waits for the answer any more")
 }
 
 fn submitted(uid: String, (spec, metadata): (Spec, BTreeMap<String, Value>), now_s: f64) -> Run {
@@ -210,7 +301,17 @@ impl Handler<List> for RunQueue {
     fn handle(&mut self, list: List, _: &mut Context<Self>) -> Answer<RunList> {
         let (register, clock) = (self.parts.register.clone(), self.lifeline.clock().clone());
         let client = self.clients();
-        self.later(async move { list::list(&register, &clock, (client, list)).await })
+        self.later(
+            Urgency::Usual,
+            async move { list::list(&register, &clock, (client, list)).await },
+        )
+    }
+}
+
+impl Handler<CountWaiting> for RunQueue {
+    type Result = MessageResult<CountWaiting>;
+    fn handle(&mut self, _: CountWaiting, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.parts.register.book().num_waiting())
     }
 }
 
@@ -219,7 +320,9 @@ impl Handler<Get> for RunQueue {
     fn handle(&mut self, Get(uid): Get, _: &mut Context<Self>) -> Answer<Option<Run>> {
         let (register, clock) = (self.parts.register.clone(), self.lifeline.clock().clone());
         let client = self.clients();
-        self.later(async move { list::get(&register, &clock, (client.as_ref(), &uid)).await })
+        self.later(Urgency::Usual, async move {
+            list::get(&register, &clock, (client.as_ref(), &uid)).await
+        })
     }
 }
 

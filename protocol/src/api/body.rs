@@ -2,7 +2,7 @@
 use super::error::{ApiError, ErrorCode};
 use crate::scan::Spec;
 use serde::{Deserialize, Deserializer, Serialize, de};
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
@@ -29,6 +29,10 @@ pub struct FlightBody {
     pub spec: Spec,
     /// Further fields of the start document; no name at any depth may have '.' or '/'.
     pub metadata: BTreeMap<String, Value>,
+    /// The uid that the run is to have, a UUID. What is submitted again under the same uid is
+    /// answered with the same run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
 }
 
 /// Of `resume`.
@@ -87,17 +91,23 @@ impl FlightBody {
     /// A body from parsed JSON; an error names the place, which is `$` at the top of the
     /// specification.
     pub fn from_value(value: &Value) -> Result<Self, ApiError> {
-        let (spec, metadata) = parts(value, &["spec", "metadata"])?;
-        let metadata = metadata.cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        let (spec, fields) = parts(value, &["spec", "metadata", "uid"])?;
+        let given = |key: &str| fields.and_then(|fields| fields.get(key)).cloned();
+        let metadata = given("metadata").unwrap_or_else(|| Value::Object(Map::new()));
+        let uid = serde_json::from_value(given("uid").unwrap_or_default())
+            .map_err(|error| ApiError::new(ErrorCode::Invalid, "uid", error.to_string()))?;
         let metadata = serde_json::from_value(metadata).map_err(|error| {
             ApiError::new(ErrorCode::Invalid, "metadata", format!("is no object: {error}"))
         })?;
-        Ok(Self { spec, metadata })
+        Ok(Self { spec, metadata, uid })
     }
 }
 
 /// The specification and what is given beside it.
-fn parts<'v>(value: &'v Value, known: &[&str]) -> Result<(Spec, Option<&'v Value>), ApiError> {
+fn parts<'v>(
+    value: &'v Value,
+    known: &[&str],
+) -> Result<(Spec, Option<&'v Map<String, Value>>), ApiError> {
     match value.as_object().filter(|fields| fields.contains_key("spec")) {
         // A node such as Snake has a field of this name too, but also a type.
         Some(fields) if !fields.contains_key("type") && !fields.contains_key("typeid") => {
@@ -105,7 +115,7 @@ fn parts<'v>(value: &'v Value, known: &[&str]) -> Result<(Spec, Option<&'v Value
                 let rule = format!("is unknown here; expected {}", known.join(" or "));
                 return Err(ApiError::new(ErrorCode::Invalid, key, rule));
             }
-            Ok((Spec::from_value(&fields["spec"])?, fields.get("metadata")))
+            Ok((Spec::from_value(&fields["spec"])?, Some(fields)))
         }
         Some(_) | None => Ok((Spec::from_value(value)?, None)),
     }
@@ -141,7 +151,12 @@ mod tests {
         check(json!({"spec": line, "metadata": {"sample": "a", "visit": 1}}), Ok(2));
         check(
             json!({"spec": line, "md": {}}),
-            Err("md: is unknown here; expected spec or metadata"),
+            Err("md: is unknown here; expected spec or metadata or uid"),
+        );
+        check(json!({"spec": line, "uid": "a"}), Ok(0));
+        check(
+            json!({"spec": line, "uid": 3}),
+            Err("uid: invalid type: integer `3`, expected a string"),
         );
         check(
             json!({"spec": line, "metadata": 3}),

@@ -23,7 +23,8 @@ pub enum Event {
     },
     /// An actor came up or went down.
     Tree { seq: u64, tree: TreeEvent },
-    /// A run was submitted, moved, begun, ended or cancelled.
+    /// A run was submitted, moved, begun, ended or cancelled. It is told without its specification
+    /// and metadata, which may be large: ask for the run.
     Queue { seq: u64, run: Run },
     /// The queue was held or released; told to those who hear of runs.
     Gate { seq: u64, queue: Queue },
@@ -31,6 +32,18 @@ pub enum Event {
     Progress { status: Status },
     /// This listener was too slow: so many events are missing here.
     Missed { count: u64 },
+}
+
+impl Event {
+    /// The event as JSON, in two parts between which its number belongs; the event itself has any.
+    /// None if it is of a kind that has no number.
+    pub fn around_seq(&self) -> Option<[String; 2]> {
+        let text = serde_json::to_string(self).expect("its keys are strings");
+        let (head, rest) = text.split_once(r#","seq":"#)?;
+        let tail = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        let is_first = head.starts_with(r#"{"event":"#) && !head.contains(',');
+        is_first.then(|| [format!(r#"{head},"seq":"#), tail.to_owned()])
+    }
 }
 
 /// Something happened in the tree of actors.
@@ -101,6 +114,16 @@ impl FromStr for EventKinds {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_put_where_it_belongs() {
+        let queue = Queue { reason: r#","seq":3"#.to_owned(), ..Queue::default() };
+        let event = |seq| Event::Gate { seq, queue: queue.clone() };
+        let [head, tail] = event(0).around_seq().expect("it has a number");
+        let text = serde_json::to_string(&event(17)).expect("it is plain");
+        assert_eq!(format!("{head}17{tail}"), text);
+        assert_eq!(Event::Missed { count: 1 }.around_seq(), None);
+    }
 
     #[test]
     fn kinds_are_named_in_a_list() {

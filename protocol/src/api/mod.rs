@@ -17,5 +17,5 @@ pub use device::{Device, DeviceAction, DeviceKind, DeviceReport, Life, Range};
 pub use error::{ApiError, ErrorBody, ErrorCode};
 pub use event::{Event, EventKind, EventKinds, TreeEvent, UnknownKind};
 pub use request::{AssetRange, Reply, Request, Terms, Wait};
-pub use run::{Gate, Queue, Run, RunList, RunSource, RunState};
+pub use run::{Gate, Queue, Run, RunList, RunSource, RunState, is_uuid};
 pub use status::{Assets, Columns, Description, Status};

@@ -5,6 +5,13 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
+/// Whether `text` can be the uid of a run: a UUID of lower case hex digits with dashes.
+pub fn is_uuid(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    let is_digit = |c: char| c == '-' || c.is_ascii_digit() || ('a'..='f').contains(&c);
+    lengths.eq([8, 4, 4, 4, 12]) && text.chars().all(is_digit)
+}
+
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -82,4 +89,21 @@ pub struct Queue {
 pub struct RunList {
     pub queue: Queue,
     pub runs: Vec<Run>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uid_is_a_uuid() {
+        let check = |text: &str, expected| assert_eq!(is_uuid(text), expected, "{text:?}");
+        check("01234567-89ab-cdef-0123-456789abcdef", true);
+        check("01234567-89AB-cdef-0123-456789abcdef", false);
+        check("0123456789abcdef0123456789abcdef", false);
+        check("01234567-89ab-cdef-0123-456789abcdeg", false);
+        check("01234567-89ab-cdef-0123-456789abcdef-", false);
+        check("../../..-89ab-cdef-0123-456789abcdef", false);
+        check("", false);
+    }
 }

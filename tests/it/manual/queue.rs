@@ -32,7 +32,7 @@ fn queued(test: impl AsyncFnOnce(&Rig)) {
 
 async fn submit(rig: &Rig) -> Run {
     let queue = rig.process.queue.as_ref().unwrap();
-    let submit = Submit { spec: spec(GRID), metadata: BTreeMap::new() };
+    let submit = Submit::new(spec(GRID), BTreeMap::new());
     queue.ask(submit, ms(5_000)).await.unwrap().unwrap()
 }
 

@@ -119,7 +119,7 @@ fn expected(range: Range<u64>) -> Columns {
 }
 
 fn uids(archive: &Archive) -> Vec<String> {
-    archive.runs(100).unwrap().iter().map(|run| run.uid().to_owned()).collect()
+    archive.runs(100, |_, _| true).iter().map(|run| run.uid().to_owned()).collect()
 }
 
 fn documents(archive: &Archive, uid: &str) -> Vec<String> {
@@ -137,7 +137,7 @@ fn runs_documents_and_rows_are_found_again() {
     }
     for archive in [scribe.archive.clone(), scribe.again()] {
         assert_eq!(uids(&archive), ["b", "a"]);
-        assert_eq!(archive.runs(1).unwrap()[0].uid(), "b");
+        assert_eq!(archive.runs(1, |_, _| true)[0].uid(), "b");
         let run = archive.run("a").unwrap().unwrap();
         let told = (run.start.time_s, run.ended_s(), run.exit_status(), run.num_frames());
         assert_eq!(told, (10.0, Some(26.0), ExitStatus::Success, Some(6)));
@@ -164,6 +164,33 @@ fn runs_documents_and_rows_are_found_again() {
         assert_eq!((stop.time_s, stop.run_start.as_str()), (10.0, "c"));
         assert_eq!((stop.exit_status, stop.reason.as_str()), (ExitStatus::Fail, KILLED));
     }
+}
+
+#[test]
+fn runs_that_ended_otherwise_were_missing_behind_later_ones() {
+    let scribe = Scribe::new();
+    let stories: [Story<'_>; 5] = [
+        ("a", &[1], true),
+        ("b", &[1], false),
+        ("c", &[1; 30], true),
+        ("d", &[1], false),
+        ("e", &[], true),
+    ];
+    for story in stories {
+        scribe.tell(story);
+    }
+    let check = |limit, exit_status, expected: &[&str]| {
+        for archive in [scribe.archive.clone(), scribe.again()] {
+            let found = archive.runs(limit, |_, exit| exit == exit_status);
+            let found: Vec<&str> = found.iter().map(|run| run.uid()).collect();
+            assert_eq!(found, expected, "{limit}, {exit_status:?}");
+        }
+    };
+    check(1, ExitStatus::Success, &["e"]);
+    check(3, ExitStatus::Success, &["e", "c", "a"]);
+    check(1, ExitStatus::Fail, &["d"]);
+    check(9, ExitStatus::Fail, &["d", "b"]);
+    check(9, ExitStatus::Abort, &[]);
 }
 
 #[test]
@@ -214,7 +241,7 @@ fn a_file_is_read_though_it_was_cut_at_any_byte() {
             file.write_all(format!("{stop}\n").as_bytes()).unwrap();
             for archive in [archive, scribe.again()] {
                 assert_eq!(uids(&archive).first(), Some(&unended.uid), "cut at {cut}");
-                assert_eq!(archive.runs(1).unwrap()[0].reason(), KILLED);
+                assert_eq!(archive.runs(1, |_, _| true)[0].reason(), KILLED);
                 assert_eq!(documents(&archive, &unended.uid).last(), Some(&stop));
                 let rows = unended.num_events.get("primary").copied().unwrap_or(0);
                 assert_eq!(archive.columns(&unended.uid, 0..rows).unwrap(), expected(0..rows));
@@ -241,6 +268,7 @@ fn the_next_process_looks_only_at_what_is_new() {
     fs::write(scribe.path(), text.replacen("\"start\"", "\"statt\"", 1)).unwrap();
     assert!(scribe.again().knows("first"));
     assert!(scribe.again().run("first").is_err(), "it was changed");
+    assert_eq!(uids(&scribe.again()), ["last", "large"], "the others are listed all the same");
     scribe.tell(("new", &[3], false));
     let archive = scribe.again();
     assert_eq!(archive.unended().unwrap().num_events["primary"], 3);

@@ -1,5 +1,5 @@
 //! Queued runs fly in order, and make way for clients who fly by themselves.
-use super::rig::{LINE, Stand, edited, moments, with_queue};
+use super::rig::{LINE, Moment, Stand, edited, moments, with_queue};
 use crate::run::rig::{GRID, Setup, spec};
 use bluefly_actors::{
     archive::Past,
@@ -22,7 +22,7 @@ fn past(stand: &Stand, uid: &str) -> Past {
 fn runs_fly_in_the_order_in_which_they_came() {
     with_queue(Setup::default(), async |stand| {
         let metadata = BTreeMap::from([("sample".to_owned(), json!("a"))]);
-        let submit = Submit { spec: spec(LINE), metadata: metadata.clone() };
+        let submit = Submit::new(spec(LINE), metadata.clone());
         let first = stand.ask(submit).await.unwrap();
         assert_eq!((first.state, first.place), (RunState::Queued, Some(0)));
         let uids = [vec![first.uid], stand.submit_lines(2).await].concat();
@@ -89,16 +89,77 @@ fn a_client_who_flies_by_himself_makes_the_queue_wait() {
     });
 }
 
+/// The moments at which a run is staged and prepared, and some in its flight.
+fn early() -> impl Iterator<Item = Moment> {
+    moments().into_iter().take(80).step_by(5)
+}
+
+/// At every moment: whoever did not stage can neither prepare nor kick off, and the run flies as it
+/// was submitted.
 #[test]
-fn a_client_cannot_take_what_is_staged_for_a_queued_run() {
-    with_queue(Setup::default(), async |stand| {
-        let uids = stand.submit_lines(1).await;
-        stand.reach(RunPhase::Running).await;
-        let refused = stand.coordinate(Stage::default()).await.unwrap_err();
-        assert_eq!(refused.phase, "running");
-        stand.until_done().await;
-        assert_eq!(stand.states(&uids).await, [RunState::Done]);
-    });
+fn a_client_flew_his_own_scan_under_the_uid_of_a_queued_run() {
+    let mut phases = Vec::new();
+    for moment in early() {
+        with_queue(Setup::default(), async |stand| {
+            let (uids, phase) = stand
+                .fly_until(1, moment, async || {
+                    let phase = stand.progress().phase;
+                    assert!(stand.coordinate(Prepare(spec(GRID))).await.is_err());
+                    assert!(stand.coordinate(Kickoff).await.is_err());
+                    if phase != RunPhase::Idle {
+                        assert!(stand.coordinate(Stage::default()).await.is_err());
+                        let refused = stand.coordinate(Kickoff).await.unwrap_err();
+                        let what = format!("what is staged for queued run {}", stand.running());
+                        assert!(refused.request.ends_with(&what), "{refused}");
+                    }
+                    phase
+                })
+                .await;
+            phases.push(phase);
+            stand.until_done().await;
+            let run = stand.run(&uids[0]).await;
+            assert_eq!((run.state, run.num_frames), (RunState::Done, Some(5)), "{moment:?}");
+        });
+    }
+    for phase in [RunPhase::Staging, RunPhase::Preparing, RunPhase::Starting, RunPhase::Running] {
+        assert!(phases.contains(&phase), "never while {phase}: {phases:?}");
+    }
+}
+
+/// At every moment before it flies.
+#[test]
+fn a_run_that_somebody_ended_before_it_flew_began_again_by_itself() {
+    let mut ended = 0;
+    for moment in early() {
+        for is_stop in [true, false] {
+            with_queue(Setup::default(), async |stand| {
+                let (uids, phase) = stand
+                    .fly_until(2, moment, async || {
+                        let phase = stand.progress().phase;
+                        if is_stop {
+                            stand.coordinate(Stop).await.unwrap();
+                        } else {
+                            stand.coordinate(Unstage).await.unwrap();
+                        }
+                        phase
+                    })
+                    .await;
+                let before =
+                    [RunPhase::Staging, RunPhase::Staged, RunPhase::Preparing, RunPhase::Ready];
+                if !before.contains(&phase) {
+                    return;
+                }
+                ended += 1;
+                stand.sleep(Duration::from_mins(1)).await;
+                let run = stand.run(&uids[0]).await;
+                let what = format!("{moment:?}, {phase}, {is_stop}: {run:?}");
+                assert_eq!((run.state, run.num_frames), (RunState::Aborted, Some(0)), "{what}");
+                assert_ne!(run.reason, "", "{what}");
+                stand.assert_history(&uids).await;
+            });
+        }
+    }
+    assert!(ended > 4, "{ended} only");
 }
 
 #[test]
@@ -243,7 +304,7 @@ fn a_thousand_runs_are_queued_and_flown() {
     with_queue(Setup::default(), async |stand| {
         stand.ask(Hold::default()).await.unwrap();
         let uids = stand.submit_lines(1_000).await;
-        let error = stand.ask(Submit { spec: spec(LINE), metadata: BTreeMap::new() }).await;
+        let error = stand.ask(Submit::new(spec(LINE), BTreeMap::new())).await;
         let error = error.unwrap_err().to_string();
         assert_eq!(error, "queue: 1000 runs are queued: queue.max_queued is 1000");
         stand.ask(Release).await.unwrap();

@@ -205,7 +205,7 @@ fn full() {
         for room in [0, 1, 20, 200] {
             let limit = Rlimit { current: Some(length + room), maximum: unlimited.maximum };
             setrlimit(Resource::Fsize, limit).unwrap();
-            let submit = Submit { spec: spec(LINE), metadata: BTreeMap::new() };
+            let submit = Submit::new(spec(LINE), BTreeMap::new());
             let error = stand.ask(submit).await.unwrap_err();
             assert_eq!(error.code, ErrorCode::Failed);
             assert!(error.message.contains("queue.jsonl"), "{error}");

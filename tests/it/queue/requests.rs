@@ -1,5 +1,5 @@
 //! What is asked of the queue, and what is refused.
-use super::rig::{LINE, edited, with_queue};
+use super::rig::{End, LINE, Stand, edited, with_queue, with_stand};
 use crate::run::rig::{GRID, Setup, spec};
 use bluefly_actors::queue::{Cancel, Get, Hold, List, MoveTo, Release, Submit};
 use bluefly_protocol::{
@@ -7,14 +7,14 @@ use bluefly_protocol::{
     run::RunPhase,
 };
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 #[test]
 fn what_cannot_be_flown_is_not_queued() {
     with_queue(Setup::default(), async |stand| {
         let check = async |text: &str, metadata: serde_json::Value, expected: (&str, &str)| {
             let metadata = serde_json::from_value(metadata).unwrap();
-            let error = stand.ask(Submit { spec: spec(text), metadata }).await.unwrap_err();
+            let error = stand.ask(Submit::new(spec(text), metadata)).await.unwrap_err();
             assert_eq!(error.code, ErrorCode::Invalid);
             assert_eq!((error.place.as_str(), error.message.as_str()), expected);
         };
@@ -27,6 +27,78 @@ fn what_cannot_be_flown_is_not_queued() {
         let list = stand.list().await;
         assert_eq!(list.runs, []);
         assert!(!stand.process.documents.with_file_name("queue.jsonl").exists());
+    });
+}
+
+const UID: &str = "01234567-89ab-cdef-0123-456789abcdef";
+
+fn under(uid: &str, text: &str, sample: &str) -> Submit {
+    let metadata = BTreeMap::from([("sample".to_owned(), json!(sample))]);
+    Submit { uid: Some(uid.to_owned()), ..Submit::new(spec(text), metadata) }
+}
+
+#[test]
+fn a_submission_whose_answer_was_lost_was_flown_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let repeated = async |stand: &Stand| {
+        let run = stand.ask(under(UID, LINE, "a")).await.unwrap();
+        assert_eq!(run.uid, UID);
+        for other in [under(UID, GRID, "a"), under(UID, LINE, "b")] {
+            let error = stand.ask(other).await.unwrap_err();
+            assert_eq!((error.code, error.place.as_str()), (ErrorCode::Refused, "uid"));
+        }
+        assert_eq!(stand.list().await.runs, [run.clone()]);
+        run.state
+    };
+    with_stand((path, Setup::default(), End::Killed), async |stand| {
+        stand.ask(Hold::default()).await.unwrap();
+        let both =
+            futures_util::join!(stand.ask(under(UID, LINE, "a")), stand.ask(under(UID, LINE, "a")));
+        assert_eq!(both.0, both.1);
+        assert_eq!(repeated(stand).await, RunState::Queued);
+    });
+    with_stand((path, Setup::default(), End::InOrder), async |stand| {
+        assert_eq!(repeated(stand).await, RunState::Queued);
+        stand.ask(Release).await.unwrap();
+        stand.reach(RunPhase::Running).await;
+        assert_eq!(repeated(stand).await, RunState::Running);
+        stand.until_done().await;
+        assert_eq!(repeated(stand).await, RunState::Done);
+        for uid in ["a", "../../etc", &UID.to_uppercase(), ""] {
+            let error = stand.ask(under(uid, LINE, "a")).await.unwrap_err();
+            assert_eq!((error.code, error.place.as_str()), (ErrorCode::Invalid, "uid"), "{uid}");
+        }
+    });
+}
+
+#[test]
+fn a_submission_for_which_nobody_waited_any_more_was_flown() {
+    let mut given_up = 0;
+    for us in 0..12 {
+        with_queue(Setup::default(), async |stand| {
+            let submit = Submit::new(spec(LINE), BTreeMap::new());
+            let leave = async {
+                stand.sleep(Duration::from_micros(us)).await;
+                submit.given_up.cancel();
+            };
+            let (submitted, ()) = futures_util::join!(stand.ask(submit.clone()), leave);
+            stand.sleep(Duration::from_secs(1)).await;
+            let count = stand.list().await.runs.len();
+            assert_eq!(count, usize::from(submitted.is_ok()), "{us}: {submitted:?}");
+            given_up += usize::from(submitted.is_err());
+        });
+    }
+    assert!((1..12).contains(&given_up), "{given_up}");
+}
+
+#[test]
+fn a_list_has_a_thousand_ended_runs_at_most() {
+    with_queue(Setup::default(), async |stand| {
+        let list = |limit| stand.ask(List { state: None, limit });
+        assert_eq!(list(1_000).await.unwrap().runs, []);
+        let error = list(1_001).await.unwrap_err();
+        assert_eq!((error.code, error.place.as_str()), (ErrorCode::BadRequest, "limit"));
     });
 }
 
@@ -103,7 +175,7 @@ fn requests_at_the_same_time_are_all_done() {
         let schedule = bluefly_actors::supervise::Schedule::Shuffled;
         with_queue(Setup { seed, schedule, ..Setup::default() }, async |stand| {
             stand.ask(Hold::default()).await.unwrap();
-            let submit = || stand.ask(Submit { spec: spec(LINE), metadata: BTreeMap::new() });
+            let submit = || stand.ask(Submit::new(spec(LINE), BTreeMap::new()));
             let submits = futures_util::future::join_all((0..20).map(|_| submit())).await;
             let uids: Vec<String> = submits.into_iter().map(|run| run.unwrap().uid).collect();
             let places = async || {
@@ -138,7 +210,7 @@ fn no_more_runs_wait_than_are_allowed() {
     with_queue(setup, async |stand| {
         stand.ask(Hold::default()).await.unwrap();
         let uids = stand.submit_lines(2).await;
-        let submit = Submit { spec: spec(LINE), metadata: BTreeMap::new() };
+        let submit = Submit::new(spec(LINE), BTreeMap::new());
         let error = stand.ask(submit.clone()).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::TooManyRequests);
         stand.ask(Cancel(uids[0].clone())).await.unwrap();

@@ -128,7 +128,7 @@ fn metadata_that_was_nested_too_deep_kept_the_next_process_from_its_start() {
     let path = directory.path();
     let submit = |depth| {
         let metadata = BTreeMap::from([("note".to_owned(), nested(depth))]);
-        Submit { spec: spec(&deep_spec()), metadata }
+        Submit::new(spec(&deep_spec()), metadata)
     };
     let list = with_stand((path, Setup::default(), End::Killed), async |stand| {
         stand.ask(Hold::default()).await.unwrap();

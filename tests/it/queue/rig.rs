@@ -138,7 +138,7 @@ impl Stand {
     }
 
     pub(super) async fn submit(&self, text: &str) -> Run {
-        self.ask(Submit { spec: spec(text), metadata: BTreeMap::new() }).await.unwrap()
+        self.ask(Submit::new(spec(text), BTreeMap::new())).await.unwrap()
     }
 
     /// So many runs; their uids.
@@ -227,6 +227,12 @@ impl Stand {
         self.process.bulletin.progress().borrow().clone()
     }
 
+    /// The uid of the run that the queue has in the air or staged.
+    pub(super) fn running(&self) -> String {
+        let told = self.told();
+        told.last().map_or(String::new(), |(uid, ..)| uid.clone())
+    }
+
     pub(super) async fn reach(&self, phase: RunPhase) {
         let mut progress = self.process.bulletin.progress();
         progress.wait_for(|progress| progress.phase == phase).await.unwrap();
@@ -242,7 +248,10 @@ impl Stand {
         let texts = listener.take("queue".parse().unwrap(), usize::MAX).texts;
         let events = texts.iter().map(|text| serde_json::from_str(text).unwrap());
         let runs = events.filter_map(|event| match event {
-            Event::Queue { run, .. } => Some((run.uid, run.state, run.place)),
+            Event::Queue { run, .. } => {
+                assert_eq!((run.spec, run.metadata.len()), (None, 0), "it is told in short");
+                Some((run.uid, run.state, run.place))
+            }
             _ => None,
         });
         runs.collect()

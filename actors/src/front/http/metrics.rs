@@ -11,14 +11,14 @@ use crate::{
     supervise::{Snapshot, State},
 };
 use actix_web::HttpResponse;
-use bluefly_protocol::api::{ErrorBody, ErrorCode, Reply, Request, RunState, Status};
+use bluefly_protocol::api::{ErrorBody, ErrorCode, Status};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, text::encode},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
-use std::{fmt::Error, time::Duration};
+use std::fmt::Error;
 
 /// Figures of the process, as text for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "process",
@@ -33,8 +33,6 @@ pub(super) async fn metrics(front: Shared, _: Query<NoQuery>) -> Answer {
     Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(text))
 }
 
-/// How long the queue may take to say how long it is.
-const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Everything at one moment.
@@ -52,12 +50,7 @@ struct Figures {
 
 impl Figures {
     async fn of(front: &Front) -> Self {
-        let queued = Request::Runs { state: Some(RunState::Queued), limit: 0 };
-        // An actor is asked for it, which may have no time to answer.
-        let waiting = match front.clock.timeout(ANSWER_WITHIN, front.dispatch(queued)).await {
-            Ok(Ok(Reply::Runs(list))) => Some(list.runs.len()),
-            Ok(_) | Err(_) => None,
-        };
+        let waiting = front.desk.num_waiting().await;
         let mut actors = vec![];
         front.desk.tree().into_iter().for_each(|tree| flatten(tree, &mut actors));
         Self {
@@ -196,9 +189,10 @@ fn family<L: AsRef<str>>(
     for (of, value) in values {
         let labels = [(label, of.as_ref())];
         let metric = metric.encode_family(&labels)?;
-        match kind {
-            MetricType::Counter => ConstCounter::new(value).encode(metric)?,
-            _ => ConstGauge::new(value).encode(metric)?,
+        if matches!(kind, MetricType::Counter) {
+            ConstCounter::new(value).encode(metric)?;
+        } else {
+            ConstGauge::new(value).encode(metric)?;
         }
     }
     Ok(())

@@ -128,7 +128,7 @@ pub(super) struct AssetQuery {
 pub(super) struct RunsQuery {
     /// Only runs of this state.
     pub(super) state: Option<RunState>,
-    /// The latest so many of those that have ended; 100 unless given.
+    /// The latest so many of those that have ended; 100 unless given, 1000 at most.
     pub(super) limit: Option<usize>,
 }
 

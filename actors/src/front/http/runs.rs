@@ -16,7 +16,8 @@ const LIMIT: usize = 100;
 /// Submit a run: it is flown when its turn comes.
 #[utoipa::path(post, path = "/api/v1/runs", tag = "runs",
     request_body(content = Object,
-        description = "The specification, or an object of `spec` and `metadata`",
+        description = "The specification, or an object of `spec`, `metadata` and `uid`; what is \
+            submitted again under the same uid is answered with the same run",
         example = json!({
             "spec": {"type": "Fly", "spec": {"type": "ConstantDuration", "constant_duration": 0.01,
                 "spec": {"type": "Linspace", "axis": "x", "start": 0.0, "stop": 1.0, "num": 5}}},
