@@ -224,7 +224,7 @@ impl Process {
     async fn ask_to_abort(&self, reason: &str) -> Result<(), AbortError> {
         let abort = Abort { reason: Some(reason.to_owned()) };
         self.coordinator.up().await?;
-        let status = self.coordinator.ask(abort, ANSWER_WITHIN).await??;
+        let status = self.coordinator.insist(abort, ANSWER_WITHIN).await??;
         status.finished().await?;
         Ok(())
     }

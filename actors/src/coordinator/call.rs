@@ -52,7 +52,8 @@ impl<'a, A: Actor<Context = Context<A>>> Caller<'a, A> {
         M::Result: Send,
         Context<A>: ToEnvelope<A, M>,
     {
-        let answer = self.device.ask(message, ANSWER_WITHIN).await;
+        // Whoever else asks the device: no scan fails of it.
+        let answer = self.device.insist(message, ANSWER_WITHIN).await;
         answer.map_err(|error| self.unanswered(operation, &error))
     }
 

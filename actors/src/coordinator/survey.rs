@@ -15,7 +15,15 @@ use bluefly_protocol::{
     name::Name,
 };
 use futures_util::future::join_all;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::Mutex;
 
 /// Name of the branch of the tree in which the devices are.
 pub const DEVICES: &str = "devices";
@@ -105,7 +113,19 @@ struct Asked {
     controllers: BTreeMap<Name, Ref<Controller>>,
     detectors: BTreeMap<Name, Ref<Detector>>,
     generators: BTreeMap<Name, Ref<Generator>>,
+    readings: BTreeMap<Name, Readings>,
 }
+
+/// How a device is, read once for all who asked before that was begun: however many they are, they
+/// take one place in its mailbox.
+struct Readings {
+    begun: AtomicU64,
+    /// With its number.
+    latest: Mutex<(u64, Reading)>,
+}
+
+/// The position of a motor; nothing of others.
+type Reading = Result<Option<f64>, String>;
 
 impl Beamline {
     /// What asks its devices how they are.
@@ -116,12 +136,30 @@ impl Beamline {
             controllers: self.controllers.clone(),
             detectors: self.detectors.clone(),
             generators: BTreeMap::from([self.generator.clone()]),
+            readings: self.inventory.keys().map(|name| (name.clone(), Readings::new())).collect(),
         }))
     }
 }
 
+impl Readings {
+    fn new() -> Self {
+        Self { begun: AtomicU64::new(0), latest: Mutex::new((0, Ok(None))) }
+    }
+
+    /// What is read from now on.
+    async fn read(&self, read: impl Future<Output = Reading>) -> Reading {
+        let before = self.begun.load(Ordering::SeqCst);
+        let mut latest = self.latest.lock().await;
+        if latest.0 <= before {
+            let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+            *latest = (number, read.await);
+        }
+        latest.1.clone()
+    }
+}
+
 impl Survey {
-    /// Every device, by name; `tree` is what runs now. Resolves within a second or so.
+    /// Every device, by name; `tree` is what runs now. Resolves within two seconds or so.
     pub async fn devices(&self, tree: &Snapshot) -> Vec<Device> {
         join_all(self.0.inventory.values().map(|facts| self.read(facts, tree))).await
     }
@@ -138,7 +176,12 @@ impl Survey {
             device.incarnation = actor.incarnation;
             device.restarts = actor.restarts;
         }
-        match self.0.ask(facts).await {
+        let read = self.0.ask(facts);
+        let read = match self.0.readings.get(&facts.name) {
+            Some(readings) => readings.read(read).await,
+            None => read.await,
+        };
+        match read {
             Ok(position) => device.position = position,
             Err(error) => device.error = Some(error),
         }
@@ -148,7 +191,7 @@ impl Survey {
 
 impl Asked {
     /// The position of a motor; nothing of others, whose answer shows that they can be reached.
-    async fn ask(&self, facts: &Facts) -> Result<Option<f64>, String> {
+    async fn ask(&self, facts: &Facts) -> Reading {
         let name = &facts.name;
         match facts.nature {
             Nature::Motor { .. } => match self.motors.get(name) {

@@ -4,8 +4,8 @@ use crate::{
     archive::Archive,
     clock::Clock,
     coordinator::{
-        Abort, BulletinView, Kickoff, Only, Pause, Prepare, Resume, ScanCoordinator, Stage,
-        StepRequest, Stop, Unstage, survey::Survey,
+        Abort, BulletinView, Kickoff, NotBegun, Only, Pause, Prepare, Resume, RunStatus,
+        ScanCoordinator, Stage, StepRequest, Stop, Unstage, survey::Survey,
     },
     feed::Feed,
     queue::{Cancel, Hold, List, MoveTo, Release, RunQueue},
@@ -135,11 +135,9 @@ impl Desk {
             Request::Kickoff(terms) => self.begin(Kickoff, terms).await,
             Request::Resume(body, terms) => self.begin(Resume { retake: body.retake }, terms).await,
             Request::Pause(terms) => self.step(Pause, (terms, Until::Paused)).await,
-            Request::Abort(body, terms) => {
-                self.step(Abort { reason: body.reason }, (terms, Until::Ended)).await
-            }
-            Request::Stop(terms) => self.step(Stop, (terms, Until::Ended)).await,
-            Request::Unstage(terms) => self.step(Unstage, (terms, Until::Ended)).await,
+            Request::Abort(body, terms) => self.end(Abort { reason: body.reason }, terms).await,
+            Request::Stop(terms) => self.end(Stop, terms).await,
+            Request::Unstage(terms) => self.end(Unstage, terms).await,
             Request::Describe => self.describe(),
             Request::Assets(range) => self.assets(range).await,
             Request::Devices => self.devices().await,
@@ -193,7 +191,14 @@ impl Desk {
         self.tree().ok_or_else(starting)
     }
 
-    /// Asks for a step, and waits for what comes of it as long as is wanted.
+    /// Asks for the end of what there is: that gets through however many others ask.
+    async fn end<M: StepRequest>(&self, message: M, terms: Terms) -> Result<Reply, ApiError> {
+        let Terms { wait, operation: after } = terms;
+        let asked = self.0.parts.coordinator.insist(Only { after, message }, ANSWER_WITHIN).await;
+        self.follow(asked, (wait, Until::Ended)).await
+    }
+
+    /// Asks for a step.
     async fn step<M: StepRequest>(
         &self,
         message: M,
@@ -201,6 +206,15 @@ impl Desk {
     ) -> Result<Reply, ApiError> {
         let Terms { wait, operation: after } = terms;
         let asked = self.0.parts.coordinator.ask(Only { after, message }, ANSWER_WITHIN).await;
+        self.follow(asked, (wait, until)).await
+    }
+
+    /// Waits for what comes of a step as long as is wanted.
+    async fn follow(
+        &self,
+        asked: Result<Result<RunStatus, NotBegun>, AskError>,
+        (wait, until): (Wait, Until),
+    ) -> Result<Reply, ApiError> {
         let step = asked.map_err(|error| unanswered(&error))??;
         if !wait.duration().is_zero() {
             let settled = self.clock().timeout(wait.duration(), settled(step, until)).await;

@@ -113,13 +113,41 @@ impl<A: Actor<Context = Context<A>>> Ref<A> {
         Context<A>: ToEnvelope<A, M>,
     {
         let down = || AskError::Down(Arc::clone(&self.id));
-        let lost = || AskError::Lost(Arc::clone(&self.id));
-        let (answer, clock, given_up) = {
+        let (answer, to) = {
             let published = self.published.borrow();
             let to = published.as_ref().ok_or_else(down)?;
             let answer = to.sender.send(message).map_err(|error| self.undelivered(&error))?;
-            (answer, to.clock.clone(), to.given_up.clone())
+            (answer, (to.clock.clone(), to.given_up.clone()))
         };
+        self.answered(answer, to, within).await
+    }
+
+    /// Like [`ask`](Self::ask), but a full mailbox does not refuse the message: for those whose
+    /// messages are few, and must get through whatever others ask.
+    pub async fn insist<M>(&self, message: M, within: Duration) -> Result<M::Result, AskError>
+    where
+        A: Handler<M>,
+        M: Message + Send + 'static,
+        M::Result: Send,
+        Context<A>: ToEnvelope<A, M>,
+    {
+        let (answer, to) = {
+            let published = self.published.borrow();
+            let to = published.as_ref().ok_or_else(|| AskError::Down(Arc::clone(&self.id)))?;
+            // A clone has a place of its own in the mailbox.
+            let sender = actix::Addr::new(to.sender.clone());
+            (sender.send(message), (to.clock.clone(), to.given_up.clone()))
+        };
+        self.answered(answer, to, within).await
+    }
+
+    async fn answered<T, E>(
+        &self,
+        answer: impl Future<Output = Result<T, E>>,
+        (clock, given_up): (Clock, Option<CancellationToken>),
+        within: Duration,
+    ) -> Result<T, AskError> {
+        let lost = || AskError::Lost(Arc::clone(&self.id));
         let answer = async {
             match given_up {
                 None => answer.await.map_err(|_| lost()),
@@ -133,7 +161,7 @@ impl<A: Actor<Context = Context<A>>> Ref<A> {
         in_time.unwrap_or_else(|_| Err(AskError::Timeout(Arc::clone(&self.id))))
     }
 
-    /// Like [`ask`](Self::ask), but a full mailbox does not refuse the message.
+    /// Like [`insist`](Self::insist), also of an incarnation that is given up.
     pub(super) async fn probe<M>(&self, message: M, within: Duration) -> Result<M::Result, AskError>
     where
         A: Handler<M>,

@@ -1,9 +1,13 @@
 //! What devices are, and how they are now.
-use super::{ask, done, goes, ms, to};
-use crate::run::rig::{Rig, Setup, name, with_rig};
-use bluefly_actors::coordinator::survey::Survey;
-use bluefly_protocol::api::{Device, Life};
+use super::{FRAMES, ask, done, goes, ms, to};
+use crate::run::rig::{GRID, Rig, Setup, name, with_rig};
+use bluefly_actors::{coordinator::survey::Survey, status::Outcome};
+use bluefly_protocol::{
+    api::{AbortBody, Device, Life, Reply, Request, Terms},
+    run::RunPhase,
+};
 use bluefly_sim::faults::Fault;
+use futures_util::future::join_all;
 use std::time::Duration;
 
 async fn devices(rig: &Rig) -> Vec<Device> {
@@ -108,5 +112,44 @@ fn a_survey_is_made_from_any_thread() {
         let (survey, tree) = (rig.process.beamline.survey(), rig.process.tree.snapshot());
         check_future(survey.devices(&tree));
         drop(done(rig, super::stop("x")).await);
+    });
+}
+
+#[test]
+fn a_crowd_that_looks_at_the_devices_fails_no_scan() {
+    with_rig(Setup::default(), async |rig| {
+        rig.ready(GRID).await;
+        let status = rig.kickoff().await;
+        let mut rounds = 0;
+        while status.ended().is_none() {
+            let crowd = (0..300).map(|_| rig.process.desk.dispatch(Request::Devices));
+            for reply in join_all(crowd).await {
+                let Ok(Reply::Devices { devices }) = reply else { panic!("{reply:?}") };
+                assert!(devices.iter().all(|device| device.error.is_none()), "{devices:?}");
+            }
+            rounds += 1;
+            rig.sleep(ms(25)).await;
+        }
+        assert!(rounds > 50, "{rounds} rounds");
+        assert_eq!(status.finished().await, Ok(Outcome::Done(FRAMES)));
+        assert_eq!(rig.progress().recoveries, 0);
+        rig.unstage().await.unwrap();
+        rig.assert_complete(GRID, FRAMES);
+    });
+}
+
+#[test]
+fn an_abort_gets_through_however_many_others_ask() {
+    with_rig(Setup::default(), async |rig| {
+        rig.ready(GRID).await;
+        let status = rig.kickoff().await;
+        rig.reach(RunPhase::Running).await;
+        let crowd = std::iter::repeat_with(|| Request::Pause(Terms::default())).take(300);
+        let abort = Request::Abort(AbortBody::default(), Terms::default());
+        let asked = crowd.chain([abort]).map(|request| rig.process.desk.dispatch(request));
+        let mut replies = join_all(asked).await;
+        assert!(matches!(replies.pop(), Some(Ok(Reply::Status(_)))));
+        assert!(replies.iter().any(Result::is_err), "the mailbox was never full");
+        assert_eq!(status.finished().await, Ok(Outcome::Aborted));
     });
 }
