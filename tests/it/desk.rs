@@ -464,3 +464,20 @@ fn a_step_that_failed_may_be_tried_again() {
         assert_eq!(number(rig), 3);
     });
 }
+
+#[test]
+fn a_run_whose_end_cannot_be_documented_is_over_all_the_same() {
+    with_rig(Setup::default(), async |rig| {
+        ready(rig).await;
+        step(rig, Request::Kickoff(long())).await;
+        // Somebody else writes the file.
+        fs::write(&rig.process.documents, "").unwrap();
+        assert_eq!(refusal(rig, Request::Unstage(long())).await.0, ErrorCode::Failed);
+        let end = rig.process.desk.status().progress.ended.unwrap();
+        assert_eq!((json!(end.exit_status), end.num_frames), (json!("fail"), 40));
+        step(rig, stage(&json!({}))).await;
+        assert_eq!(assets(rig, 0, None).await.rows, 40);
+        let camera = Request::Trigger("camera".parse().unwrap(), a_minute());
+        assert!(ask(rig, camera).await.is_ok());
+    });
+}

@@ -3,13 +3,15 @@ use super::{
     beamline::Beamline,
     bulletin::Bulletin,
     collect::total_key,
-    phase::{OpenRun, Session},
+    flight::Cut,
+    phase::{Board, OpenRun, Session},
     publish::{BeginRun, Declare, STREAM},
     safety::OPEN_WITHIN,
 };
 use crate::{
     device::detector::Describe,
     logic::detector::{self, Dataset, DatasetKind, Dtype, FilePlan, OpenFile},
+    status::Intent,
     storage::{AxisPlan, DetectorLink, MasterPlan},
 };
 use bluefly_protocol::{
@@ -40,9 +42,9 @@ pub(super) struct Opening<'a> {
 /// Opens a run. What was opened before a failure is in the bulletin, to be undone.
 pub(super) async fn open_run(
     beamline: &Beamline,
-    bulletin: &Bulletin,
+    (bulletin, board): (&Bulletin, &Board),
     Opening { plan, session, kickoff }: Opening<'_>,
-) -> Result<OpenRun, Fault> {
+) -> Result<OpenRun, Cut> {
     let publisher = beamline.publisher();
     let begin = || {
         let info = run_info(beamline, plan, session);
@@ -52,11 +54,20 @@ pub(super) async fn open_run(
     let uid: String = beamline.persist(patience, &beamline.publisher.1, begin).await?;
     let mut run = OpenRun { uid, axes: plan.axes().to_vec(), master: None };
     bulletin.opened(&run);
-    let opened = beamline.detectors.keys().map(|name| {
-        let file = file_plan(beamline, &run.uid, name);
-        async move { Ok::<_, Fault>((name.clone(), beamline.open_file((name, file)).await?)) }
-    });
-    let files: BTreeMap<Name, Arc<OpenFile>> = try_join_all(opened).await?.into_iter().collect();
+    let files = loop {
+        match open_files(beamline, &run.uid).await {
+            Ok(files) => break files,
+            // A detector that is stopped by hand gives up what it does, and pauses the flight.
+            Err(fault) if board.intent() == Intent::Pause => {
+                tracing::warn!(%fault, "paused while files were opened");
+                match board.clone().stay().await {
+                    Intent::Run | Intent::Pause => board.resume(),
+                    intent @ (Intent::Stop | Intent::Abort) => return Err(intent.into()),
+                }
+            }
+            Err(fault) => return Err(fault.into()),
+        }
+    };
     let master = beamline.settings.directory.join(format!("{}.nxs", run.uid));
     let declare = declare(beamline, plan, &files)?;
     let declare = || publisher.call("declare the stream", declare.clone(), OPEN_WITHIN);
@@ -73,6 +84,18 @@ pub(super) async fn open_run(
     bulletin.filed(&run.uid, resources);
     tracing::info!(uid = %run.uid, frames = plan.num_frames(), "run opened");
     Ok(run)
+}
+
+/// Opens the file of every detector, or goes on with those that are open.
+async fn open_files(
+    beamline: &Beamline,
+    uid: &str,
+) -> Result<BTreeMap<Name, Arc<OpenFile>>, Fault> {
+    let opened = beamline.detectors.keys().map(|name| {
+        let file = file_plan(beamline, uid, name);
+        async move { Ok::<_, Fault>((name.clone(), beamline.open_file((name, file)).await?)) }
+    });
+    Ok(try_join_all(opened).await?.into_iter().collect())
 }
 
 /// Fields that span each dimension, slowest first.

@@ -136,6 +136,19 @@ impl Board {
         self.work.intent()
     }
 
+    /// Shows that it is paused, until something else is wanted.
+    pub(super) async fn stay(&mut self) -> Intent {
+        self.phase(RunPhase::Paused);
+        self.operation(OperationPhase::Paused);
+        self.unpaused().await
+    }
+
+    /// Shows that it goes on, from the beginning.
+    pub(super) fn resume(&self) {
+        self.operation(OperationPhase::Running);
+        self.phase(RunPhase::Starting);
+    }
+
     pub(super) async fn interrupted(&mut self) -> Intent {
         self.work.interrupted().await
     }

@@ -3,7 +3,6 @@ use super::{
     beamline::Beamline,
     collect::{Collection, Field},
     flight::Flight,
-    phase::Board,
 };
 use crate::status::{Intent, OperationPhase};
 use bluefly_protocol::{
@@ -54,7 +53,10 @@ impl Flight {
             Err(fault) => self.recover(fault).await?,
         };
         let intent = match rested {
-            Ok(()) => self.stay(&mut self.board.clone()).await,
+            Ok(()) => {
+                tracing::info!(complete = self.tally.complete(), "paused");
+                self.board.clone().stay().await
+            }
             Err(intent) => intent,
         };
         if intent == Intent::Run {
@@ -62,13 +64,6 @@ impl Flight {
             self.go_back(self.retake.take());
         }
         Ok(intent)
-    }
-
-    async fn stay(&mut self, board: &mut Board) -> Intent {
-        board.phase(RunPhase::Paused);
-        board.operation(OperationPhase::Paused);
-        tracing::info!(complete = self.tally.complete(), "paused");
-        board.unpaused().await
     }
 
     fn go_back(&mut self, frames: u64) {

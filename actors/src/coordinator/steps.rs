@@ -3,7 +3,7 @@
 use super::{
     beamline::Beamline,
     bulletin::Bulletin,
-    flight::{Flight, Flown},
+    flight::{Cut, Flight, Flown},
     open::{Opening, describe, open_run},
     phase::{Board, Conclusion, Phase, Session},
     publish::EndRun,
@@ -196,9 +196,13 @@ impl Setting {
         let (board, beamline) = (self.board.clone(), Rc::clone(&self.beamline));
         if session.run.is_none() {
             let opening = Opening { plan: &plan, session: &session, kickoff: self.kickoff };
-            match open_run(&beamline, &self.bulletin, opening).await {
+            match open_run(&beamline, (&self.bulletin, &board), opening).await {
                 Ok(run) => session.run = Some(run),
-                Err(fault) => {
+                Err(Cut::Told(intent)) => {
+                    let (session, ending) = (self.bulletin.left_behind(), self.told(intent));
+                    return self.unstage(session, ending).await;
+                }
+                Err(Cut::Fault(fault)) => {
                     let session = self.bulletin.left_behind();
                     return self.fail(session, fault).await;
                 }
@@ -324,10 +328,9 @@ impl Setting {
         let ending = honest(ending, faults);
         let end = || publisher.call("end the run", EndRun(ending.clone()), PUBLISH_WITHIN);
         let ended = beamline.persist(UNDO_PATIENCE, &beamline.publisher.1, end).await;
-        match ended {
-            Ok(()) => self.bulletin.closed(run_end(session, ending)),
-            Err(fault) => faults.push(fault),
-        }
+        faults.extend(ended.err());
+        // Also if its documents have no end: nothing will be added to them.
+        self.bulletin.closed(run_end(session, honest(&ending, faults)));
     }
 }
 

@@ -140,6 +140,33 @@ fn a_scan_is_paused_when_a_device_that_it_uses_is_stopped() {
 }
 
 #[test]
+fn a_scan_is_paused_when_a_detector_is_stopped_that_opens_its_file() {
+    for after in [0, 1, 50, 400, 900] {
+        for end in [Outcome::Done(FRAMES), Outcome::Aborted] {
+            with_rig(Setup::default(), async |rig| {
+                rig.ready(GRID).await;
+                let camera = name("camera");
+                rig.process.world.fault(&Fault::SlowPut { device: camera, delay: ms(1_000) });
+                let status = rig.kickoff().await;
+                rig.sleep(ms(after)).await;
+                assert_eq!(rig.progress().phase, RunPhase::Starting);
+                assert_eq!(done(rig, stop("camera")).await, STOPPED);
+                is_paused(rig, &status, "camera").await;
+                if end == Outcome::Aborted {
+                    rig.step(Abort::default()).await.unwrap();
+                    assert_eq!(status.finished().await, Ok(end));
+                    rig.assert_safe();
+                    assert_eq!(rig.stop_document()["exit_status"], "abort");
+                } else {
+                    rig.ask(Resume::default()).await.unwrap();
+                    land(rig, &status).await;
+                }
+            });
+        }
+    }
+}
+
+#[test]
 fn a_scan_that_is_paused_by_a_stop_can_be_aborted() {
     for device in DEVICES {
         with_rig(Setup::default(), async |rig| {
