@@ -1,6 +1,7 @@
 //! Who is let in.
 use super::{client::Answer, house::House};
 use bluefly_actors::front::http::{HttpConfig, Limits, Rate, Token};
+use std::time::{Duration, Instant};
 
 fn ask(house: &House, path: &str, headers: &str) -> Answer {
     let mut client = house.client();
@@ -77,5 +78,46 @@ fn who_asks_too_often_is_told_when_to_come_again() {
     assert!((90..=100).contains(&again), "{again} s");
     // Another connection is no other address.
     assert_eq!(house.client().get("/api/v1/devices").status, 429);
-    assert_eq!(client.get("/healthz").status, 200);
+    assert_eq!(house.client().get("/healthz").status, 200);
+}
+
+#[test]
+fn who_is_not_let_in_keeps_no_connection() {
+    let limits = Limits { rate: Some(Rate { burst: 2, per_second: 0.01 }), ..Limits::default() };
+    let token = Some(Token::new("sesame"));
+    let house = House::with(HttpConfig { token, limits, ..HttpConfig::default() });
+    let check = |headers: &str, status: u16| {
+        let mut client = house.client();
+        client.headers = headers.to_owned();
+        let answer = client.get("/api/v1/status");
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.headers["connection"], "close");
+        assert_eq!(client.rest(), b"");
+    };
+    check("", 401);
+    check("origin: http://evil.example\r\n", 403);
+    check("", 429);
+}
+
+#[test]
+fn one_address_cannot_take_every_connection() {
+    let limits = Limits { max_connections: 16, ..Limits::default() };
+    let house = House::with(HttpConfig { limits, ..HttpConfig::default() });
+    let mut guests: Vec<_> = (0..8).map(|_| house.client()).collect();
+    for guest in &mut guests {
+        assert_eq!(guest.get("/healthz").status, 200);
+    }
+    let mut late = house.client();
+    let expected = (429, "too_many_requests".into(), "127.0.0.1".into());
+    let (status, code, place, message) = late.get("/healthz").error();
+    assert_eq!((status, code, place), expected);
+    assert_eq!(message, "has more than 8 connections");
+    assert_eq!(late.rest(), b"");
+    // Those that are there are served, and a place that is free is taken.
+    assert_eq!(guests[0].get("/api/v1/status").status, 200);
+    guests.pop();
+    let until = Instant::now() + Duration::from_mins(1);
+    while house.client().get("/healthz").status != 200 {
+        assert!(Instant::now() < until, "no place is free");
+    }
 }

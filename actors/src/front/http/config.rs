@@ -62,6 +62,13 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Connections of one address: half of all, so that nobody can take them from everybody else.
+    pub(super) fn max_per_address(&self) -> usize {
+        (self.max_connections / 2).max(1)
+    }
+}
+
 impl Token {
     pub fn new(secret: &str) -> Self {
         Self(secret.into())

@@ -1,5 +1,7 @@
 //! [`Front`]: what every route has at hand.
-use super::{buckets::Buckets, config::HttpConfig, counters::Tally, stopwatch::Stopwatch};
+use super::{
+    buckets::Buckets, config::HttpConfig, counters::Tally, stopwatch::Stopwatch, visits::Visits,
+};
 use crate::{clock::Clock, front::Desk};
 use actix_web::web::Data;
 use bluefly_protocol::api::{ApiError, ErrorCode, Reply, Request};
@@ -11,6 +13,7 @@ pub(super) struct Front {
     pub(super) clock: Clock,
     pub(super) config: HttpConfig,
     pub(super) buckets: Buckets,
+    pub(super) visits: Visits,
     pub(super) tally: Tally,
     pub(super) stopwatch: Stopwatch,
     /// Cancelled when the server is to stop: who waits waits no longer.

@@ -4,13 +4,14 @@ use super::{
     config::HttpConfig,
     front::{Front, Shared},
     reply::Failure,
+    visits::Visit,
 };
 use actix_web::{
     Error, ResponseError as _,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        Uri,
+        ConnectionType, Uri,
         header::{self, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -32,7 +33,12 @@ pub(super) async fn gate(
     let in_flight = front.tally.begin();
     let mut response = match admit(&front, &request) {
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
-        Err(failure) => request.into_response(failure.error_response()),
+        Err(failure) => {
+            let mut answer = failure.error_response();
+            // Who is not let in keeps no place that others could have.
+            answer.head_mut().set_connection_type(ConnectionType::Close);
+            request.into_response(answer)
+        }
     };
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -45,6 +51,7 @@ pub(super) async fn gate(
 }
 
 fn admit(front: &Front, request: &ServiceRequest) -> Result<(), Failure> {
+    not_too_many(front, request)?;
     let is_probe = PROBES.contains(&request.path());
     if !is_probe {
         let peer = request.peer_addr().map(|peer| peer.ip());
@@ -62,6 +69,18 @@ fn admit(front: &Front, request: &ServiceRequest) -> Result<(), Failure> {
     }
     let given = text(request, &header::AUTHORIZATION);
     authorized(&front.config, given)
+}
+
+/// Takes one of the connections that an address has, if this is the first request on it.
+fn not_too_many(front: &Front, request: &ServiceRequest) -> Result<(), Failure> {
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    let (Some(peer), Some(visit)) = (peer, request.conn_data::<Visit>()) else { return Ok(()) };
+    let most = front.config.limits.max_per_address();
+    if visit.begin(&front.visits, peer) <= most {
+        return Ok(());
+    }
+    let message = format!("has more than {most} connections");
+    Err(Failure::new(ErrorCode::TooManyRequests, peer.to_string(), message))
 }
 
 /// Takes one of the requests that an address has.

@@ -25,6 +25,7 @@ mod status;
 mod steps;
 mod stopwatch;
 mod thread;
+mod visits;
 
 pub use actor::HttpServer;
 pub use config::{HttpConfig, Limits, Rate, Token};

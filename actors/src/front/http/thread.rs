@@ -7,6 +7,7 @@ use super::{
     front::{Front, Shared},
     gate::gate,
     stopwatch::{Stopwatch, follow},
+    visits::{Visit, Visits},
 };
 use crate::{clock::Clock, front::Desk};
 use actix_web::{App, HttpServer, dev::Server, middleware::from_fn, web::Data};
@@ -62,6 +63,7 @@ fn serve_here(
             // Whoever is at the other end of a socket lives in real time.
             clock: Clock::real(),
             buckets: Buckets::new(config.limits.rate),
+            visits: Visits::default(),
             tally: Tally::default(),
             stopwatch: Stopwatch::default(),
             config,
@@ -96,6 +98,9 @@ fn listen(front: Shared, listener: TcpListener) -> io::Result<Server> {
         .keep_alive(keep_alive)
         .h1_allow_half_closed(false)
         .tcp_nodelay(true)
+        .on_connect(|_, data| {
+            data.insert(Visit::default());
+        })
         .shutdown_timeout(stop_within.as_secs().max(1))
         .disable_signals();
     #[cfg(feature = "tls")]
