@@ -77,10 +77,11 @@ impl Feed {
     }
 
     /// A listener that hears what comes from now on; or from the event after number `since`, as far
-    /// as it is still there.
+    /// as it is still there. A number that is still to come is one of another feed: then it hears
+    /// everything.
     pub fn listen(&self, since: Option<u64>) -> Listener {
         let now = self.ring().next();
-        let next = since.map_or(now, |since| since.saturating_add(1).min(now));
+        let next = since.map_or(now, |since| if since < now { since + 1 } else { 1 });
         Listener { feed: self.clone(), next }
     }
 
@@ -191,7 +192,15 @@ mod tests {
         check(&mut feed.listen(Some(4)), 9, 0, &["#5"]);
         check(&mut feed.listen(Some(1)), 9, 1, &["#3", "#4", "#5"]);
         check(&mut feed.listen(Some(5)), 9, 0, &[]);
-        check(&mut feed.listen(Some(u64::MAX)), 9, 0, &[]);
+    }
+
+    #[test]
+    fn who_comes_from_another_feed_hears_everything() {
+        let feed = Feed::new(3, 10_000);
+        check(&mut feed.listen(Some(7)), 9, 0, &[]);
+        push(&feed, EventKind::Document, 5);
+        check(&mut feed.listen(Some(6)), 9, 2, &["  3", "  4", "  5"]);
+        check(&mut feed.listen(Some(u64::MAX)), 9, 2, &["  3", "  4", "  5"]);
     }
 
     #[test]

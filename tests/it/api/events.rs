@@ -147,6 +147,20 @@ fn a_request_that_is_no_websocket_is_refused() {
     assert_eq!((status, &*code, &*place), (400, "bad_request", "upgrade"));
 }
 
+#[test]
+fn who_wants_progress_alone_has_missed_nothing_else() {
+    let house = House::open();
+    let mut listener = house.client();
+    listener.listen("/api/v1/events?kinds=progress");
+    // More than the feed keeps.
+    let feed = house.desk.feed();
+    (0..70_000).for_each(|_| feed.push(EventKind::Tree, |seq| format!("{{\"seq\": {seq}}}")));
+    let metrics = house.client().get("/metrics");
+    assert!(metrics.text().contains("event_lag 0\n"), "{}", metrics.text());
+    house.client().step("stage", None);
+    assert_eq!(listener.event()["event"], "progress");
+}
+
 fn until_nobody_listens(house: &House) {
     let mut client = house.client();
     while !client.get("/metrics").text().contains("\nbluefly_event_listeners 0") {

@@ -32,13 +32,16 @@ pub(super) async fn events(
         Failure::new(ErrorCode::BadRequest, "upgrade", format!("is no WebSocket: {error}"))
     })?;
     let EventsQuery { kinds, since } = query.0;
+    let kinds = kinds.unwrap_or(EventKinds::ALL);
+    // Who wants nothing of the feed is never behind.
+    let heard = if wants_feed(kinds) { front.desk.feed().latest() } else { u64::MAX };
     let now = front.clock.now();
     let silence = front.config.limits.idle_timeout / 2;
     Ok(response.map_body(|_, opening| {
         let channel = Channel {
-            seat: front.tally.sit_down(front.desk.feed().latest()),
+            seat: front.tally.sit_down(heard),
             listener: front.desk.feed().listen(since),
-            kinds: kinds.unwrap_or(EventKinds::ALL),
+            kinds,
             incoming: incoming.max_frame_size(MAX_INCOMING),
             peer: request.peer_addr().map(|peer| peer.ip()),
             _opening: opening,
@@ -163,8 +166,7 @@ impl Channel {
 
     /// Resolves when there is something to do.
     async fn wake(&mut self) -> Wake {
-        let wants_feed = [EventKind::Document, EventKind::Tree, EventKind::Queue];
-        let wants_feed = wants_feed.into_iter().any(|kind| self.kinds.has(kind));
+        let wants_feed = wants_feed(self.kinds);
         let (clock, desk) = (&self.front.clock, &self.front.desk);
         tokio::select! { biased;
             () = self.front.stop.cancelled() => return Wake::End(Some(GOING_AWAY)),
@@ -210,6 +212,18 @@ impl Channel {
 
     /// Writes what has happened, up to a batch.
     fn collect(&mut self, out: &mut BytesMut) {
+        if wants_feed(self.kinds) {
+            self.hear(out);
+        }
+        let now = self.front.clock.now();
+        if self.kinds.has(EventKind::Progress) && now.saturating_since(self.told) >= PROGRESS_PERIOD
+        {
+            self.progress(out);
+        }
+    }
+
+    /// Writes what is new in the feed, up to a batch.
+    fn hear(&mut self, out: &mut BytesMut) {
         while out.len() < BATCH {
             let taken = self.listener.take(self.kinds, TAKEN);
             if taken.missed > 0 {
@@ -221,11 +235,6 @@ impl Channel {
             }
         }
         self.seat.heard(self.front.desk.feed().latest().saturating_sub(self.listener.lag()));
-        let now = self.front.clock.now();
-        if self.kinds.has(EventKind::Progress) && now.saturating_since(self.told) >= PROGRESS_PERIOD
-        {
-            self.progress(out);
-        }
     }
 
     /// Writes the status, if it is another than the last.
@@ -237,6 +246,12 @@ impl Channel {
             event(out, &Event::Progress { status });
         }
     }
+}
+
+/// Whether any of the kinds is in the feed: progress is looked at instead.
+fn wants_feed(kinds: EventKinds) -> bool {
+    let fed = [EventKind::Document, EventKind::Tree, EventKind::Queue];
+    fed.into_iter().any(|kind| kinds.has(kind))
 }
 
 fn event(out: &mut BytesMut, event: &Event) {
