@@ -49,5 +49,5 @@ pub(super) async fn assets(front: Shared, query: Query<AssetQuery>) -> Answer {
 #[utoipa::path(get, path = "/api/v1/tree", tag = "status",
     responses((status = 200, body = Object), (status = "default", body = ErrorBody)))]
 pub(super) async fn tree(front: Shared, _: Query<NoQuery>) -> Answer {
-    Ok(json(&mut HttpResponse::Ok(), &front.desk.tree()))
+    Ok(json(&mut HttpResponse::Ok(), &front.desk.running()?))
 }
