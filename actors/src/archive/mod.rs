@@ -8,6 +8,7 @@
 mod documents;
 mod index;
 mod line;
+mod marks;
 mod notes;
 mod pages;
 mod past;
@@ -20,7 +21,8 @@ use bluefly_protocol::{
     api::Columns,
     document::{Document, ExitStatus, Stop},
 };
-use index::{Entry, Index};
+use index::{Entry, Index, Place};
+use marks::Marks;
 use notes::Notes;
 use pages::Pages;
 use std::{
@@ -45,6 +47,7 @@ struct Shared {
     /// Taken first, if both are.
     notes: Mutex<Notes>,
     index: Mutex<Index>,
+    marks: Arc<Mutex<Marks>>,
 }
 
 /// A run that nobody ended: the process that flew it was killed.
@@ -96,8 +99,8 @@ impl Archive {
             index.take_news();
             notes.add(index.length, &[], || index.notes());
         }
-        let (notes, index) = (Mutex::new(notes), Mutex::new(index));
-        Ok(Self(Arc::new(Shared { path, notes, index })))
+        let (notes, index, marks) = (Mutex::new(notes), Mutex::new(index), Arc::default());
+        Ok(Self(Arc::new(Shared { path, notes, index, marks })))
     }
 
     /// The file of documents.
@@ -179,7 +182,9 @@ impl Archive {
     /// The documents of a run, as they are in the file by now; none if it never began.
     pub fn documents(&self, uid: &str) -> io::Result<Option<Documents>> {
         let place = lock(&self.0.index).place(uid);
-        place.map(|place| Documents::new(self.file()?, uid, (place.start, place.end))).transpose()
+        let marks = || Arc::clone(&self.0.marks);
+        let open = |place: Place| Documents::new(self.file()?, uid, (&place, marks()));
+        place.map(open).transpose()
     }
 
     /// Numbers of those `rows` of a run that are documented, at most [`MAX_ROWS`]. The same rows are

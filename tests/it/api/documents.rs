@@ -3,7 +3,9 @@ use super::{
     client::{Answer, Client},
     house::{House, LINE},
 };
+use bluefly_actors::archive::Archive;
 use serde_json::Value;
+use std::fs;
 
 /// A run of `num` frames: its uid.
 fn fly(client: &mut Client, num: usize) -> String {
@@ -81,4 +83,33 @@ fn a_run_that_never_was_has_no_documents() {
     let house = House::open();
     let (status, code, ..) = house.client().get("/api/v1/runs/nobody/documents").error();
     assert_eq!((status, &*code), (404, "not_found"));
+}
+
+#[test]
+fn documents_that_were_read_before_are_not_read_again_to_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("documents.jsonl");
+    let start = r#"{"name":"start","doc":{"uid":"a","time":1.0}}"#.to_owned() + "\n";
+    let page = |i: usize| {
+        format!(r#"{{"name":"event_page","doc":{{"descriptor":"d","seq_num":[{i}]}}}}"#) + "\n"
+    };
+    let pages: String = (1..500).map(page).collect();
+    fs::write(&path, start.clone() + &pages).unwrap();
+    let archive = Archive::open(path.clone()).unwrap();
+    let from = |number: usize| {
+        let mut documents = archive.documents("a").unwrap().unwrap();
+        documents.skip_to(number).unwrap();
+        documents.map(Result::unwrap)
+    };
+    let all: Vec<String> = from(0).collect();
+    assert_eq!(all.len(), 500);
+    for number in [0, 1, 63, 64, 65, 127, 128, 499, 500, 1_000] {
+        let expected = all.get(number..).unwrap_or_default();
+        assert_eq!(from(number).collect::<Vec<_>>(), expected, "from {number}");
+    }
+    // Whoever walked through this would count fewer.
+    let junk = |i: usize| "x".repeat(page(i).len() - 1) + "\n";
+    let junked: String = (1..500).map(|i| if i < 384 { junk(i) } else { page(i) }).collect();
+    fs::write(&path, start + &junked).unwrap();
+    assert_eq!(from(400).next().as_ref(), Some(&all[400]));
 }

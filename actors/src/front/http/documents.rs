@@ -12,11 +12,7 @@ use actix_web::{
 };
 use bluefly_protocol::api::{ErrorBody, Request};
 use futures_util::{Stream, stream};
-use std::{
-    io,
-    iter::{Flatten, Skip, Take},
-    option::IntoIter,
-};
+use std::io;
 
 /// Text that is read in one go, but for the last document of it.
 const PART: usize = 64 << 10;
@@ -39,9 +35,9 @@ pub(super) async fn documents(
         // There is nothing to tell of a run that waits; of one that never was, that it is unknown.
         front.dispatch(Request::Run(uid)).await?;
     }
-    let documents = documents.into_iter().flatten().skip(start).take(limit.unwrap_or(usize::MAX));
     let shape = wanted(&request);
-    let reader = Reader { documents, shape, before: "", state: State::Begun };
+    let left = limit.unwrap_or(usize::MAX);
+    let reader = Reader { documents, start, left, shape, before: "", state: State::Begun };
     Ok(HttpResponse::Ok()
         .content_type(match shape {
             Shape::Array => "application/json",
@@ -65,7 +61,11 @@ fn wanted(request: &HttpRequest) -> Shape {
 }
 
 struct Reader {
-    documents: Take<Skip<Flatten<IntoIter<Documents>>>>,
+    documents: Option<Documents>,
+    /// Documents to leave out.
+    start: usize,
+    /// Documents that may still come.
+    left: usize,
     shape: Shape,
     /// What comes before the next document.
     before: &'static str,
@@ -80,6 +80,11 @@ enum State {
 }
 
 impl Reader {
+    fn next(&mut self) -> Option<io::Result<String>> {
+        self.left = self.left.checked_sub(1)?;
+        self.documents.as_mut()?.next()
+    }
+
     /// The next part of the text. Blocks.
     fn read(&mut self) -> io::Result<Bytes> {
         let (opening, between, after, closing) = match self.shape {
@@ -90,9 +95,12 @@ impl Reader {
         if self.state == State::Begun {
             text.extend_from_slice(opening.as_bytes());
             self.state = State::UnderWay;
+            if let Some(documents) = &mut self.documents {
+                documents.skip_to(self.start)?;
+            }
         }
         while text.len() < PART {
-            let Some(document) = self.documents.next().transpose()? else {
+            let Some(document) = self.next().transpose()? else {
                 text.extend_from_slice(closing.as_bytes());
                 self.state = State::Ended;
                 break;
