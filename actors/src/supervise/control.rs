@@ -15,6 +15,24 @@ pub struct Vitals {
     busy_ns: AtomicU64,
     /// Real time at which the poll began that is under way; 0 between polls.
     poll_started_ns: AtomicU64,
+    asked: AtomicU64,
+}
+
+/// A request that was made of an incarnation and is not answered, while this lives.
+#[derive(Debug)]
+pub(super) struct Asked(Arc<Vitals>);
+
+impl Asked {
+    pub(super) fn of(vitals: &Arc<Vitals>) -> Self {
+        vitals.asked.fetch_add(1, Relaxed);
+        Self(Arc::clone(vitals))
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.asked.fetch_sub(1, Relaxed);
+    }
 }
 
 /// The poll that is under way.
@@ -33,6 +51,11 @@ impl Vitals {
     /// equal snapshots.
     pub fn busy_us(&self) -> u64 {
         self.busy_ns.load(Relaxed) / 1_000
+    }
+
+    /// Requests that it has not answered: those in its mailbox, and the one that it works on.
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Relaxed)
     }
 
     pub(super) fn poll_under_way(&self) -> Option<Poll> {

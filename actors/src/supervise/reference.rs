@@ -1,4 +1,5 @@
 //! [`Ref`]: the address of an actor across its restarts.
+use super::control::{Asked, Vitals};
 use crate::{clock::Clock, watch};
 use actix::{
     Actor, Context, Handler, Message,
@@ -40,9 +41,24 @@ pub(super) struct Published<A: Actor> {
     /// has a guaranteed place in the mailbox, so that clones would never find it full.
     pub(super) sender: AddressSender<A>,
     pub(super) clock: Clock,
+    pub(super) vitals: Arc<Vitals>,
     /// Cancelled when an incarnation is given up that may go on, blocked on a thread of its own:
     /// what it still answers reaches nobody.
     pub(super) given_up: Option<CancellationToken>,
+}
+
+/// What whoever has asked needs to wait for the answer.
+struct Line {
+    clock: Clock,
+    given_up: Option<CancellationToken>,
+    asked: Asked,
+}
+
+impl<A: Actor> Published<A> {
+    fn line(&self) -> Line {
+        let asked = Asked::of(&self.vitals);
+        Line { clock: self.clock.clone(), given_up: self.given_up.clone(), asked }
+    }
 }
 
 /// Stable, typed address of a supervised actor: the same before and after a restart.
@@ -117,7 +133,7 @@ impl<A: Actor<Context = Context<A>>> Ref<A> {
             let published = self.published.borrow();
             let to = published.as_ref().ok_or_else(down)?;
             let answer = to.sender.send(message).map_err(|error| self.undelivered(&error))?;
-            (answer, (to.clock.clone(), to.given_up.clone()))
+            (answer, to.line())
         };
         self.answered(answer, to, within).await
     }
@@ -136,7 +152,7 @@ impl<A: Actor<Context = Context<A>>> Ref<A> {
             let to = published.as_ref().ok_or_else(|| AskError::Down(Arc::clone(&self.id)))?;
             // A clone has a place of its own in the mailbox.
             let sender = actix::Addr::new(to.sender.clone());
-            (sender.send(message), (to.clock.clone(), to.given_up.clone()))
+            (sender.send(message), to.line())
         };
         self.answered(answer, to, within).await
     }
@@ -144,7 +160,7 @@ impl<A: Actor<Context = Context<A>>> Ref<A> {
     async fn answered<T, E>(
         &self,
         answer: impl Future<Output = Result<T, E>>,
-        (clock, given_up): (Clock, Option<CancellationToken>),
+        Line { clock, given_up, asked }: Line,
         within: Duration,
     ) -> Result<T, AskError> {
         let lost = || AskError::Lost(Arc::clone(&self.id));
@@ -158,6 +174,7 @@ impl<A: Actor<Context = Context<A>>> Ref<A> {
             }
         };
         let in_time = clock.timeout(within, answer).await;
+        drop(asked);
         in_time.unwrap_or_else(|_| Err(AskError::Timeout(Arc::clone(&self.id))))
     }
 

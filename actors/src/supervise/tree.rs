@@ -12,9 +12,10 @@ use actix::Actor;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{mpsc, oneshot};
+use utoipa::ToSchema;
 
 /// What a child is doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Not running, and not about to.
@@ -29,7 +30,7 @@ pub enum State {
 }
 
 /// One node of a tree at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Snapshot {
     pub id: String,
     pub state: State,
@@ -41,6 +42,10 @@ pub struct Snapshot {
     pub polls: u64,
     /// Real microseconds spent in those polls; 0 in a simulation.
     pub busy_us: u64,
+    /// Requests that this incarnation has not answered, those in its mailbox among them.
+    #[serde(default)]
+    pub asked: u64,
+    #[schema(no_recursion)]
     pub children: Vec<Snapshot>,
 }
 
@@ -116,6 +121,7 @@ impl Node {
                 last_exit: seen.last_exit.clone(),
                 polls: vitals.map_or(0, |vitals| vitals.polls()),
                 busy_us: vitals.map_or(0, |vitals| vitals.busy_us()),
+                asked: vitals.map_or(0, |vitals| vitals.asked()),
                 children: vec![],
             };
             (snapshot, seen.children.clone())

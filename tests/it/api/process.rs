@@ -84,6 +84,7 @@ fn figures_of_everything_are_there() {
     };
     assert_eq!(value("actor_up{actor=\"camera\"}"), 1.0);
     assert_eq!(value("actor_restarts_total{actor=\"scan_coordinator\"}"), 0.0);
+    assert_eq!(value("actor_requests_unanswered{actor=\"camera\"}"), 0.0);
     assert!(value("actor_polls_total{actor=\"http_server\"}") > 0.0);
     assert!(value("actor_busy_seconds_total{actor=\"scan_coordinator\"}") > 0.0);
     assert_eq!(value("scan_phase{phase=\"completed\"}"), 1.0);

@@ -1,7 +1,10 @@
 //! What devices are, and how they are now.
 use super::{FRAMES, ask, done, goes, ms, to};
 use crate::run::rig::{GRID, Rig, Setup, name, with_rig};
-use bluefly_actors::{coordinator::survey::Survey, status::Outcome};
+use bluefly_actors::{
+    coordinator::survey::{DEVICES, Survey},
+    status::Outcome,
+};
 use bluefly_protocol::{
     api::{AbortBody, Device, Life, Reply, Request, Terms},
     run::RunPhase,
@@ -151,5 +154,26 @@ fn an_abort_gets_through_however_many_others_ask() {
         assert!(matches!(replies.pop(), Some(Ok(Reply::Status(_)))));
         assert!(replies.iter().any(Result::is_err), "the mailbox was never full");
         assert_eq!(status.finished().await, Ok(Outcome::Aborted));
+    });
+}
+
+#[test]
+fn a_request_that_is_not_answered_is_told_of_its_actor() {
+    with_rig(Setup::default(), async |rig| {
+        let unanswered = || {
+            let tree = rig.process.tree.snapshot();
+            let devices = tree.children.iter().find(|branch| branch.id == DEVICES).unwrap();
+            devices.children.iter().find(|actor| actor.id == "x").unwrap().asked
+        };
+        rig.process.world.fault(&Fault::Freeze { device: name("x"), time: ms(10_000) });
+        let ((), told) = tokio::join!(
+            async {
+                rig.sleep(ms(500)).await;
+                assert_eq!(unanswered(), 1);
+            },
+            device(rig, "x")
+        );
+        assert_eq!(told.error.as_deref(), Some("x: did not answer in time"));
+        assert_eq!(unanswered(), 0);
     });
 }

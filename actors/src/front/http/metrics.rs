@@ -66,13 +66,19 @@ impl Figures {
 
     fn of_actors(&self, to: &mut DescriptorEncoder) -> Result<(), Error> {
         type Value = fn(&Snapshot) -> f64;
-        let figures: [(&str, &str, MetricType, Value); 4] = [
+        let figures: [(&str, &str, MetricType, Value); 5] = [
             ("actor_up", "Whether the actor is up", MetricType::Gauge, |actor| {
                 f64::from(u8::from(actor.state == State::Up))
             }),
             ("actor_restarts", "Restarts of the actor", MetricType::Counter, |actor| {
                 actor.restarts as f64
             }),
+            (
+                "actor_requests_unanswered",
+                "Requests that the actor has not answered, those in its mailbox among them",
+                MetricType::Gauge,
+                |actor| actor.asked as f64,
+            ),
             ("actor_polls", "Polls of this incarnation", MetricType::Counter, |actor| {
                 actor.polls as f64
             }),
