@@ -23,6 +23,7 @@
 pub mod api;
 pub mod beamline;
 pub mod document;
+mod error;
 pub mod exposures;
 pub mod fault;
 pub mod name;

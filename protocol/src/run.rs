@@ -1,5 +1,5 @@
 //! The life of a run: what is asked of the scan coordinator and what it tells.
-use crate::{api::ApiError, document::ExitStatus, name::Name};
+use crate::{document::ExitStatus, error::ApiError, name::Name};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
 use utoipa::ToSchema;

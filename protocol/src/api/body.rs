@@ -1,5 +1,5 @@
 //! Bodies of requests. An empty body stands for one in which nothing is given.
-use super::error::{ApiError, ErrorCode};
+use crate::error::{ApiError, ErrorCode};
 use crate::scan::Spec;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Number, Value};

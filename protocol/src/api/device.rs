@@ -1,5 +1,5 @@
 //! [`Device`]: a device as clients see it, and what may be asked of one.
-use super::error::ApiError;
+use crate::error::ApiError;
 use crate::name::Name;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

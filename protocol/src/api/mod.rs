@@ -4,17 +4,16 @@
 //! door; whoever opens another passes the same messages on to the same dispatch.
 mod body;
 mod device;
-mod error;
 mod event;
 mod request;
 mod run;
 mod status;
 
+pub use crate::error::{ApiError, ErrorBody, ErrorCode};
 pub use body::{
     AbortBody, FlightBody, HoldBody, MoveBody, ResumeBody, SetBody, SpecBody, StageBody,
 };
 pub use device::{Device, DeviceAction, DeviceKind, DeviceReport, Life, Range};
-pub use error::{ApiError, ErrorBody, ErrorCode};
 pub use event::{Event, EventKind, EventKinds, TreeEvent, UnknownKind};
 pub use request::{AssetRange, Reply, Request, Terms, Wait};
 pub use run::{Gate, Queue, Run, RunList, RunSource, RunState, is_uuid};
