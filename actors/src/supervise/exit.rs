@@ -1,10 +1,9 @@
 //! [`Exit`]: how an incarnation ended.
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use utoipa::ToSchema;
 
 /// How one incarnation of an actor, or a supervisor, ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
     /// It stopped of its own accord.
@@ -22,7 +21,7 @@ pub enum Exit {
 }
 
 /// Why a supervisor took an actor down. No `stopping()` or `stopped()` ran.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kill {
     /// It was not ready within its `start_within`.

@@ -12,10 +12,9 @@ use actix::Actor;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{mpsc, oneshot};
-use utoipa::ToSchema;
 
 /// What a child is doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Not running, and not about to.
@@ -30,7 +29,7 @@ pub enum State {
 }
 
 /// One node of a tree at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     pub id: String,
     pub state: State,
@@ -45,7 +44,6 @@ pub struct Snapshot {
     /// Requests that this incarnation has not answered, those in its mailbox among them.
     #[serde(default)]
     pub asked: u64,
-    #[schema(no_recursion)]
     pub children: Vec<Snapshot>,
 }
 

@@ -156,7 +156,7 @@ fn who_wants_progress_alone_has_missed_nothing_else() {
     let feed = house.desk.feed();
     (0..70_000).for_each(|_| feed.push(EventKind::Tree, |seq| format!("{{\"seq\": {seq}}}")));
     let metrics = house.client().get("/metrics");
-    assert!(metrics.text().contains("event_lag 0\n"), "{}", metrics.text());
+    assert!(metrics.text().contains("event_lag 0.0\n"), "{}", metrics.text());
     house.client().step("stage", None);
     assert_eq!(listener.event()["event"], "progress");
 }

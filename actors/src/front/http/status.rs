@@ -4,7 +4,6 @@ use super::{
     query::{AssetQuery, NoQuery, Query, StatusQuery},
     reply::{Answer, Failure, found, json},
 };
-use crate::supervise::Snapshot;
 use actix_web::HttpResponse;
 use bluefly_protocol::api::{
     AssetRange, Assets, Description, ErrorBody, ErrorCode, Reply, Request, Status, Wait,
@@ -48,7 +47,7 @@ pub(super) async fn assets(front: Shared, query: Query<AssetQuery>) -> Answer {
 
 /// The tree of actors: what runs, how often it was restarted and why.
 #[utoipa::path(get, path = "/api/v1/tree", tag = "status",
-    responses((status = 200, body = Snapshot), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = Object), (status = "default", body = ErrorBody)))]
 pub(super) async fn tree(front: Shared, _: Query<NoQuery>) -> Answer {
     Ok(json(&mut HttpResponse::Ok(), &front.desk.running()?))
 }
