@@ -40,7 +40,7 @@ fn a_snapshot_is_json() {
         assert!(text.as_str().unwrap().starts_with("why at "));
         let leaf = json!({
             "id": "motor", "state": "backoff", "incarnation": 1, "restarts": 1,
-            "last_exit": {"panicked": null}, "polls": 0, "busy_us": 0, "children": [],
+            "last_exit": {"panicked": null}, "polls": 0, "busy_us": 0, "asked": 0, "children": [],
         });
         assert_eq!(*motor, leaf);
         assert_eq!(value["children"][1]["state"], "up");
