@@ -68,13 +68,14 @@ impl Terminal {
         }
         let address = self.server.as_ref().map_or(USUAL, |(_, address)| address).to_owned();
         let typed = with(&self.uids, typed).replace(USUAL, &address);
-        let output = self.shell(&typed).output().unwrap();
+        // In the order in which a terminal shows it.
+        let output = self.shell(&format!("exec 2>&1; {typed}")).output().unwrap();
         if typed.starts_with("kill ") {
             let (mut server, _) = self.server.take().expect("there is a server");
             server.wait().unwrap();
         }
-        let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-        text.concat().replace(&address, USUAL).lines().map(str::to_owned).collect()
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.replace(&address, USUAL).lines().map(str::to_owned).collect()
     }
 
     fn serve(&mut self, typed: &str) -> String {
