@@ -88,6 +88,8 @@ fn a_server_that_was_ending_took_new_work() {
     ];
     let mut managed = Managed::start(&slow);
     managed.server.fly_into(&long_scan());
+    // Its socket takes a few messages only that nobody reads.
+    managed.hear("STATUS=running");
     managed.server.signal("-TERM");
     managed.hear("STOPPING=1");
     let server = &managed.server;
