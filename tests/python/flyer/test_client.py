@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import uuid
 
 import bluefly
 import httpx
@@ -119,6 +120,33 @@ class Answers(httpx.MockTransport):
                 raise httpx.RemoteProtocolError("peer closed connection")
 
         return httpx.Response(200, content=some())
+
+
+def test_a_submission_that_is_repeated_has_the_same_uid():
+    bodies = []
+
+    def answer(request):
+        bodies.append(json.loads(request.content))
+        if len(bodies) == 1:
+            raise httpx.ReadError("connection reset by peer")
+        return httpx.Response(202, json={"uid": bodies[-1]["uid"]})
+
+    client = bluefly.Client("http://beamline")
+    client._http = httpx.Client(transport=httpx.MockTransport(answer), base_url=client.url)
+    run = client.submit(line(FRAMES), metadata={"sample": "a"})
+    assert bodies[0] == bodies[1]
+    assert run["uid"] == str(uuid.UUID(run["uid"]))
+    client.submit(line(FRAMES))
+    assert bodies[2]["uid"] != run["uid"]
+
+
+def test_a_step_is_waited_for_longer_than_for_an_answer(bench, monkeypatch):
+    monkeypatch.setattr("bluefly.client.LONGEST_WAIT_S", 0.05)
+    client = bench.client
+    client.stage(wait=10)
+    client.prepare(line(FRAMES), wait=10)
+    assert client.kickoff(wait=30)["phase"] == "completed"
+    assert client.unstage(wait=30)["phase"] == "idle"
 
 
 def told(answers, **options):
