@@ -92,7 +92,9 @@ impl ScanCoordinator {
         }
         let request = self.last.request.as_ref().and_then(|request| request.downcast_ref::<M>());
         let is_repeated = request == Some(message) || M::MET_BY == Some(last.request);
-        if let (true, Some(status)) = (last.number == after + 1 && is_repeated, &self.last.status) {
+        if let (true, Some(status)) =
+            (last.number.checked_sub(1) == Some(after) && is_repeated, &self.last.status)
+        {
             // What failed may be tried again.
             let has_failed = last.state == StepState::Failed;
             return Ok(if has_failed { Turn::Now } else { Turn::Again(status.clone()) });

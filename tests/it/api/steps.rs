@@ -117,4 +117,7 @@ fn a_step_is_refused_to_who_does_not_know_the_last_one() {
     let before = client.json("/api/v1/status");
     assert_eq!((&before["phase"], &before["operation"]["number"]), (&json!("idle"), &json!(2)));
     assert_eq!(client.post("/api/v1/stage?operation=-1", None).status, 400);
+    // The number after it crashed the coordinator.
+    let largest = format!("/api/v1/stage?operation={}", u64::MAX);
+    assert_eq!(client.post(&largest, None).status, 409);
 }
