@@ -250,6 +250,21 @@ fn an_abort_tells_its_reason_and_ends_the_flight() {
 }
 
 #[test]
+fn a_reason_of_megabytes_stood_in_every_status() {
+    with_rig(Setup::default(), async |rig| {
+        let abort = |length: usize| {
+            let reason = Some("é".repeat(length));
+            Request::Abort(AbortBody { reason }, long())
+        };
+        assert_eq!(
+            refusal(rig, abort(1_001)).await,
+            (ErrorCode::Invalid, "reason".to_owned(), None)
+        );
+        step(rig, abort(1_000)).await;
+    });
+}
+
+#[test]
 fn the_feed_has_every_document_that_is_in_the_file() {
     with_rig(Setup::default(), async |rig| {
         let mut listener = rig.process.desk.feed().listen(None);

@@ -14,7 +14,8 @@ use crate::{
 };
 use bluefly_protocol::{
     api::{
-        ApiError, ErrorCode, HoldBody, MoveBody, Reply, Request, StageBody, Status, Terms, Wait,
+        AbortBody, ApiError, ErrorCode, HoldBody, MoveBody, Reply, Request, StageBody, Status,
+        Terms, Wait,
     },
     document::check_metadata,
     name::Name,
@@ -27,6 +28,8 @@ use std::{
     time::Duration,
 };
 
+/// Characters of the reason of an abort or a hold, at most.
+const MAX_REASON: usize = 1_000;
 /// How long an actor may take to answer a request.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
@@ -135,7 +138,10 @@ impl Desk {
             Request::Kickoff(terms) => self.begin(Kickoff, terms).await,
             Request::Resume(body, terms) => self.begin(Resume { retake: body.retake }, terms).await,
             Request::Pause(terms) => self.step(Pause, (terms, Until::Paused)).await,
-            Request::Abort(body, terms) => self.end(Abort { reason: body.reason }, terms).await,
+            Request::Abort(AbortBody { reason }, terms) => {
+                check_reason(reason.as_deref())?;
+                self.end(Abort { reason }, terms).await
+            }
             Request::Stop(terms) => self.end(Stop, terms).await,
             Request::Unstage(terms) => self.end(Unstage, terms).await,
             Request::Describe => self.describe(),
@@ -150,7 +156,10 @@ impl Desk {
             Request::Run(uid) => self.run(uid).await,
             Request::Cancel(uid) => self.of_run(Cancel(uid)).await,
             Request::Move(uid, MoveBody { place }) => self.of_run(MoveTo { uid, place }).await,
-            Request::Hold(HoldBody { reason }) => self.of_gate(Hold { reason }).await,
+            Request::Hold(HoldBody { reason }) => {
+                check_reason(reason.as_deref())?;
+                self.of_gate(Hold { reason }).await
+            }
             Request::Release => self.of_gate(Release).await,
         }
     }
@@ -236,6 +245,16 @@ impl Desk {
 
 fn status(status: Status) -> Reply {
     Reply::Status(Box::new(status))
+}
+
+/// Refuses a reason that would have to be carried in every status.
+fn check_reason(reason: Option<&str>) -> Result<(), ApiError> {
+    let length = reason.map_or(0, |reason| reason.chars().count());
+    if length > MAX_REASON {
+        let rule = format!("has {length} characters: at most {MAX_REASON}");
+        return Err(ApiError::new(ErrorCode::Invalid, "reason", rule));
+    }
+    Ok(())
 }
 
 /// Runs work that reads files where it holds up nobody.

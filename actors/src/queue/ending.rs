@@ -18,23 +18,33 @@ pub(super) fn told(past: &Past) -> Option<RunEnding> {
     })
 }
 
-/// What became of the run that was in the air when its process was killed. One that has no documents
-/// never began: it is the next again where somebody looks at it first. Where nobody does it has
-/// failed, for it may be what killed the process.
+/// What became of the runs that an earlier process had, by their documents.
+///
+/// The one that was in the air when its process was killed has ended. If it has no documents it never
+/// began: it is the next again where somebody looks at it first. Where nobody does it has failed, for
+/// it may be what killed the process. One that waits and has documents was flown, whatever an older
+/// copy of the queue says: it is not flown again.
 pub(super) fn after_kill(
     book: &Book,
     archive: &Archive,
     (then, now_s): (AfterRestart, f64),
 ) -> io::Result<Vec<Change>> {
-    let Some(run) = book.running() else { return Ok(Vec::new()) };
-    if then == AfterRestart::Hold && !archive.knows(&run.uid) {
-        return Ok(vec![Change::Returned { uid: run.uid.clone() }]);
+    let ended = |uid: &str| {
+        let told = archive.run(uid)?.and_then(|past| told(&past));
+        let (state, reason) = (RunState::Failed, KILLED.to_owned());
+        let killed = RunEnding { at_s: now_s, state, reason, num_frames: None };
+        Ok::<_, io::Error>(Change::Ended { uid: uid.to_owned(), end: told.unwrap_or(killed) })
+    };
+    let mut changes = Vec::new();
+    for waiting in book.live(Some(RunState::Queued)).filter(|run| archive.knows(&run.uid)) {
+        changes.push(ended(&waiting.uid)?);
     }
-    let told = archive.run(&run.uid)?.and_then(|past| told(&past));
-    let (state, reason) = (RunState::Failed, KILLED.to_owned());
-    let killed = RunEnding { at_s: now_s, state, reason, num_frames: None };
-    let end = told.unwrap_or(killed);
-    Ok(vec![Change::Ended { uid: run.uid.clone(), end }])
+    if let Some(run) = book.running() {
+        let is_unbegun = then == AfterRestart::Hold && !archive.knows(&run.uid);
+        let returned = || Ok(Change::Returned { uid: run.uid.clone() });
+        changes.push(if is_unbegun { returned() } else { ended(&run.uid) }?);
+    }
+    Ok(changes)
 }
 
 /// A run that is over, as its documents tell of it.

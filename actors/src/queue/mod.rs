@@ -16,9 +16,7 @@ mod register;
 mod request;
 
 pub use register::{Register, RegisterParts};
-pub use request::{
-    Cancel, CountWaiting, Get, Hold, List, MoveTo, Release, Settle, Submit,
-};
+pub use request::{Cancel, CountWaiting, Get, Hold, List, MoveTo, Release, Settle, Submit};
 
 use crate::{
     coordinator::{Bulletin, ScanCoordinator},

@@ -360,7 +360,7 @@ impl Handler<Settle> for RunQueue {
     type Result = Answer<()>;
     fn handle(&mut self, _: Settle, _: &mut Context<Self>) -> Answer<()> {
         let register = self.parts.register.clone();
-        self.later(async move {
+        self.later(Urgency::High, async move {
             let mut changes = register.changes();
             while register.book().running().is_some() {
                 let gone = |_| ApiError::unavailable("run_queue", "it is gone");

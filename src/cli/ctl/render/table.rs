@@ -21,14 +21,19 @@ pub(super) fn table<const N: usize>(
     for row in &rows {
         let cells =
             row.iter().zip(widths).zip(header).map(|((cell, width), (_, align))| match align {
-                Align::Left => format!("{cell:width$}"),
-                Align::Right => format!("{cell:>width$}"),
+                Align::Left => format!("{cell}{}", gap(cell, width)),
+                Align::Right => format!("{}{cell}", gap(cell, width)),
             });
         let line = cells.collect::<Vec<_>>().join("  ");
         text.push_str(line.trim_end());
         text.push('\n');
     }
     text
+}
+
+/// What a cell lacks of its column: by hand, since the widths of `format!` end at 65,535.
+fn gap(cell: &str, width: usize) -> String {
+    " ".repeat(width.saturating_sub(cell.chars().count()))
 }
 
 /// Names and what they stand for, one on a line.
