@@ -103,11 +103,11 @@ impl FlightBody {
     }
 }
 
+/// The fields of an object.
+type Fields = Map<String, Value>;
+
 /// The specification and what is given beside it.
-fn parts<'v>(
-    value: &'v Value,
-    known: &[&str],
-) -> Result<(Spec, Option<&'v Map<String, Value>>), ApiError> {
+fn parts<'v>(value: &'v Value, known: &[&str]) -> Result<(Spec, Option<&'v Fields>), ApiError> {
     match value.as_object().filter(|fields| fields.contains_key("spec")) {
         // A node such as Snake has a field of this name too, but also a type.
         Some(fields) if !fields.contains_key("type") && !fields.contains_key("typeid") => {
