@@ -13,7 +13,9 @@ use measure::Samples;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
-    env, fs,
+    env,
+    fmt::Write as _,
+    fs,
     io::{BufRead as _, BufReader, Read as _},
     net::{SocketAddr, TcpStream},
     path::Path,
@@ -131,19 +133,23 @@ fn beamline(motors: usize, detectors: usize) -> String {
          provider = \"sim://motion\"\n",
     );
     let axes: Vec<String> = (0..motors).map(|motor| format!("m{motor}")).collect();
-    text += &format!("axes = {axes:?}\n");
+    writeln!(text, "axes = {axes:?}").unwrap();
     for axis in axes {
-        text += &format!(
+        write!(
+            text,
             "[device.{axis}]\ntype = \"motor\"\nprovider = \"sim://{axis}\"\nunits = \"mm\"\n\
              limits = [\"-100 mm\", \"100 mm\"]\nvelocity = \"50 mm/s\"\n\
              acceleration = \"500 mm/s^2\"\n"
-        );
+        )
+        .unwrap();
     }
     for detector in 0..detectors {
-        text += &format!(
+        write!(
+            text,
             "[device.d{detector}]\ntype = \"detector\"\nprovider = \"sim://d{detector}\"\n\
              shape = [4, 4]\ndtype = \"uint16\"\ndead_time = \"1 us\"\n"
-        );
+        )
+        .unwrap();
     }
     text
 }

@@ -354,9 +354,9 @@ mod tests {
 
     #[test]
     fn an_answer_of_another_form_names_the_key() {
-        let answer = Answer { request: "GET runs".into(), text: r#"{"a": [{"b": 1}]}"#.into() };
         type Expected =
             std::collections::BTreeMap<String, Vec<std::collections::BTreeMap<String, bool>>>;
+        let answer = Answer { request: "GET runs".into(), text: r#"{"a": [{"b": 1}]}"#.into() };
         let error = answer.parse::<Expected>().expect_err("b is no bool");
         let text = "the answer to GET runs cannot be read: a[0].b: invalid type: integer `1`, \
                     expected a boolean at line 1 column 14";

@@ -201,12 +201,12 @@ mod tests {
 
     #[test]
     fn lines_are_of_news_only() {
+        use RunPhase::{Recovering, Running, Starting};
         let mut lines = Lines::default();
         let mut check = |ms: u64, status: &Status, expected: Option<&str>| {
             let news = lines.news(Duration::from_millis(ms), status);
             assert_eq!(news.as_deref(), expected);
         };
-        use RunPhase::{Recovering, Running, Starting};
         check(0, &status(Starting, 0, None), Some("starting: 0 of 100 frames\n"));
         check(1, &status(Running, 0, None), Some("run r1\nrunning: 0 of 100 frames\n"));
         check(101, &status(Running, 9, None), None);

@@ -135,6 +135,7 @@ mod tests {
 
     #[test]
     fn a_run_ends_once_and_only_itself() {
+        use RunPhase::{Idle, Running, Staged, Staging};
         let check = |goal: Goal, statuses: &[Status], expected: Option<RunState>| {
             let mut vigil = Vigil::new(goal);
             let (last, before) = statuses.split_last().expect("one at least");
@@ -143,7 +144,6 @@ mod tests {
             }
             assert_eq!(vigil.status(last).map(|ending| ending.state), expected);
         };
-        use RunPhase::{Idle, Running, Staged, Staging};
         let ours = || Goal::Run("r2".to_owned());
         let before = Some(("r1", ExitStatus::Fail));
         let after = |how| Some(("r2", how));
