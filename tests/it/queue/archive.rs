@@ -1,5 +1,5 @@
 //! Runs and their rows are found in a file of documents, whatever was left of it.
-use bluefly_actors::archive::{Archive, KILLED, MAX_ROWS};
+use bluefly_actors::archive::{Archive, KILLED, MAX_ROWS, Past};
 use bluefly_protocol::{
     api::Columns,
     document::{
@@ -182,7 +182,7 @@ fn runs_that_ended_otherwise_were_missing_behind_later_ones() {
     let check = |limit, exit_status, expected: &[&str]| {
         for archive in [scribe.archive.clone(), scribe.again()] {
             let found = archive.runs(limit, |_, exit| exit == exit_status);
-            let found: Vec<&str> = found.iter().map(|run| run.uid()).collect();
+            let found: Vec<&str> = found.iter().map(Past::uid).collect();
             assert_eq!(found, expected, "{limit}, {exit_status:?}");
         }
     };
