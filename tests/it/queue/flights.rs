@@ -259,7 +259,7 @@ async fn interfere(stand: &Stand, request: u32) {
 /// not begun is not lost.
 #[test]
 fn clients_may_interfere_at_any_moment() {
-    for moment in moments().into_iter().step_by(2) {
+    for moment in moments().into_iter().step_by(5) {
         for request in 0..4 {
             with_queue(Setup::default(), async |stand| {
                 let interfere = async || interfere(stand, request).await;

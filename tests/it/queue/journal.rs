@@ -215,7 +215,7 @@ fn full() {
         let limit = Rlimit { current: Some(length), maximum: unlimited.maximum };
         setrlimit(Resource::Fsize, limit).unwrap();
         assert!(stand.ask(Release).await.is_err());
-        setrlimit(Resource::Fsize, unlimited.clone()).unwrap();
+        setrlimit(Resource::Fsize, unlimited).unwrap();
         stand.ask(Release).await.unwrap();
         stand.until_done().await;
         assert_eq!(stand.states(&uids).await, [RunState::Done; 2]);

@@ -49,7 +49,8 @@ pub(super) fn moments() -> Vec<Moment> {
     let at_once = polls.map(|polls| Moment { later: Duration::ZERO, polls }).into_iter();
     let early = (0..60).map(|i| Moment { later: us(1 + 11 * i), polls: i as u32 % 4 });
     let early = at_once.chain(early);
-    let ending = (0..40).map(|i| Moment { later: end - us(600) + us(17 * i), polls: i as u32 % 4 });
+    let closing = end.saturating_sub(us(600));
+    let ending = (0..40).map(|i| Moment { later: closing + us(17 * i), polls: i as u32 % 4 });
     let between = (1..16).map(|part| Moment { later: end * part / 16, polls: 0 });
     early.chain(between).chain(ending).collect()
 }
