@@ -129,6 +129,7 @@ pub(super) struct RunsQuery {
     /// Only runs of this state.
     pub(super) state: Option<RunState>,
     /// The latest so many of those that have ended; 100 unless given, 1000 at most.
+    #[param(maximum = 1000)]
     pub(super) limit: Option<usize>,
 }
 
