@@ -1,7 +1,8 @@
 //! Who is let in.
 use super::{client::Answer, house::House};
+use bluefly_actors::clock::Clock;
 use bluefly_actors::front::http::{HttpConfig, Limits, Rate, Token};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 fn ask(house: &House, path: &str, headers: &str) -> Answer {
     let mut client = house.client();
