@@ -4,7 +4,7 @@
 //! is begun when the coordinator is idle and its turn has come; a client who flies step by step
 //! makes the queue wait. Nothing is flown twice, and nothing is forgotten, whoever dies.
 //!
-//! **Invariant:** a decision is taken by a pure function of the [`book`], in the order in which
+//! **Invariant:** a decision is taken by a pure function of the book, in the order in which
 //! requests come, and applied when it is on disk.
 mod book;
 mod clients;

@@ -48,7 +48,7 @@ fn a_submission_whose_answer_was_lost_was_flown_twice() {
             let error = stand.ask(other).await.unwrap_err();
             assert_eq!((error.code, error.place.as_str()), (ErrorCode::Refused, "uid"));
         }
-        assert_eq!(stand.list().await.runs, [run.clone()]);
+        assert_eq!(stand.list().await.runs, std::slice::from_ref(&run));
         run.state
     };
     with_stand((path, Setup::default(), End::Killed), async |stand| {

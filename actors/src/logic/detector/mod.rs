@@ -49,7 +49,7 @@ pub struct Summary {
 /// Arms one detector and follows its frames to the disk.
 ///
 /// Whoever asks speaks of frames of the scan, the hardware of exposures, which are rows of its file:
-/// this is where the one becomes the other, by [`ExposuresPerFrame`].
+/// this is where the one becomes the other, by [`ExposuresPerFrame`](bluefly_protocol::exposures::ExposuresPerFrame).
 pub struct DetectorLogic {
     device: Name,
     record: DetectorRecord,
