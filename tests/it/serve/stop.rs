@@ -22,8 +22,19 @@ fn aborted_by(signal: &str, work: impl FnOnce(&Server)) {
 #[test]
 fn each_signal_ends_a_run_in_flight_in_order() {
     for signal in ["-TERM", "-INT", "-HUP"] {
+        // Tests that were started by nohup start servers that outlive their terminal.
+        if signal == "-HUP" && is_hangup_ignored() {
+            eprintln!("left out: this process ignores SIGHUP, and so would the server");
+            continue;
+        }
         aborted_by(signal, |server| drop(server.fly_into(&long_scan())));
     }
+}
+
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    u64::from_str_radix(ignored.trim(), 16).unwrap() & 1 == 1
 }
 
 #[test]
