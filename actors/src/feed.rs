@@ -199,8 +199,8 @@ mod tests {
         let feed = Feed::new(3, 10_000);
         check(&mut feed.listen(Some(7)), 9, 0, &[]);
         push(&feed, EventKind::Document, 5);
-        check(&mut feed.listen(Some(6)), 9, 2, &["  3", "  4", "  5"]);
-        check(&mut feed.listen(Some(u64::MAX)), 9, 2, &["  3", "  4", "  5"]);
+        check(&mut feed.listen(Some(6)), 9, 2, &["#3", "#4", "#5"]);
+        check(&mut feed.listen(Some(u64::MAX)), 9, 2, &["#3", "#4", "#5"]);
     }
 
     #[test]
