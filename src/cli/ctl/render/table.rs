@@ -48,3 +48,23 @@ pub(super) fn pairs<'n>(pairs: impl IntoIterator<Item = (&'n str, String)>) -> S
 pub(super) fn dash(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_wider_than_a_format_can_say_ended_the_program() {
+        let wide = "é".repeat(70_000);
+        let header = [("RUN", Align::Left), ("FRAMES", Align::Right), ("REASON", Align::Left)];
+        let rows = [
+            [wide.clone(), "1".to_owned(), String::new()],
+            ["b".to_owned(), wide.clone(), "short".to_owned()],
+        ];
+        let text = table(header, rows);
+        let lines: Vec<&str> = text.lines().collect();
+        let gap = " ".repeat(69_999);
+        assert_eq!(lines[1], format!("{wide}  {gap}1"));
+        assert_eq!(lines[2], format!("b{gap}  {wide}  short"));
+    }
+}
