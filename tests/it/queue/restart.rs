@@ -116,6 +116,28 @@ fn order_holds_and_cancellations_outlive_a_process() {
     }
 }
 
+#[test]
+fn a_run_was_flown_again_after_an_older_queue_was_put_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let queue = path.join("queue.jsonl");
+    let (older, uids) = with_stand((path, Setup::default(), End::InOrder), async |stand| {
+        stand.ask(Hold::default()).await.unwrap();
+        let uids = stand.submit_lines(1).await;
+        let older = std::fs::read(&queue).unwrap();
+        stand.ask(Release).await.unwrap();
+        stand.until_done().await;
+        (older, uids)
+    });
+    std::fs::write(&queue, older).unwrap();
+    with_stand((path, Setup::default(), End::InOrder), async |stand| {
+        assert_eq!(stand.states(&uids).await, [RunState::Done]);
+        stand.ask(Release).await.unwrap();
+        stand.until_done().await;
+        stand.assert_history(&uids).await;
+    });
+}
+
 /// Lists in each other, so many.
 fn nested(depth: usize) -> Value {
     (0..depth)
