@@ -7,7 +7,7 @@ use crate::{
 };
 use bluefly_actors::{
     clock::Instant,
-    signal::{Alarm, Severity, Value},
+    signal::{Alarm, Metadata, NativeType, Severity, Value},
     watch,
 };
 use bluefly_protocol::name::Name;
@@ -46,9 +46,11 @@ impl Motor {
         let field = |name: &str| format!("{}.{name}", config.address);
         let limits = &config.limits;
         let (max_velocity, max_acceleration) = (limits.max_velocity, limits.max_acceleration);
-        let setpoint = Pv::readback(line, field("VAL"), config.position);
-        let readback = Pv::readback(line, field("RBV"), config.position);
-        let done_moving = Pv::readback(line, field("DMOV"), true);
+        let position = Metadata::scalar(NativeType::Double).in_unit(&config.unit, 4);
+        let setpoint = Pv::readback(line, field("VAL"), config.position).like(position.clone());
+        let readback = Pv::readback(line, field("RBV"), config.position).like(position);
+        let done_moving =
+            Pv::readback(line, field("DMOV"), true).like(Metadata::scalar(NativeType::Short));
         let velocity = Pv::setting(line, field("VELO"), max_velocity);
         let stop = Pv::readback(line, field("STOP"), 0_i64);
         let constants = [

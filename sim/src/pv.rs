@@ -1,8 +1,8 @@
 //! [`Pv`]: one simulated signal.
 use crate::line::{Line, disconnected};
 use bluefly_actors::signal::{
-    Alarm, Backlog, Channel, Feed, LocalFuture, Monitor, Reading, Settle, SignalError, SignalValue,
-    Value, monitor,
+    Alarm, Backlog, Channel, Feed, LocalFuture, Metadata, Monitor, Reading, Settle, SignalError,
+    SignalValue, Value, monitor,
 };
 use std::{
     cell::{OnceCell, RefCell},
@@ -17,6 +17,7 @@ pub(crate) struct Pv {
     pub address: String,
     line: Rc<Line>,
     reading: RefCell<Reading<Value>>,
+    metadata: RefCell<Metadata>,
     /// Computes the value when it is asked for.
     compute: OnceCell<Box<dyn Fn() -> Value>>,
     on_put: OnceCell<Box<dyn Fn(Value) -> Handled>>,
@@ -25,7 +26,7 @@ pub(crate) struct Pv {
 
 impl Pv {
     /// A signal that nobody can write.
-    pub(crate) fn readback(line: &Rc<Line>, address: String, value: impl SignalValue) -> Rc<Self> {
+    pub(crate) fn readback<T: SignalValue>(line: &Rc<Line>, address: String, value: T) -> Rc<Self> {
         let now = line.host.clock.now();
         let timestamp_s = line.host.clock.unix_s(now);
         let reading = Reading { value: value.into_value(), timestamp_s, alarm: Alarm::default() };
@@ -33,6 +34,7 @@ impl Pv {
             address,
             line: line.clone(),
             reading: RefCell::new(reading),
+            metadata: RefCell::new(T::usual_metadata()),
             compute: OnceCell::new(),
             on_put: OnceCell::new(),
             feeds: RefCell::default(),
@@ -52,6 +54,17 @@ impl Pv {
             Ok(None)
         });
         pv
+    }
+
+    /// The same, of a record that looks like this. Whether it can be written is not said here.
+    pub(crate) fn like(self: Rc<Self>, metadata: Metadata) -> Rc<Self> {
+        self.metadata.replace(metadata);
+        self
+    }
+
+    fn metadata(&self) -> Metadata {
+        let metadata = self.metadata.borrow().clone();
+        if self.on_put.get().is_some() { metadata } else { metadata.read_only() }
     }
 
     /// Says what the device does with a value written; set once.
@@ -197,5 +210,15 @@ impl Channel for PvChannel {
         });
         self.0.feeds.borrow_mut().push(feed);
         monitor
+    }
+
+    fn metadata(&self) -> LocalFuture<Result<Metadata, SignalError>> {
+        let pv = self.0.clone();
+        Box::pin(async move {
+            pv.line.admit(&pv.address)?;
+            let arrival = pv.line.arrival(std::time::Duration::ZERO);
+            pv.line.reach(&pv.address, arrival).await?;
+            Ok(pv.metadata())
+        })
     }
 }

@@ -12,6 +12,10 @@ pub enum SignalError {
     /// The link to the device is down. What a put in flight did is unknown.
     #[error("{signal} is disconnected")]
     Disconnected { signal: String },
+    /// The link went down while a put was under way: what it did is unknown until the device has been
+    /// read again.
+    #[error("{signal} was disconnected while {value:?} was being put: what that did is unknown")]
+    Lost { signal: String, value: Value },
     /// The device is reachable but did not answer, or did not finish, in time.
     #[error("{signal} did not answer within {} s", after.as_secs_f64())]
     Timeout { signal: String, after: Duration },
@@ -24,6 +28,18 @@ pub enum SignalError {
     /// The device has a signal of another type, or a word that is none of the expected choices.
     #[error("{signal} is {found:?}, which is not the expected {expected}")]
     WrongType { signal: String, expected: Kind, found: Value },
+    /// The record behind the signal has a type that cannot carry its values.
+    #[error("{signal} is a record of {found}, which cannot carry the expected {expected}")]
+    WrongRecord { signal: String, expected: Kind, found: String },
+    /// The record is an enum without this choice.
+    #[error("{signal} has no choice {value:?}: it has {}", choices.join(", "))]
+    NoChoice { signal: String, value: String, choices: Vec<String> },
+    /// More elements than the record holds.
+    #[error("{signal} holds {holds} elements: {given} do not fit")]
+    TooLong { signal: String, given: usize, holds: usize },
+    /// We may not read, or not write, the signal.
+    #[error("{signal} may not be {operation} by us")]
+    NoAccess { signal: String, operation: &'static str },
     /// The device does not take this value.
     #[error("{signal} refused {value:?}: {reason}")]
     Refused { signal: String, value: Value, reason: String },
@@ -36,13 +52,17 @@ impl SignalError {
     /// What this asks of whoever was working with the device.
     pub const fn class(&self) -> FaultClass {
         match self {
-            Self::Disconnected { .. } => FaultClass::Disconnected,
-            Self::Refused { .. } => FaultClass::Rejected,
+            Self::Disconnected { .. } | Self::Lost { .. } => FaultClass::Disconnected,
+            Self::Refused { .. }
+            | Self::NoChoice { .. }
+            | Self::TooLong { .. }
+            | Self::NoAccess { .. } => FaultClass::Rejected,
             Self::Overrun { .. } => FaultClass::Lost,
             Self::Timeout { .. }
             | Self::NotReached { .. }
             | Self::Unknown { .. }
-            | Self::WrongType { .. } => FaultClass::Failed,
+            | Self::WrongType { .. }
+            | Self::WrongRecord { .. } => FaultClass::Failed,
         }
     }
 

@@ -5,12 +5,14 @@
 //!
 //! **Invariant:** a value from a lost connection is an error, never a stale number.
 mod error;
+mod metadata;
 mod monitor;
 mod provider;
 mod typed;
 mod value;
 
 pub use error::SignalError;
+pub use metadata::{Access, Metadata, NativeType, Range};
 pub use monitor::{Backlog, Feed, Monitor, monitor};
 pub use provider::{Channel, LocalFuture, Settle, SignalProvider};
 pub use typed::{Connector, Observer, SignalR, SignalRW, SignalW, SignalX};

@@ -1,5 +1,5 @@
 //! [`SignalProvider`]: the seam between signals and what carries them.
-use super::{Backlog, Kind, Monitor, Reading, SignalError, Value};
+use super::{Backlog, Kind, Metadata, Monitor, Reading, SignalError, Value};
 use std::{pin::Pin, rc::Rc};
 
 /// A future that stays on its thread.
@@ -37,4 +37,6 @@ pub trait Channel {
     fn put(&self, value: Value, settle: Settle) -> LocalFuture<Result<(), SignalError>>;
     /// The present value and every change of value or link from now on.
     fn observe(&self, backlog: Backlog) -> Monitor;
+    /// What its record says of itself; [`SignalError::Disconnected`] at once while the link is down.
+    fn metadata(&self) -> LocalFuture<Result<Metadata, SignalError>>;
 }

@@ -1,5 +1,7 @@
 //! [`SignalR`], [`SignalW`], [`SignalRW`] and [`SignalX`]: signals with a type and a deadline.
-use super::{Backlog, Channel, Monitor, Reading, Settle, SignalError, SignalProvider, SignalValue};
+use super::{
+    Backlog, Channel, Metadata, Monitor, Reading, Settle, SignalError, SignalProvider, SignalValue,
+};
 use super::{Kind, Value};
 use crate::clock::Clock;
 use std::{marker::PhantomData, rc::Rc, time::Duration};
@@ -131,6 +133,11 @@ impl<T: SignalValue> SignalR<T> {
     pub async fn read(&self) -> Result<Reading<T>, SignalError> {
         let reading = self.link.within(self.link.deadline, self.link.channel.get()).await?;
         typed(&self.link.address, reading)
+    }
+
+    /// What its record says of itself.
+    pub async fn metadata(&self) -> Result<Metadata, SignalError> {
+        self.link.within(self.link.deadline, self.link.channel.metadata()).await
     }
 
     /// The present value and every change from now on.

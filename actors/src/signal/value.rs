@@ -1,4 +1,5 @@
 //! [`Value`]: what goes through a channel; [`SignalValue`]: the types that a signal may have.
+use super::{Metadata, NativeType};
 use serde::Serialize;
 use std::{fmt, sync::Arc};
 
@@ -30,6 +31,19 @@ impl Value {
             Self::Float(_) => Kind::Float,
             Self::Text(_) => Kind::Text,
             Self::Floats(_) => Kind::Floats,
+        }
+    }
+}
+
+impl Kind {
+    /// What a record that holds such a value looks like, unless it says otherwise.
+    pub fn usual_metadata(self) -> Metadata {
+        match self {
+            Self::Bool => Metadata::choices(&["No", "Yes"]),
+            Self::Int => Metadata::scalar(NativeType::Long),
+            Self::Float => Metadata::scalar(NativeType::Double),
+            Self::Text => Metadata::text(256),
+            Self::Floats => Metadata::array(NativeType::Double, 100_000),
         }
     }
 }
@@ -85,6 +99,10 @@ impl<T> Reading<T> {
 /// A type that a signal may have.
 pub trait SignalValue: Clone + PartialEq + fmt::Debug + 'static {
     const KIND: Kind;
+    /// What a record that holds such a value looks like, unless it says otherwise.
+    fn usual_metadata() -> Metadata {
+        Self::KIND.usual_metadata()
+    }
     fn into_value(self) -> Value;
     /// The value, or what came back if it is none of this type.
     fn from_value(value: Value) -> Result<Self, Value>;
@@ -126,6 +144,9 @@ macro_rules! choices {
         }
         impl $crate::signal::SignalValue for $name {
             const KIND: $crate::signal::Kind = $crate::signal::Kind::Text;
+            fn usual_metadata() -> $crate::signal::Metadata {
+                $crate::signal::Metadata::choices(&[$($text,)+])
+            }
             fn into_value(self) -> $crate::signal::Value {
                 $crate::signal::Value::Text(self.text().to_owned())
             }
