@@ -1,5 +1,6 @@
 //! Who acts at a beamline: supervision, signals, device logic, actors, storage and documents.
 pub mod archive;
+pub mod backend;
 pub mod clock;
 pub mod coordinator;
 pub mod device;

@@ -17,6 +17,7 @@ const CRATE_EDGES: &[(&str, &[&str])] = &[
             "actix-ws",
             "bluefly-protocol",
             "crossbeam-channel",
+            "epics-ca-sys",
             "futures-util",
             "hdf5",
             "hdf5-sys",

@@ -1,0 +1,158 @@
+//! [`ChannelAccessConfig`]: how servers are found, and how soon a silent one counts as gone.
+use super::raw;
+use std::{collections::BTreeMap, env, fs, time::Duration};
+
+/// Settings of Channel Access, with defaults that suit a beamline.
+///
+/// **Invariant:** a variable `EPICS_CA_...` that the user set wins over what is said here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelAccessConfig {
+    /// Where servers are searched for, beside the networks of this host. Default: nowhere.
+    pub address_list: Vec<String>,
+    /// Whether the networks of this host are searched. Default: yes.
+    pub auto_address_list: bool,
+    /// After this time of silence libca asks a server whether it lives, and gives it 5 s to answer.
+    /// Default 5 s; libca's own is 30 s. See `watchdog`, which notices sooner.
+    pub connection_timeout: Duration,
+    /// Most bytes of one array. Default: no limit.
+    pub max_array_bytes: Option<u64>,
+    /// UDP and TCP port of servers. Default 5064.
+    pub server_port: Option<u16>,
+    /// UDP port of the repeater of beacons. Default 5065.
+    pub repeater_port: Option<u16>,
+    pub watchdog: WatchdogConfig,
+    /// Names that stand for PVs, or for records whose fields they then have.
+    pub aliases: BTreeMap<String, String>,
+}
+
+/// How soon a server that hangs is noticed: after `period` and `patience` together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchdogConfig {
+    /// A server that is silent for so long while it is observed, or owes an answer, is asked.
+    /// Default 250 ms.
+    pub period: Duration,
+    /// All channels of a server that does not answer in this time count as disconnected, until it
+    /// does. Default 600 ms.
+    pub patience: Duration,
+}
+
+impl Default for WatchdogConfig {
+    fn default() -> Self {
+        Self { period: Duration::from_millis(250), patience: Duration::from_millis(600) }
+    }
+}
+
+impl Default for ChannelAccessConfig {
+    fn default() -> Self {
+        Self {
+            address_list: Vec::new(),
+            auto_address_list: true,
+            connection_timeout: Duration::from_secs(5),
+            max_array_bytes: None,
+            server_port: None,
+            repeater_port: None,
+            watchdog: WatchdogConfig::default(),
+            aliases: BTreeMap::new(),
+        }
+    }
+}
+
+/// The environment could not be changed any more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnvironmentError {
+    #[error(
+        "the process has {threads} threads already: its environment can be changed by one only"
+    )]
+    Threads { threads: usize },
+    #[error("cannot count the threads of this process: {reason}")]
+    Unknown { reason: String },
+}
+
+impl ChannelAccessConfig {
+    /// Tells libca these settings: it reads them from the environment when it is first used.
+    ///
+    /// For `main`, before it starts anything: fails if there is another thread already.
+    pub fn export(&self) -> Result<(), EnvironmentError> {
+        let threads = fs::read_dir("/proc/self/task")
+            .map_err(|error| EnvironmentError::Unknown { reason: error.to_string() })?
+            .count();
+        if threads != 1 {
+            return Err(EnvironmentError::Threads { threads });
+        }
+        for (name, value) in self.variables() {
+            if env::var_os(name).is_none() {
+                raw::set_variable_of_the_only_thread(name, &value);
+            }
+        }
+        Ok(())
+    }
+
+    /// The settings as libca reads them.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let mut variables = vec![
+            ("EPICS_CA_CONN_TMO", self.connection_timeout.as_secs_f64().to_string()),
+            ("EPICS_CA_AUTO_ADDR_LIST", yes_or_no(self.auto_address_list)),
+        ];
+        if !self.address_list.is_empty() {
+            variables.push(("EPICS_CA_ADDR_LIST", self.address_list.join(" ")));
+        }
+        if let Some(bytes) = self.max_array_bytes {
+            variables.push(("EPICS_CA_MAX_ARRAY_BYTES", bytes.to_string()));
+            variables.push(("EPICS_CA_AUTO_ARRAY_BYTES", yes_or_no(false)));
+        }
+        let ports = [
+            ("EPICS_CA_SERVER_PORT", self.server_port),
+            ("EPICS_CA_REPEATER_PORT", self.repeater_port),
+        ];
+        let ports = ports.into_iter().filter_map(|(name, port)| Some((name, port?.to_string())));
+        variables.extend(ports);
+        variables
+    }
+}
+
+fn yes_or_no(yes: bool) -> String {
+    if yes { "YES" } else { "NO" }.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(config: &ChannelAccessConfig, expected: &[(&str, &str)]) {
+        let variables = config.variables();
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, &**value)).collect();
+        assert_eq!(variables, expected);
+    }
+
+    #[test]
+    fn settings_become_variables() {
+        let defaults = [("EPICS_CA_CONN_TMO", "5"), ("EPICS_CA_AUTO_ADDR_LIST", "YES")];
+        check(&ChannelAccessConfig::default(), &defaults);
+        let all = ChannelAccessConfig {
+            address_list: vec!["127.0.0.1".into(), "10.0.0.1:5100".into()],
+            auto_address_list: false,
+            connection_timeout: Duration::from_millis(2_500),
+            max_array_bytes: Some(1_000),
+            server_port: Some(5_100),
+            repeater_port: Some(5_101),
+            ..Default::default()
+        };
+        let expected = [
+            ("EPICS_CA_CONN_TMO", "2.5"),
+            ("EPICS_CA_AUTO_ADDR_LIST", "NO"),
+            ("EPICS_CA_ADDR_LIST", "127.0.0.1 10.0.0.1:5100"),
+            ("EPICS_CA_MAX_ARRAY_BYTES", "1000"),
+            ("EPICS_CA_AUTO_ARRAY_BYTES", "NO"),
+            ("EPICS_CA_SERVER_PORT", "5100"),
+            ("EPICS_CA_REPEATER_PORT", "5101"),
+        ];
+        check(&all, &expected);
+    }
+
+    /// The runner of tests has threads of its own.
+    #[test]
+    fn the_environment_of_many_threads_is_left_alone() {
+        let refused = ChannelAccessConfig::default().export();
+        assert!(matches!(refused, Err(EnvironmentError::Threads { threads: 2.. })), "{refused:?}");
+    }
+}

@@ -1,0 +1,198 @@
+//! [`Inbox`]: what libca's threads tell, in one order, for the one thread that takes it.
+use super::{Native, Properties, Sample, Status};
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll, Waker},
+};
+
+/// A channel to one PV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChannelId(pub u64);
+
+/// A subscription of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SubscriptionId(pub u64);
+
+/// One get or put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// Whether we may read and write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rights {
+    pub read: bool,
+    pub write: bool,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A channel is connected. `server` is its address and port.
+    Up {
+        channel: ChannelId,
+        native: Native,
+        max_count: usize,
+        rights: Rights,
+        server: Box<str>,
+    },
+    /// A channel is not connected any more; requests under way fail before or after this.
+    Down {
+        channel: ChannelId,
+    },
+    Rights {
+        channel: ChannelId,
+        rights: Rights,
+    },
+    /// What the record says of itself; nothing if it may not be read.
+    Properties {
+        channel: ChannelId,
+        properties: Option<Box<Properties>>,
+    },
+    /// `replaced` samples that came before this one were not taken in time, and are gone.
+    Sample {
+        subscription: SubscriptionId,
+        sample: Result<Sample, Status>,
+        replaced: u32,
+    },
+    /// A get was answered.
+    Got {
+        request: RequestId,
+        sample: Result<Sample, Status>,
+    },
+    /// A put is complete, or accepted.
+    Put {
+        request: RequestId,
+        outcome: Result<(), Status>,
+    },
+    /// The server did not take a plain put of this channel; told before that put is [`Event::Put`].
+    PutRefused {
+        channel: ChannelId,
+        status: Status,
+    },
+    /// Something went wrong that belongs to no request.
+    Exception {
+        status: Status,
+        text: Box<str>,
+    },
+}
+
+/// A subscription's share of the inbox.
+#[derive(Debug)]
+pub(super) struct Share {
+    pub id: SubscriptionId,
+    /// Most samples that wait; the latest replaces the last of them.
+    pub bound: usize,
+    /// The batch that the rest is about.
+    batch: AtomicU64,
+    waiting: AtomicUsize,
+    last: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    events: Vec<Event>,
+    batch: u64,
+    /// A sample must not be moved to before a loss of the link.
+    last_loss: usize,
+    exceptions: usize,
+    waker: Option<Waker>,
+    replaced: u64,
+}
+
+/// What libca's threads tell. Its bound: what subscriptions may have waiting, one event for each
+/// request, and what connections tell of themselves.
+#[derive(Debug, Default)]
+pub struct Inbox(Mutex<State>);
+
+/// Exceptions that wait; one more says nothing new.
+const MAX_EXCEPTIONS: usize = 100;
+
+impl Share {
+    pub(super) const fn new(id: SubscriptionId, bound: usize) -> Self {
+        let (batch, waiting, last) = (AtomicU64::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { id, bound, batch, waiting, last }
+    }
+}
+
+impl Inbox {
+    /// Takes what there is, in its order; `events` is empty before.
+    pub fn poll_take(&self, context: &mut Context<'_>, events: &mut Vec<Event>) -> Poll<()> {
+        let mut state = self.state();
+        if state.events.is_empty() {
+            state.waker = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        state.take(events);
+        Poll::Ready(())
+    }
+
+    /// Takes what there is without waiting for more.
+    pub fn take(&self, events: &mut Vec<Event>) {
+        self.state().take(events);
+    }
+
+    /// Samples of all subscriptions that were replaced by later ones before they were taken.
+    pub fn replaced(&self) -> u64 {
+        self.state().replaced
+    }
+
+    pub(super) fn push(&self, event: Event) {
+        let mut state = self.state();
+        match event {
+            Event::Down { .. } => state.last_loss = state.events.len(),
+            Event::Exception { .. } if state.exceptions == MAX_EXCEPTIONS => return,
+            Event::Exception { .. } => state.exceptions += 1,
+            _ => {}
+        }
+        state.events.push(event);
+        Self::wake(state);
+    }
+
+    pub(super) fn push_sample(&self, share: &Share, sample: Result<Sample, Status>) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        if share.batch.swap(state.batch, Relaxed) != state.batch {
+            share.waiting.store(0, Relaxed);
+        }
+        let waiting = share.waiting.load(Relaxed);
+        let last = share.last.load(Relaxed);
+        if waiting >= share.bound
+            && last >= state.last_loss
+            && let Some(Event::Sample { sample: old, replaced, .. }) = state.events.get_mut(last)
+        {
+            *old = sample;
+            *replaced += 1;
+            state.replaced += 1;
+            return;
+        }
+        share.waiting.store(waiting + 1, Relaxed);
+        share.last.store(state.events.len(), Relaxed);
+        state.events.push(Event::Sample { subscription: share.id, sample, replaced: 0 });
+        Self::wake(guard);
+    }
+
+    fn wake(mut state: MutexGuard<'_, State>) {
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Nothing is left half done by a panic: each change is one statement after another that cannot.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn take(&mut self, events: &mut Vec<Event>) {
+        std::mem::swap(&mut self.events, events);
+        self.batch += 1;
+        self.last_loss = 0;
+        self.exceptions = 0;
+    }
+}

@@ -1,0 +1,3 @@
+//! What carries signals to hardware; it knows nothing of signals.
+#[cfg(feature = "ca")]
+pub mod channel_access;
