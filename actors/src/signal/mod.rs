@@ -4,6 +4,8 @@
 //! Everything here lives on one thread; futures need not be `Send`.
 //!
 //! **Invariant:** a value from a lost connection is an error, never a stale number.
+#[cfg(feature = "ca")]
+pub mod channel_access;
 mod error;
 mod metadata;
 mod monitor;

@@ -77,6 +77,16 @@ impl Feed {
         true
     }
 
+    /// Tells that so many readings were lost before they could be pushed.
+    pub fn lose(&self, count: u64) {
+        let Some(state) = self.0.upgrade() else { return };
+        let mut state = state.borrow_mut();
+        state.lost += count;
+        if let Some(waker) = state.waker.take() {
+            waker.wake();
+        }
+    }
+
     /// Whether anybody still observes.
     pub fn is_observed(&self) -> bool {
         self.0.strong_count() > 0

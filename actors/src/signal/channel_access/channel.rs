@@ -1,0 +1,210 @@
+//! [`PvChannel`]: one PV as a signal of one kind.
+use super::{
+    convert::{self, Plan},
+    hub::{Handle, Hub},
+    state::{Link, Observed, Waiter},
+};
+use crate::{
+    backend::channel_access::{Command, Payload, Status},
+    signal::{
+        Backlog, Channel, Kind, LocalFuture, Metadata, Monitor, Reading, Settle, SignalError,
+        Value, monitor,
+    },
+};
+use std::{rc::Rc, sync::Arc};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+#[derive(Clone)]
+pub(super) struct PvChannel {
+    handle: Rc<Handle>,
+    address: Rc<str>,
+    kind: Kind,
+}
+
+/// Resolves once the PV is there and has said what it is.
+pub(super) async fn connect(
+    hub: &Rc<Hub>,
+    address: Rc<str>,
+    kind: Kind,
+) -> Result<PvChannel, SignalError> {
+    let unknown = || SignalError::Unknown { signal: address.to_string() };
+    let handle = hub.handle(&address).ok_or_else(unknown)?;
+    let channel = PvChannel { handle, address: Rc::clone(&address), kind };
+    loop {
+        match channel.present() {
+            Ok(metadata) => {
+                convert::plan(&address, kind, &metadata)?;
+                return Ok(channel);
+            }
+            Err(_) => channel.connected().await,
+        }
+    }
+}
+
+impl PvChannel {
+    /// Resolves once the PV is connected, or is to be looked at again.
+    async fn connected(&self) {
+        let (tell, told) = oneshot::channel();
+        self.handle.hub.change(|state| {
+            if let Some(pv) = state.pvs.get_mut(&self.handle.channel) {
+                pv.waiting.push(tell);
+            }
+        });
+        // The sender is kept as long as the PV, which lives as long as this handle.
+        told.await.unwrap_or_default();
+    }
+
+    fn signal(&self) -> String {
+        self.address.to_string()
+    }
+
+    fn disconnected(&self) -> SignalError {
+        SignalError::Disconnected { signal: self.signal() }
+    }
+
+    /// What the PV is, if it can be reached.
+    fn present(&self) -> Result<Metadata, SignalError> {
+        let state = self.handle.hub.state.borrow();
+        match state.pvs.get(&self.handle.channel).map(|pv| &pv.link) {
+            Some(Link::Up(metadata)) => Ok((**metadata).clone()),
+            Some(Link::Down | Link::Undescribed(_) | Link::Silent(_)) | None => {
+                Err(self.disconnected())
+            }
+        }
+    }
+
+    fn readable(&self) -> Result<Plan, SignalError> {
+        let state = self.handle.hub.state.borrow();
+        match state.pvs.get(&self.handle.channel).map(|pv| &pv.link) {
+            Some(Link::Up(metadata)) if metadata.access.read => {
+                convert::plan(&self.address, self.kind, metadata)
+            }
+            Some(Link::Up(_)) => {
+                Err(SignalError::NoAccess { signal: self.signal(), operation: "read" })
+            }
+            Some(Link::Down | Link::Undescribed(_) | Link::Silent(_)) | None => {
+                Err(self.disconnected())
+            }
+        }
+    }
+
+    fn writable(&self, value: &Value) -> Result<Payload, SignalError> {
+        if value.kind() != self.kind {
+            let (expected, found) = (self.kind, value.clone());
+            return Err(SignalError::WrongType { signal: self.signal(), expected, found });
+        }
+        let state = self.handle.hub.state.borrow();
+        match state.pvs.get(&self.handle.channel).map(|pv| &pv.link) {
+            Some(Link::Up(metadata)) if metadata.access.write => {
+                convert::plan(&self.address, self.kind, metadata)?;
+                convert::payload(&self.address, metadata, value)
+            }
+            Some(Link::Up(_)) => {
+                Err(SignalError::NoAccess { signal: self.signal(), operation: "written" })
+            }
+            Some(Link::Down | Link::Undescribed(_) | Link::Silent(_)) | None => {
+                Err(self.disconnected())
+            }
+        }
+    }
+
+    /// A place among the requests that may be under way.
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, SignalError> {
+        let permits = Arc::clone(&self.handle.hub.permits);
+        permits.acquire_owned().await.map_err(|_| self.disconnected())
+    }
+
+    async fn ask(&self) -> Result<Reading<Value>, SignalError> {
+        self.readable()?;
+        let permit = self.permit().await?;
+        let Plan { native, shape } = self.readable()?;
+        let (reply, answer) = oneshot::channel();
+        let channel = self.handle.channel;
+        self.handle.hub.change(|state| {
+            let request = state.request(channel, Waiter::Get(reply), Some(permit));
+            state.commands.push(Command::Get { channel, request, native, shape });
+        });
+        match answer.await.unwrap_or(Err(Status::DISCONNECTED)) {
+            Ok(sample) => convert::reading(&self.address, self.kind, sample),
+            Err(status) if status.is_denial() => {
+                Err(SignalError::NoAccess { signal: self.signal(), operation: "read" })
+            }
+            Err(status) => {
+                if !status.is_loss() {
+                    tracing::warn!(signal = &*self.address, %status, "cannot be read");
+                }
+                Err(self.disconnected())
+            }
+        }
+    }
+
+    async fn tell(&self, value: Value, settle: Settle) -> Result<(), SignalError> {
+        self.writable(&value)?;
+        let permit = self.permit().await?;
+        let payload = self.writable(&value)?;
+        let (reply, answer) = oneshot::channel();
+        let channel = self.handle.channel;
+        self.handle.hub.change(|state| {
+            let is_plain = settle == Settle::Accepted;
+            let waiter = Waiter::Put { reply, is_plain, refusal: None };
+            let request = state.request(channel, waiter, Some(permit));
+            state.commands.push(match settle {
+                Settle::Accepted => Command::Put { channel, request, payload },
+                Settle::Completed => Command::PutCallback { channel, request, payload },
+            });
+        });
+        match answer.await.unwrap_or(Err(Status::DISCONNECTED)) {
+            Ok(()) => Ok(()),
+            Err(status) if status.is_loss() => {
+                Err(SignalError::Lost { signal: self.signal(), value })
+            }
+            Err(status) if status.is_denial() => {
+                Err(SignalError::NoAccess { signal: self.signal(), operation: "written" })
+            }
+            Err(status) => Err(convert::refused(&self.address, &value, status.to_string())),
+        }
+    }
+}
+
+impl Channel for PvChannel {
+    fn get(&self) -> LocalFuture<Result<Reading<Value>, SignalError>> {
+        let this = self.clone();
+        Box::pin(async move { this.ask().await })
+    }
+
+    fn put(&self, value: Value, settle: Settle) -> LocalFuture<Result<(), SignalError>> {
+        let this = self.clone();
+        Box::pin(async move { this.tell(value, settle).await })
+    }
+
+    fn observe(&self, backlog: Backlog) -> Monitor {
+        let (feed, monitor) = monitor(&self.address, backlog);
+        let channel = self.handle.channel;
+        self.handle.hub.change(|state| {
+            let Some(pv) = state.pvs.get(&channel) else { return };
+            let plan = match &pv.last {
+                Some(metadata) => convert::plan(&self.address, self.kind, metadata),
+                None => Err(self.disconnected()),
+            };
+            let plan = match plan {
+                Ok(plan) => Some(plan),
+                Err(error) => {
+                    feed.push(Err(error));
+                    None
+                }
+            };
+            if plan.is_some() && !matches!(pv.link, Link::Up(_)) {
+                feed.push(Err(self.disconnected()));
+            }
+            let (address, kind) = (Rc::clone(&self.address), self.kind);
+            let (held, heard) = (Vec::new(), None);
+            state.subscribe(Observed { channel, address, kind, backlog, feed, plan, held, heard });
+        });
+        monitor
+    }
+
+    fn metadata(&self) -> LocalFuture<Result<Metadata, SignalError>> {
+        let metadata = self.present();
+        Box::pin(async move { metadata })
+    }
+}

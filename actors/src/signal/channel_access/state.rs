@@ -1,0 +1,249 @@
+//! [`State`]: what is known of PVs, of who observes them, and of what they were asked.
+use super::{convert::Plan, watch::Watch};
+use crate::{
+    backend::channel_access::{
+        ChannelId, Command, Native, RequestId, Sample, Status, SubscriptionId,
+    },
+    clock::Instant,
+    signal::{Backlog, Feed, Kind, Metadata, SignalError},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    rc::Rc,
+};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+/// How a request ended.
+pub(super) type Outcome<T> = Result<T, Status>;
+
+/// Who waits for the end of a request.
+#[derive(Debug)]
+pub(super) enum Waiter {
+    Get(oneshot::Sender<Outcome<Sample>>),
+    /// A plain put has what the server said against it, which comes before its end.
+    Put {
+        reply: oneshot::Sender<Outcome<()>>,
+        is_plain: bool,
+        refusal: Option<Status>,
+    },
+    /// The watchdog.
+    Watchdog,
+}
+
+#[derive(Debug)]
+pub(super) struct Request {
+    pub waiter: Waiter,
+    /// Its place among those that may be under way; the watchdog has none.
+    pub _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// How a PV can be reached.
+#[derive(Debug)]
+pub(super) enum Link {
+    Down,
+    /// It is connected, but has not said yet what it is.
+    Undescribed(Box<Metadata>),
+    Up(Box<Metadata>),
+    /// It is connected, but its server does not answer.
+    Silent(Box<Metadata>),
+}
+
+#[derive(Debug)]
+pub(super) struct Pv {
+    pub link: Link,
+    pub server: Option<Rc<str>>,
+    /// What it was last, for those who want to observe it while it is down.
+    pub last: Option<Box<Metadata>>,
+    pub described_as: Option<Native>,
+    /// Who waits for it to be connected.
+    pub waiting: Vec<oneshot::Sender<()>>,
+    pub subscriptions: BTreeSet<SubscriptionId>,
+}
+
+/// Somebody who observes.
+#[derive(Debug)]
+pub(super) struct Observed {
+    pub channel: ChannelId,
+    pub address: Rc<str>,
+    pub kind: Kind,
+    pub backlog: Backlog,
+    pub feed: Feed,
+    pub plan: Option<Plan>,
+    /// What came while the PV had not said what it is.
+    pub held: Vec<(Outcome<Sample>, u32)>,
+    pub heard: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Server {
+    pub channels: BTreeSet<ChannelId>,
+    pub watch: Watch,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub pvs: BTreeMap<ChannelId, Pv>,
+    pub subscriptions: BTreeMap<SubscriptionId, Observed>,
+    pub requests: BTreeMap<RequestId, Request>,
+    pub servers: BTreeMap<Rc<str>, Server>,
+    /// What leaves with the next flush.
+    pub commands: Vec<Command>,
+    last_channel: u32,
+    last_subscription: u64,
+    last_request: u32,
+}
+
+impl Pv {
+    pub(super) const fn new() -> Self {
+        Self {
+            link: Link::Down,
+            server: None,
+            last: None,
+            described_as: None,
+            waiting: Vec::new(),
+            subscriptions: BTreeSet::new(),
+        }
+    }
+}
+
+/// The channel of a request is part of its number, so that all of one channel are neighbours.
+const CHANNEL_SHIFT: u32 = 32;
+
+impl State {
+    pub(super) fn new_channel(&mut self) -> ChannelId {
+        self.last_channel += 1;
+        ChannelId(self.last_channel.into())
+    }
+
+    /// Notes a request, and gives it a number.
+    pub(super) fn request(
+        &mut self,
+        channel: ChannelId,
+        waiter: Waiter,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> RequestId {
+        loop {
+            self.last_request = self.last_request.wrapping_add(1);
+            let id = RequestId((channel.0 << CHANNEL_SHIFT) | u64::from(self.last_request));
+            // A long put may be under way since the numbers began anew.
+            if let Entry::Vacant(vacant) = self.requests.entry(id) {
+                vacant.insert(Request { waiter, _permit: permit });
+                return id;
+            }
+        }
+    }
+
+    /// Subscribes for an observer, or tells him why not.
+    pub(super) fn subscribe(&mut self, observed: Observed) {
+        let Some(pv) = self.pvs.get_mut(&observed.channel) else { return };
+        self.last_subscription += 1;
+        let subscription = SubscriptionId(self.last_subscription);
+        pv.subscriptions.insert(subscription);
+        if let Some(Plan { native, shape }) = observed.plan {
+            let (channel, bound) = (observed.channel, bound(observed.backlog));
+            self.commands.push(Command::Subscribe { channel, subscription, native, shape, bound });
+        }
+        self.subscriptions.insert(subscription, observed);
+    }
+
+    pub(super) fn unsubscribe(&mut self, subscription: SubscriptionId) -> Option<Observed> {
+        let observed = self.subscriptions.remove(&subscription)?;
+        if let Some(pv) = self.pvs.get_mut(&observed.channel) {
+            pv.subscriptions.remove(&subscription);
+        }
+        if observed.plan.is_some() {
+            self.commands.push(Command::Unsubscribe { subscription });
+        }
+        Some(observed)
+    }
+
+    /// Lets go of a PV that nobody has any more, with those who observed it.
+    pub(super) fn clear(&mut self, channel: ChannelId) {
+        let Some(pv) = self.pvs.get(&channel) else { return };
+        for subscription in pv.subscriptions.clone() {
+            self.unsubscribe(subscription);
+        }
+        self.leave_server(channel);
+        self.fail_requests(channel);
+        self.pvs.remove(&channel);
+        self.commands.push(Command::Clear { channel });
+    }
+
+    /// Lets go of those whose observers are gone.
+    pub(super) fn sweep(&mut self) {
+        let gone = self.subscriptions.iter().filter(|(_, observed)| !observed.feed.is_observed());
+        for subscription in gone.map(|(subscription, _)| *subscription).collect::<Vec<_>>() {
+            self.unsubscribe(subscription);
+        }
+    }
+
+    pub(super) fn channel_of(request: RequestId) -> ChannelId {
+        ChannelId(request.0 >> CHANNEL_SHIFT)
+    }
+
+    /// All requests of a channel that are under way, oldest first.
+    pub(super) fn requests_of(
+        &self,
+        channel: ChannelId,
+    ) -> impl Iterator<Item = (RequestId, &Request)> {
+        let first = RequestId(channel.0 << CHANNEL_SHIFT);
+        let last = RequestId(first.0 | u64::from(u32::MAX));
+        self.requests.range(first..=last).map(|(id, request)| (*id, request))
+    }
+
+    /// Ends the requests of a channel, but for the question of the watchdog.
+    pub(super) fn fail_requests(&mut self, channel: ChannelId) {
+        let all = self.requests_of(channel).filter(|(_, request)| !request.waiter.is_watchdog());
+        for id in all.map(|(id, _)| id).collect::<Vec<_>>() {
+            match self.requests.remove(&id).map(|request| request.waiter) {
+                Some(Waiter::Get(reply)) => tell(reply, Err(Status::DISCONNECTED)),
+                Some(Waiter::Put { reply, .. }) => tell(reply, Err(Status::DISCONNECTED)),
+                Some(Waiter::Watchdog) | None => {}
+            }
+        }
+    }
+
+    /// The channel is none of its server any more, which forgets what it was asked by it.
+    pub(super) fn leave_server(&mut self, channel: ChannelId) {
+        let Some(name) = self.pvs.get_mut(&channel).and_then(|pv| pv.server.take()) else { return };
+        let questions =
+            self.requests_of(channel).filter(|(_, request)| request.waiter.is_watchdog());
+        let questions: Vec<_> = questions.map(|(id, _)| id).collect();
+        let Some(server) = self.servers.get_mut(&name) else { return };
+        for question in questions {
+            self.requests.remove(&question);
+            server.watch.forgotten();
+        }
+        server.channels.remove(&channel);
+        if server.channels.is_empty() {
+            self.servers.remove(&name);
+        }
+    }
+}
+
+impl Waiter {
+    const fn is_watchdog(&self) -> bool {
+        matches!(self, Self::Watchdog)
+    }
+}
+
+impl Observed {
+    /// The loss of the link.
+    pub(super) fn tell_loss(&mut self) {
+        self.held.clear();
+        self.feed.push(Err(SignalError::Disconnected { signal: self.address.to_string() }));
+    }
+}
+
+/// Samples that may wait for an observer.
+pub(super) const fn bound(backlog: Backlog) -> usize {
+    match backlog {
+        Backlog::Latest => 1,
+        Backlog::Queue(bound) => bound,
+    }
+}
+
+/// Nobody may be waiting any more.
+pub(super) fn tell<T>(reply: oneshot::Sender<T>, outcome: T) {
+    drop(reply.send(outcome));
+}
