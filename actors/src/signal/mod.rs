@@ -4,6 +4,7 @@
 //! Everything here lives on one thread; futures need not be `Send`.
 //!
 //! **Invariant:** a value from a lost connection is an error, never a stale number.
+mod batch;
 #[cfg(feature = "ca")]
 pub mod channel_access;
 mod error;
@@ -13,6 +14,7 @@ mod provider;
 mod typed;
 mod value;
 
+pub use batch::{put_all, read_all};
 pub use error::SignalError;
 pub use metadata::{Access, Metadata, NativeType, Range};
 pub use monitor::{Backlog, Feed, Monitor, monitor};

@@ -1,0 +1,82 @@
+//! Tests that have a process, a port and a clock of their own.
+use bluefly_actors::{
+    backend::channel_access::ChannelAccessConfig,
+    clock::Clock,
+    signal::{Connector, channel_access::ChannelAccess},
+    system::real_system,
+};
+use std::{
+    collections::BTreeMap,
+    env,
+    net::{Ipv4Addr, TcpListener, UdpSocket},
+    process::{Command, Stdio},
+    rc::Rc,
+    time::Duration,
+};
+
+/// Tells a process which test it is for.
+const NAME: &str = "BLUEFLY_CA_TEST";
+/// How long anything but a long put may take.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// What a test works with.
+pub struct World {
+    pub provider: ChannelAccess,
+    pub connector: Connector,
+    pub clock: Clock,
+}
+
+/// Runs the test of this name in a process of its own, whose servers are those that it starts.
+pub fn alone<F: Future<Output = ()>>(name: &str, test: impl FnOnce(World) -> F) {
+    if env::var(NAME).as_deref() == Ok(name) {
+        real_system().block_on(async {
+            let clock = Clock::real();
+            let aliases = BTreeMap::from([("alias".to_owned(), "REF:double".to_owned())]);
+            let config = ChannelAccessConfig { aliases, ..Default::default() };
+            let provider = ChannelAccess::start(&config, clock.clone()).unwrap();
+            let connector = Connector::new(Rc::new(provider.clone()), clock.clone(), DEADLINE);
+            test(World { provider, connector, clock }).await;
+        });
+        return;
+    }
+    let [server, repeater] = free_ports();
+    let output = Command::new(env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture", "--include-ignored", "--test-threads=1"])
+        .env(NAME, name)
+        .envs(network(server, repeater))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success() && out.contains("1 passed"), "{out}\n{err}");
+}
+
+/// What keeps clients and servers to this machine and to these ports.
+fn network(server: u16, repeater: u16) -> [(&'static str, String); 9] {
+    let here = || Ipv4Addr::LOCALHOST.to_string();
+    [
+        ("EPICS_CA_ADDR_LIST", here()),
+        ("EPICS_CA_AUTO_ADDR_LIST", "NO".to_owned()),
+        ("EPICS_CA_CONN_TMO", "5".to_owned()),
+        ("EPICS_CA_SERVER_PORT", server.to_string()),
+        ("EPICS_CA_REPEATER_PORT", repeater.to_string()),
+        ("EPICS_CAS_INTF_ADDR_LIST", here()),
+        ("EPICS_CAS_BEACON_ADDR_LIST", here()),
+        ("EPICS_CAS_AUTO_BEACON_ADDR_LIST", "NO".to_owned()),
+        ("EPICS_IOC_LOG_INET", here()),
+    ]
+}
+
+/// Ports that nobody has now, by both protocols.
+fn free_ports() -> [u16; 2] {
+    let mut found = Vec::new();
+    while found.len() < 2 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        if let Ok(socket) = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)) {
+            found.push((port, listener, socket));
+        }
+    }
+    [found[0].0, found[1].0]
+}

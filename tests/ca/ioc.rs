@@ -1,0 +1,61 @@
+//! [`Ioc`]: an IOC of Python, as a process.
+use rustix::process::{Pid, Signal, kill_process};
+use std::{
+    env,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+pub struct Ioc(Child);
+
+impl Ioc {
+    /// An IOC of the package softioc, once it runs; what it is to have is in its script.
+    pub fn softioc(arguments: &[&str]) -> Self {
+        Self::start("softioc_ioc.py", arguments)
+    }
+
+    /// A server of the package caproto, once it runs.
+    pub fn caproto(arguments: &[&str]) -> Self {
+        Self::start("caproto_ioc.py", arguments)
+    }
+
+    fn start(script: &str, arguments: &[&str]) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let python = env::var_os("BLUEFLY_PYTHON");
+        let python = python.map_or_else(|| root.join(".venv/bin/python"), Into::into);
+        let mut child = Command::new(&python)
+            .arg(root.join("tests/ca/iocs").join(script))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", python.display()));
+        // It ends by itself when it cannot start, and its output with it.
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let is_ready = lines.any(|line| line.unwrap() == "ready");
+        assert!(is_ready, "{script} does not start: has `./setup` been run?");
+        Self(child)
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+
+    /// It hangs, with all its connections open.
+    pub fn hang(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+}
+
+impl Drop for Ioc {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+        self.0.wait().unwrap();
+    }
+}
