@@ -132,7 +132,7 @@ impl Bench {
         let directory = tempfile::tempdir().unwrap();
         let mut options = Options::new(clock, Seed(1), directory.path().to_owned());
         options.disk = disk.choice();
-        let process = Process::simulated(beamline, options).await.unwrap();
+        let process = Process::start(beamline, options).await.unwrap();
         Self { process, directory }
     }
 

@@ -1,5 +1,5 @@
 //! The tree of actors of a beamline, planned from its specification.
-use crate::process::StartError;
+use crate::{hardware::Site, links::Links, process::StartError};
 use actix::{Actor, Context, Handler, dev::ToEnvelope};
 use bluefly_actors::{
     clock::Clock,
@@ -17,7 +17,7 @@ use bluefly_actors::{
         trajectory::{TrajectoryLogic, TrajectoryRecord},
     },
     queue::{QueueParts, Register, RunQueue},
-    signal::{Connector, SignalProvider},
+    signal::Connector,
     storage::{Storage, StorageClient},
     supervise::{Backoff, ChildSpec, Lifeline, Ping, Ref, Seat, Strategy, Supervisor},
 };
@@ -59,13 +59,15 @@ pub(crate) struct Devices {
 }
 
 impl Devices {
-    /// Connects every signal of every device. Fails with the first that does not connect.
+    /// Connects every signal of every device, all at once.
     pub(crate) async fn connect(
         spec: &BeamlineSpec,
         clock: &Clock,
-        provider: &Rc<dyn SignalProvider>,
+        site: &Site,
     ) -> Result<Self, StartError> {
-        let connector = Connector::new(Rc::clone(provider), clock.clone(), SIGNAL_DEADLINE);
+        let connector = Connector::new(Rc::clone(&site.provider), clock.clone(), SIGNAL_DEADLINE)
+            .connecting_within(site.connect_within);
+        let mut links = Links::new(&connector);
         let failed = |name: &Name| {
             let device = name.clone();
             move |source| StartError::Connect { device, source }
@@ -74,30 +76,32 @@ impl Devices {
             Self { motors: vec![], controllers: vec![], detectors: vec![], generators: vec![] };
         for motor in spec.motors() {
             let (name, address) = (motor.name.clone(), motor.provider.to_string());
-            let record = MotorRecord::connect(&connector, &address).await.map_err(failed(&name))?;
-            devices.motors.push((name.clone(), Rc::new(MotorLogic::new(name, record))));
+            let record = MotorRecord::connect(&links.of(&name), &address).await;
+            let logic = MotorLogic::new(name.clone(), record.map_err(failed(&name))?);
+            devices.motors.push((name, Rc::new(logic)));
         }
         for controller in spec.trajectory_controllers() {
             let (name, address) = (controller.name.clone(), controller.provider.to_string());
-            let record = TrajectoryRecord::connect(&connector, &address, &controller.axes).await;
+            let record =
+                TrajectoryRecord::connect(&links.of(&name), &address, &controller.axes).await;
             let logic = TrajectoryLogic::new(name.clone(), record.map_err(failed(&name))?);
             devices.controllers.push((name, Rc::new(logic)));
         }
-        let axes: Vec<Name> = spec.motors().map(|motor| motor.name.clone()).collect();
         for detector in spec.detectors() {
             let (name, address) = (detector.name.clone(), detector.provider.to_string());
             let exposures = detector.exposures_per_frame;
-            let record = DetectorRecord::connect(&connector, &address, exposures).await;
+            let record = DetectorRecord::connect(&links.of(&name), &address, exposures).await;
             let record = record.map_err(failed(&name))?;
-            let logic = DetectorLogic::new(name.clone(), record, axes.clone());
+            let logic = DetectorLogic::new(name.clone(), record, site.axes_beside(spec, detector));
             devices.detectors.push((name, Rc::new(logic)));
         }
         for generator in spec.generators() {
             let (name, address) = (generator.name.clone(), generator.provider.to_string());
-            let record = GeneratorRecord::connect(&connector, &address).await;
+            let record = GeneratorRecord::connect(&links.of(&name), &address).await;
             let logic = GeneratorLogic::new(name.clone(), record.map_err(failed(&name))?);
             devices.generators.push((name, Rc::new(logic)));
         }
+        links.connect().await?;
         Ok(devices)
     }
 }

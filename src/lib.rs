@@ -6,6 +6,8 @@ pub mod beamline_file;
 mod claim;
 pub mod cli;
 mod client;
+pub mod hardware;
+mod links;
 mod logging;
 mod motion;
 mod picture;

@@ -2,6 +2,8 @@
 use crate::{
     assembly::{Assembly, COORDINATOR, Devices, Planned},
     claim::Claim,
+    hardware::{Hardware, Simulation},
+    links::Unconnected,
     sim_disk::SimDisk,
 };
 use bluefly_actors::{
@@ -48,6 +50,7 @@ pub struct Options {
     /// Directory of all files, absolute; made if missing.
     pub directory: PathBuf,
     pub disk: DiskChoice,
+    pub hardware: Hardware,
     /// How long simulated devices take to answer.
     pub latency: Latency,
     /// Makes the branch of the tree that serves clients, if any are to be served.
@@ -58,11 +61,12 @@ pub struct Options {
 pub type Doors = Box<dyn FnOnce(Desk) -> ChildSpec>;
 
 impl Options {
-    /// HDF5 files in `directory`; simulated devices answer at once.
+    /// HDF5 files in `directory`; every device is simulated and answers at once.
     pub fn new(clock: Clock, seed: Seed, directory: PathBuf) -> Self {
         let (schedule, latency) = (Schedule::Fifo, Latency::default());
         let (disk, doors) = (DiskChoice::Hdf5, None);
-        Self { clock, seed, schedule, directory, disk, latency, doors }
+        let hardware = Hardware::Simulated;
+        Self { clock, seed, schedule, directory, disk, hardware, latency, doors }
     }
 }
 
@@ -78,6 +82,8 @@ pub enum StartError {
     Storage(#[source] io::Error),
     #[error("device.{device}: {source}")]
     Connect { device: Name, source: SignalError },
+    #[error(transparent)]
+    Unconnected(#[from] Unconnected),
     #[error("beamline {0}: no device of type generator, which a scan needs")]
     NoGenerator(Name),
     #[error("{0}: did not come up")]
@@ -111,7 +117,7 @@ pub struct Process {
     pub desk: Desk,
     pub storage: StorageClient,
     pub beamline: Rc<Beamline>,
-    /// The simulated hardware.
+    /// The hardware that is simulated, if any is.
     pub world: World,
     /// Where the documents are.
     pub documents: PathBuf,
@@ -126,17 +132,18 @@ pub struct Process {
 }
 
 impl Process {
-    /// Puts a simulated beamline into operation; resolves once its coordinator can be asked.
+    /// Puts a beamline into operation; resolves once its coordinator can be asked.
     ///
     /// Must run within an actix system.
-    pub async fn simulated(spec: &BeamlineSpec, options: Options) -> Result<Self, StartError> {
-        let Options { clock, seed, schedule, directory, disk, latency, doors } = options;
+    pub async fn start(spec: &BeamlineSpec, options: Options) -> Result<Self, StartError> {
+        let Options { clock, seed, schedule, directory, disk, hardware, latency, doors } = options;
         let claim = Claim::take(&directory)?;
         let storage = storage(spec, &clock, disk)?;
         let sink: Rc<dyn FrameSink> = Rc::new(SimDisk(storage.clone()));
-        let world = World::new(&world_config(spec, latency, schedule), &clock, seed, &sink);
+        let simulation = Simulation { clock: &clock, seed, latency, schedule, sink: &sink };
+        let site = hardware.site(spec, &simulation);
         let env = Env::new(clock.clone(), seed).schedule(schedule);
-        let devices = Devices::connect(spec, &clock, &world.provider()).await?;
+        let devices = Devices::connect(spec, &clock, &site).await?;
         let documents = directory.join(DOCUMENTS);
         let feed = Feed::new(FEED_EVENTS, FEED_BYTES);
         let archive = archive(documents.clone())?;
@@ -189,7 +196,7 @@ impl Process {
             desk,
             storage,
             beamline,
-            world,
+            world: site.world,
             documents,
             archive,
             devices,

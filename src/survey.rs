@@ -1,5 +1,5 @@
 //! [`survey`]: connects to every device of a beamline and asks each how it is.
-use crate::process;
+use crate::hardware::{Hardware, Simulation};
 use bluefly_actors::{
     clock::Clock,
     logic::{
@@ -13,11 +13,11 @@ use bluefly_actors::{
     supervise::Schedule,
 };
 use bluefly_protocol::{
-    beamline::{BeamlineSpec, DeviceSpec, Scheme},
+    beamline::{BeamlineSpec, DeviceSpec},
     name::Name,
 };
 use bluefly_sim::{
-    Latency, World,
+    Latency,
     sink::{FrameSink, MemorySink},
 };
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
@@ -29,23 +29,16 @@ pub(crate) type Answers = BTreeMap<Name, Result<String, String>>;
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Asks every device of `spec`. Nothing is moved, armed or opened.
-pub(crate) async fn survey(spec: &BeamlineSpec) -> Answers {
+pub(crate) async fn survey(spec: &BeamlineSpec, hardware: &Hardware) -> Answers {
     let clock = Clock::real();
     let sink: Rc<dyn FrameSink> = Rc::new(MemorySink::default());
-    let world = World::new(
-        &process::world_config(spec, Latency::default(), Schedule::Fifo),
-        &clock,
-        Seed(0),
-        &sink,
-    );
-    let connector = Connector::new(world.provider(), clock, DEADLINE);
+    let (latency, schedule) = (Latency::default(), Schedule::Fifo);
+    let simulation = Simulation { clock: &clock, seed: Seed(0), latency, schedule, sink: &sink };
+    let site = hardware.site(spec, &simulation);
+    let connector = Connector::new(site.provider, clock.clone(), DEADLINE);
     let mut answers = Answers::new();
     for (name, device) in &spec.devices {
-        let answer = match device.provider().scheme {
-            Scheme::Sim => ask(device, &connector).await,
-            scheme => Err(format!("this version has no provider for {}://", scheme.as_str())),
-        };
-        answers.insert(name.clone(), answer);
+        answers.insert(name.clone(), ask(device, &connector).await);
     }
     answers
 }

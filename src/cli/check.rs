@@ -1,7 +1,8 @@
 //! `bluefly check`: validates a beamline file and lists what is in it.
-use super::{CliError, Format};
+use super::{CliError, Format, scan};
 use crate::{
     beamline_file,
+    hardware::Wiring,
     survey::{Answers, survey},
 };
 use bluefly_actors::system::real_system;
@@ -24,6 +25,9 @@ pub(crate) struct Arguments {
     /// Connect to every device and tell what answered
     #[arg(long)]
     connect: bool,
+    /// With --connect: simulate every device, whatever its provider
+    #[arg(long, requires = "connect")]
+    sim: bool,
     /// A table, or the same as JSON
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -33,8 +37,16 @@ pub(crate) struct Arguments {
 /// answer, having printed all.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let spec = beamline_file::read(&arguments.beamline)?;
-    let answers =
-        if arguments.connect { real_system().block_on(survey(&spec)) } else { Answers::new() };
+    let answers = if arguments.connect {
+        let wiring = if arguments.sim {
+            Wiring::Simulated
+        } else {
+            scan::as_written(&spec, &arguments.beamline)?
+        };
+        real_system().block_on(async { Ok(survey(&spec, &wiring.hardware(&spec)?).await) })?
+    } else {
+        Answers::new()
+    };
     let mut out = io::stdout().lock();
     let written = match arguments.format {
         Format::Text => write_table(&mut out, &spec, &answers),

@@ -3,7 +3,7 @@ use super::{
     CliError,
     fly::{self, Job, Pace},
 };
-use crate::{beamline_file, logging::Logging};
+use crate::{beamline_file, hardware::Wiring, logging::Logging};
 use std::{
     io::{self, Write as _},
     path::PathBuf,
@@ -31,7 +31,8 @@ pub(crate) fn run(arguments: &Arguments, log: &Logging) -> Result<(), CliError> 
         "Flying etc/demo.json, a snaked grid of 16 x 100 frames, on the simulated beamline etc/sim.toml.\n",
     )?;
     let out = arguments.out.clone();
-    let job = Job { spec, spec_name, beamline, out, pace: Pace::Real, seed: None, trace: None };
+    let (wiring, pace) = (Wiring::Simulated, Pace::Real);
+    let job = Job { spec, spec_name, beamline, wiring, out, pace, seed: None, trace: None };
     let landed = fly::fly(job, log)?;
     let (master, documents) = (landed.master.display(), landed.documents.display());
     say(&format!(

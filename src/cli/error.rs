@@ -111,6 +111,7 @@ impl CliError {
             StartError::Taken { .. }
             | StartError::Storage(_)
             | StartError::Connect { .. }
+            | StartError::Unconnected(_)
             | StartError::NotUp(_) => Self::failed("start", error.to_string()),
         }
     }

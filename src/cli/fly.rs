@@ -2,6 +2,7 @@
 use super::{CliError, progress::Display, signals::Signals};
 use crate::{
     assembly::capabilities,
+    hardware::Wiring,
     logging::Logging,
     process::{DOCUMENTS, Options, Process},
 };
@@ -37,6 +38,7 @@ pub(super) struct Job {
     /// What the specification is called in errors.
     pub(super) spec_name: String,
     pub(super) beamline: BeamlineSpec,
+    pub(super) wiring: Wiring,
     pub(super) out: PathBuf,
     pub(super) pace: Pace,
     pub(super) seed: Option<u64>,
@@ -95,8 +97,9 @@ async fn fly_here(job: Job, log: &Logging) -> Result<Landed, CliError> {
         let made = fs::File::create(path);
         made.map_err(|error| CliError::usage("--trace", format!("{}: {error}", path.display())))?;
     }
-    let options = Options::new(clock, Seed(seed), out);
-    let process = Process::simulated(&job.beamline, options)
+    let mut options = Options::new(clock, Seed(seed), out);
+    options.hardware = job.wiring.hardware(&job.beamline)?;
+    let process = Process::start(&job.beamline, options)
         .await
         .map_err(|error| CliError::not_started(&error))?;
     let watchdog = match job.pace {

@@ -4,8 +4,8 @@ use super::{
     fly::{self, Job, Pace},
     points,
 };
-use crate::{beamline_file, logging::Logging};
-use bluefly_protocol::beamline::{BeamlineSpec, Scheme};
+use crate::{beamline_file, hardware::Wiring, logging::Logging};
+use bluefly_protocol::beamline::{BeamlineError, BeamlineSpec};
 use serde_json::json;
 use std::{
     io::{self, Write as _},
@@ -47,14 +47,14 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, log: &Logging) -> Result<(), CliError> {
     let (spec, _) = points::read(&arguments.spec)?;
     let beamline = beamline_file::read(&arguments.beamline)?;
-    if !arguments.sim {
-        only_simulated(&beamline, &arguments.beamline)?;
-    }
+    let wiring =
+        if arguments.sim { Wiring::Simulated } else { as_written(&beamline, &arguments.beamline)? };
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(&beamline.data.directory));
     let job = Job {
         spec,
         spec_name: points::named(&arguments.spec),
         beamline,
+        wiring,
         out,
         pace: if arguments.fast { Pace::Fast } else { Pace::Real },
         seed: arguments.seed,
@@ -81,20 +81,10 @@ pub(crate) fn run(arguments: &Arguments, log: &Logging) -> Result<(), CliError> 
     io::stdout().write_all(text.as_bytes()).map_err(|error| CliError::output(&error))
 }
 
-/// Real hardware needs a provider that this version lacks: better said before anything moves.
-pub(super) fn only_simulated(beamline: &BeamlineSpec, file: &Path) -> Result<(), CliError> {
-    let real = beamline.devices.values().find(|device| device.provider().scheme != Scheme::Sim);
-    match real {
-        None => Ok(()),
-        Some(device) => {
-            let file = file.display();
-            Err(CliError::input(
-                format!("{file}: device.{}.provider", device.name()),
-                format!(
-                    "{} is no simulated device, and this version has no other providers: add --sim",
-                    device.provider()
-                ),
-            ))
-        }
-    }
+/// By the provider of each device. What cannot be reached is better said before anything moves.
+pub(super) fn as_written(beamline: &BeamlineSpec, file: &Path) -> Result<Wiring, CliError> {
+    Wiring::as_written(beamline).map_err(|BeamlineError { key, reason }| {
+        let file = file.display();
+        CliError::input(format!("{file}: {key}"), format!("{reason}; --sim simulates every device"))
+    })
 }

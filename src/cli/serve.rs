@@ -2,6 +2,7 @@
 use super::{CliError, Format, scan};
 use crate::{
     beamline_file,
+    hardware::Wiring,
     serve::{self, Address, Job},
 };
 use bluefly_protocol::beamline::ApiSpec;
@@ -42,9 +43,11 @@ pub(crate) struct Arguments {
 /// Serves until it is told to end; tells its address as the only line on standard output.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let mut beamline = beamline_file::read(&arguments.beamline)?;
-    if !arguments.sim {
-        scan::only_simulated(&beamline, &arguments.beamline)?;
-    }
+    let wiring = if arguments.sim {
+        Wiring::Simulated
+    } else {
+        scan::as_written(&beamline, &arguments.beamline)?
+    };
     if let Some(listen) = arguments.listen {
         beamline.api.listen = listen;
         if let Some(rule) = beamline.api.lacks_token() {
@@ -53,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         }
     }
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(&beamline.data.directory));
-    let job = Job { beamline, out, seed: arguments.seed };
+    let job = Job { beamline, wiring, out, seed: arguments.seed };
     serve::serve(&job, |address| tell(address, arguments.format))
 }
 

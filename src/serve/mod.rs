@@ -8,6 +8,7 @@ mod tls;
 
 use crate::{
     cli::{CliError, Signals},
+    hardware::Wiring,
     process::{AbortError, DOCUMENTS, Options, Process},
 };
 use bluefly_actors::{clock::Clock, random::Seed, supervise::Watchdog, system::real_system};
@@ -20,6 +21,7 @@ use std::{path::PathBuf, time::Duration};
 /// A beamline to serve.
 pub(crate) struct Job {
     pub(crate) beamline: BeamlineSpec,
+    pub(crate) wiring: Wiring,
     pub(crate) out: PathBuf,
     pub(crate) seed: Option<u64>,
 }
@@ -50,8 +52,9 @@ async fn serve_here(job: &Job, ready: impl FnOnce(&Address)) -> Result<(), CliEr
     let seed = seed(job, &out, &clock)?;
     let address = door.address;
     let mut options = Options::new(clock, Seed(seed), out.clone());
+    options.hardware = job.wiring.hardware(&job.beamline)?;
     options.doors = Some(door.doors());
-    let start = Process::simulated(&job.beamline, options);
+    let start = Process::start(&job.beamline, options);
     let start = notifier.during(Stage::Starting, signals.patiently(start)).await;
     let Some(started) = start else {
         return Err(CliError::failed("start", "a second signal: it was not waited for"));
@@ -143,7 +146,7 @@ mod tests {
         let end = system.block_on(async {
             let clock = Clock::real();
             let options = Options::new(clock.clone(), Seed(1), out.path().to_owned());
-            let process = Process::simulated(&beamline, options).await.expect("it starts");
+            let process = Process::start(&beamline, options).await.expect("it starts");
             let crashes = async {
                 loop {
                     // It may be down at the moment.

@@ -53,7 +53,7 @@ impl<'a> Crew<'a> {
         options.schedule = Schedule::Shuffled;
         options.latency = scenario.latency;
         options.disk = DiskChoice::Memory(disk.clone());
-        let process = Process::simulated(&scenario.beamline, options).await;
+        let process = Process::start(&scenario.beamline, options).await;
         let process = process.map_err(|error| error.to_string())?;
         let stack = Stack::new(&scenario.spec).map_err(|error| error.to_string())?;
         let crew = Self { scenario, process, disk, stack, answers: RefCell::default() };

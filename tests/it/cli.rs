@@ -103,7 +103,7 @@ fn the_example_names_every_key() {
         let keys = keys.1.replace("one of ", "").replace(" or ", ", ");
         keys.split(", ").map(str::to_owned).collect::<Vec<_>>()
     };
-    let tables = "beamline data publish supervision queue api device.x device.motion device.camera \
+    let tables = "beamline data publish supervision queue api ca device.x device.motion device.camera \
                   device.generator sim sim.device.camera";
     for table in known_keys("") {
         assert!(tables.contains(&table), "[{table}] is not looked at");

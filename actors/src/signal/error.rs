@@ -25,6 +25,9 @@ pub enum SignalError {
     /// No device has such a signal.
     #[error("there is no signal {signal}")]
     Unknown { signal: String },
+    /// Nothing here carries signals with such an address.
+    #[error("{signal}: no provider of this process carries it")]
+    NoProvider { signal: String },
     /// The device has a signal of another type, or a word that is none of the expected choices.
     #[error("{signal} is {found:?}, which is not the expected {expected}")]
     WrongType { signal: String, expected: Kind, found: Value },
@@ -49,6 +52,25 @@ pub enum SignalError {
 }
 
 impl SignalError {
+    /// The address of the signal.
+    pub fn signal(&self) -> &str {
+        match self {
+            Self::Disconnected { signal }
+            | Self::Lost { signal, .. }
+            | Self::Timeout { signal, .. }
+            | Self::NotReached { signal, .. }
+            | Self::Unknown { signal }
+            | Self::NoProvider { signal }
+            | Self::WrongType { signal, .. }
+            | Self::WrongRecord { signal, .. }
+            | Self::NoChoice { signal, .. }
+            | Self::TooLong { signal, .. }
+            | Self::NoAccess { signal, .. }
+            | Self::Refused { signal, .. }
+            | Self::Overrun { signal, .. } => signal,
+        }
+    }
+
     /// What this asks of whoever was working with the device.
     pub const fn class(&self) -> FaultClass {
         match self {
@@ -61,6 +83,7 @@ impl SignalError {
             Self::Timeout { .. }
             | Self::NotReached { .. }
             | Self::Unknown { .. }
+            | Self::NoProvider { .. }
             | Self::WrongType { .. }
             | Self::WrongRecord { .. } => FaultClass::Failed,
         }

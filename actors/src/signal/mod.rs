@@ -8,17 +8,23 @@ mod batch;
 #[cfg(feature = "ca")]
 pub mod channel_access;
 mod error;
+mod link;
 mod metadata;
 mod monitor;
 mod provider;
+mod router;
+mod soft;
 mod typed;
 mod value;
 
 pub use batch::{put_all, read_all};
 pub use error::SignalError;
+pub use link::{Batch, Connector, Found, Usage, Wanted};
 pub use metadata::{Access, Metadata, NativeType, Range};
 pub use monitor::{Backlog, Feed, Monitor, monitor};
 pub use provider::{Channel, LocalFuture, Settle, SignalProvider};
-pub use typed::{Connector, Observer, SignalR, SignalRW, SignalW, SignalX};
+pub use router::Router;
+pub use soft::SoftSignals;
+pub use typed::{Observer, SignalR, SignalRW, SignalW, SignalX};
 pub(crate) use value::choices;
 pub use value::{Alarm, Kind, Reading, Severity, SignalValue, Value};

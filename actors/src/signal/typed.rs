@@ -1,25 +1,8 @@
 //! [`SignalR`], [`SignalW`], [`SignalRW`] and [`SignalX`]: signals with a type and a deadline.
 use super::{
-    Backlog, Channel, Metadata, Monitor, Reading, Settle, SignalError, SignalProvider, SignalValue,
+    Backlog, Metadata, Monitor, Reading, Settle, SignalError, SignalValue, Value, link::Link,
 };
-use super::{Kind, Value};
-use crate::clock::Clock;
 use std::{marker::PhantomData, rc::Rc, time::Duration};
-
-/// Makes typed signals from addresses. Cheap to clone.
-#[derive(Clone)]
-pub struct Connector {
-    provider: Rc<dyn SignalProvider>,
-    clock: Clock,
-    deadline: Duration,
-}
-
-struct Link {
-    address: String,
-    channel: Rc<dyn Channel>,
-    clock: Clock,
-    deadline: Duration,
-}
 
 /// A signal that can be read and observed.
 pub struct SignalR<T> {
@@ -51,61 +34,6 @@ pub struct Observer<T> {
     value: PhantomData<T>,
 }
 
-impl Connector {
-    /// `deadline`: how long a connection, a get or an ordinary put may take.
-    pub fn new(provider: Rc<dyn SignalProvider>, clock: Clock, deadline: Duration) -> Self {
-        Self { provider, clock, deadline }
-    }
-
-    pub fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
-    pub async fn r<T: SignalValue>(&self, address: &str) -> Result<SignalR<T>, SignalError> {
-        Ok(SignalR { link: self.link(address, T::KIND).await?, value: PhantomData })
-    }
-
-    pub async fn w<T: SignalValue>(&self, address: &str) -> Result<SignalW<T>, SignalError> {
-        Ok(SignalW { link: self.link(address, T::KIND).await?, value: PhantomData })
-    }
-
-    pub async fn rw<T: SignalValue>(&self, address: &str) -> Result<SignalRW<T>, SignalError> {
-        let link = self.link(address, T::KIND).await?;
-        let read = SignalR { link: link.clone(), value: PhantomData };
-        Ok(SignalRW { read, write: SignalW { link, value: PhantomData } })
-    }
-
-    pub async fn x(&self, address: &str) -> Result<SignalX, SignalError> {
-        Ok(SignalX { link: self.link(address, Kind::Int).await? })
-    }
-
-    async fn link(&self, address: &str, kind: Kind) -> Result<Rc<Link>, SignalError> {
-        let connected = self.clock.timeout(self.deadline, self.provider.connect(address, kind));
-        let channel = connected.await.unwrap_or_else(|_| {
-            // An unreachable device and a missing signal look the same from here.
-            Err(SignalError::Disconnected { signal: address.to_owned() })
-        })?;
-        let (clock, deadline) = (self.clock.clone(), self.deadline);
-        Ok(Rc::new(Link { address: address.to_owned(), channel, clock, deadline }))
-    }
-}
-
-impl Link {
-    async fn within<T>(
-        &self,
-        after: Duration,
-        future: impl Future<Output = Result<T, SignalError>>,
-    ) -> Result<T, SignalError> {
-        let finished = self.clock.timeout(after, future).await;
-        finished
-            .unwrap_or_else(|_| Err(SignalError::Timeout { signal: self.address.clone(), after }))
-    }
-
-    async fn put(&self, value: Value, settle: Settle, within: Duration) -> Result<(), SignalError> {
-        self.within(within, self.channel.put(value, settle)).await
-    }
-}
-
 fn typed<T: SignalValue>(
     address: &str,
     reading: Reading<Value>,
@@ -120,8 +48,12 @@ fn typed<T: SignalValue>(
 }
 
 impl<T: SignalValue> SignalR<T> {
+    pub(super) const fn new(link: Rc<Link>) -> Self {
+        Self { link, value: PhantomData }
+    }
+
     pub fn address(&self) -> &str {
-        &self.link.address
+        self.link.address()
     }
 
     /// The value now.
@@ -131,22 +63,19 @@ impl<T: SignalValue> SignalR<T> {
 
     /// The value now, with its time and alarm.
     pub async fn read(&self) -> Result<Reading<T>, SignalError> {
-        let reading = self.link.within(self.link.deadline, self.link.channel.get()).await?;
-        typed(&self.link.address, reading)
+        let reading = self.link.get().await?;
+        typed(self.link.address(), reading)
     }
 
     /// What its record says of itself.
     pub async fn metadata(&self) -> Result<Metadata, SignalError> {
-        self.link.within(self.link.deadline, self.link.channel.metadata()).await
+        self.link.metadata().await
     }
 
     /// The present value and every change from now on.
     pub fn observe(&self, backlog: Backlog) -> Observer<T> {
-        Observer {
-            link: self.link.clone(),
-            monitor: self.link.channel.observe(backlog),
-            value: PhantomData,
-        }
+        let monitor = self.link.observe(backlog);
+        Observer { link: self.link.clone(), monitor, value: PhantomData }
     }
 
     /// Resolves with the first value, present or later, for which `holds`.
@@ -168,8 +97,8 @@ impl<T: SignalValue> SignalR<T> {
                 last = Some(value);
             }
         };
-        let reached = self.link.clock.timeout(within, reached).await;
-        let signal = self.link.address.clone();
+        let reached = self.link.clock().timeout(within, reached).await;
+        let signal = self.link.address().to_owned();
         reached.unwrap_or_else(|_| match last {
             Some(last) => {
                 let last = last.into_value();
@@ -181,13 +110,17 @@ impl<T: SignalValue> SignalR<T> {
 }
 
 impl<T: SignalValue> SignalW<T> {
+    pub(super) const fn new(link: Rc<Link>) -> Self {
+        Self { link, value: PhantomData }
+    }
+
     pub fn address(&self) -> &str {
-        &self.link.address
+        self.link.address()
     }
 
     /// Resolves once everything that `value` sets off is complete, within the usual deadline.
     pub async fn put(&self, value: T) -> Result<(), SignalError> {
-        self.put_within(self.link.deadline, value).await
+        self.put_within(self.link.deadline(), value).await
     }
 
     /// Resolves once everything that `value` sets off is complete.
@@ -197,11 +130,15 @@ impl<T: SignalValue> SignalW<T> {
 
     /// Resolves once the device has taken `value`; what it sets off goes on.
     pub async fn send(&self, value: T) -> Result<(), SignalError> {
-        self.link.put(value.into_value(), Settle::Accepted, self.link.deadline).await
+        self.link.put(value.into_value(), Settle::Accepted, self.link.deadline()).await
     }
 }
 
 impl<T: SignalValue> SignalRW<T> {
+    pub(super) fn new(link: Rc<Link>) -> Self {
+        Self { read: SignalR::new(Rc::clone(&link)), write: SignalW::new(link) }
+    }
+
     pub fn address(&self) -> &str {
         self.read.address()
     }
@@ -233,13 +170,17 @@ impl<T: SignalValue> SignalRW<T> {
 }
 
 impl SignalX {
+    pub(super) const fn new(link: Rc<Link>) -> Self {
+        Self { link }
+    }
+
     pub fn address(&self) -> &str {
-        &self.link.address
+        self.link.address()
     }
 
     /// Resolves once what it does is done, within the usual deadline.
     pub async fn trigger(&self) -> Result<(), SignalError> {
-        self.trigger_within(self.link.deadline).await
+        self.trigger_within(self.link.deadline()).await
     }
 
     /// Resolves once what it does is done.
@@ -249,7 +190,7 @@ impl SignalX {
 
     /// Resolves once the device has begun.
     pub async fn send(&self) -> Result<(), SignalError> {
-        self.link.put(Value::Int(1), Settle::Accepted, self.link.deadline).await
+        self.link.put(Value::Int(1), Settle::Accepted, self.link.deadline()).await
     }
 }
 
@@ -258,7 +199,7 @@ impl<T: SignalValue> Observer<T> {
     /// once the link is back. Silence is legal: there is no deadline here. Cancel safe.
     pub async fn next(&mut self) -> Result<Reading<T>, SignalError> {
         let reading = self.monitor.next().await?;
-        typed(&self.link.address, reading)
+        typed(self.link.address(), reading)
     }
 
     /// As [`next`](Self::next), but fails with [`SignalError::Timeout`] after `within`.

@@ -12,10 +12,12 @@ pub enum Scheme {
     Pva,
     /// The TCP server of a PandA.
     Panda,
+    /// The process itself: signals without hardware.
+    Soft,
 }
 
 impl Scheme {
-    const ALL: [Self; 4] = [Self::Sim, Self::Ca, Self::Pva, Self::Panda];
+    const ALL: [Self; 5] = [Self::Sim, Self::Ca, Self::Pva, Self::Panda, Self::Soft];
 
     /// The scheme as written before `://`.
     pub const fn as_str(self) -> &'static str {
@@ -24,6 +26,7 @@ impl Scheme {
             Self::Ca => "ca",
             Self::Pva => "pva",
             Self::Panda => "panda",
+            Self::Soft => "soft",
         }
     }
 }
@@ -39,7 +42,7 @@ pub struct Address {
 /// A text that is no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no address: expected SCHEME://PATH, such as \"sim://x\", with sim, ca, pva or panda"
+    "{0:?} is no address: expected SCHEME://PATH, such as \"sim://x\", with sim, ca, pva, panda or soft"
 )]
 pub struct AddressError(pub String);
 

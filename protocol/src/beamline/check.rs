@@ -1,9 +1,9 @@
 //! From a [`BeamlineFile`] to a [`BeamlineSpec`]: everything that can be known without hardware.
 use super::{
     Address, AfterFailure, AfterRestart, BeamlineError, BeamlineFile, BeamlineSpec, DataSpec,
-    DataTable, DeviceSpec, Lag, OnCrash, PathTemplate, PublishSpec, PublishTable, Quantity,
-    QuantityError, QueueSpec, QueueTable, SimDeviceSpec, SimSpec, SimTable, SupervisionSpec,
-    SupervisionTable, api::api, devices::device_spec, quantity,
+    DataTable, DeviceSpec, DeviceType, Lag, OnCrash, PathTemplate, PublishSpec, PublishTable,
+    Quantity, QuantityError, QueueSpec, QueueTable, Scheme, SimDeviceSpec, SimSpec, SimTable,
+    SupervisionSpec, SupervisionTable, api::api, ca::ca, devices::device_spec, quantity,
 };
 use crate::name::Name;
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
@@ -25,6 +25,7 @@ impl TryFrom<BeamlineFile> for BeamlineSpec {
             supervision: supervision(&file.supervision)?,
             queue: queue(&file.queue)?,
             api: api(file.api)?,
+            ca: ca(file.ca)?,
             sim: sim(&file.sim, &devices)?,
             devices,
         })
@@ -92,6 +93,11 @@ fn devices(file: &BeamlineFile) -> Result<BTreeMap<Name, DeviceSpec>, BeamlineEr
             return Err(BeamlineError::new(key, reason));
         }
         let spec = device_spec(&key, name.clone(), table)?;
+        let provider = spec.provider();
+        if provider.scheme == Scheme::Soft && spec.device_type() != DeviceType::Generator {
+            let reason = format!("\"{provider}\" is no hardware: expected sim:// or ca://");
+            return Err(BeamlineError::new(format!("{key}.provider"), reason));
+        }
         if let Some(owner) = owners.insert(spec.provider().clone(), name.clone()) {
             let address = spec.provider().to_string();
             let reason = format!("{address:?} already belongs to device.{owner}");

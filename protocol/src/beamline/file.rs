@@ -33,6 +33,7 @@ pub struct BeamlineFile {
     pub supervision: SupervisionTable,
     pub queue: QueueTable,
     pub api: ApiTable,
+    pub ca: CaTable,
     pub device: BTreeMap<String, DeviceTable>,
     pub sim: SimTable,
 }
@@ -99,6 +100,19 @@ pub struct ApiTable {
     pub max_clients: usize,
     pub max_requests_per_s: u32,
     pub workers: usize,
+}
+
+/// `[ca]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct CaTable {
+    pub address_list: Vec<String>,
+    pub auto_address_list: bool,
+    pub connection_timeout: Quantity,
+    pub max_array_bytes: Quantity,
+    pub watchdog_period: Quantity,
+    pub watchdog_timeout: Quantity,
+    pub aliases: BTreeMap<String, String>,
 }
 
 /// `[device.NAME]`, by its `type`.
@@ -240,6 +254,20 @@ impl Default for ApiTable {
     }
 }
 
+impl Default for CaTable {
+    fn default() -> Self {
+        Self {
+            address_list: vec![],
+            auto_address_list: true,
+            connection_timeout: quantity("2 s"),
+            max_array_bytes: quantity("16 MiB"),
+            watchdog_period: quantity("300 ms"),
+            watchdog_timeout: quantity("700 ms"),
+            aliases: BTreeMap::new(),
+        }
+    }
+}
+
 impl BeamlineFile {
     /// Reads the tables of a file; `file` is what any format (TOML, JSON) was parsed to.
     pub fn from_value(file: Value) -> Result<Self, BeamlineError> {
@@ -255,6 +283,7 @@ impl BeamlineFile {
             supervision: read("supervision", tables.supervision)?,
             queue: read("queue", tables.queue)?,
             api: read("api", tables.api)?,
+            ca: read("ca", tables.ca)?,
             device: device.collect::<Result<_, BeamlineError>>()?,
             sim: read("sim", tables.sim)?,
         })
@@ -276,6 +305,8 @@ struct Tables {
     queue: Value,
     #[serde(default = "empty")]
     api: Value,
+    #[serde(default = "empty")]
+    ca: Value,
     #[serde(default)]
     device: BTreeMap<String, Value>,
     #[serde(default = "empty")]

@@ -2,6 +2,7 @@
 //! ([`BeamlineSpec`]). Only the second is passed on.
 mod address;
 mod api;
+mod ca;
 mod check;
 mod devices;
 mod file;
@@ -13,13 +14,13 @@ mod tests;
 
 pub use address::{Address, Scheme};
 pub use file::{
-    ApiTable, BeamlineFile, BeamlineTable, DataTable, DetectorTable, DeviceTable, GeneratorTable,
-    MotorTable, PublishTable, Quantity, QueueTable, SimDeviceTable, SimTable, SupervisionTable,
-    TrajectoryControllerTable,
+    ApiTable, BeamlineFile, BeamlineTable, CaTable, DataTable, DetectorTable, DeviceTable,
+    GeneratorTable, MotorTable, PublishTable, Quantity, QueueTable, SimDeviceTable, SimTable,
+    SupervisionTable, TrajectoryControllerTable,
 };
 pub use quantity::QuantityError;
 pub use spec::{
-    AfterFailure, AfterRestart, ApiSpec, BeamlineSpec, DataSpec, DetectorSpec, DeviceSpec,
+    AfterFailure, AfterRestart, ApiSpec, BeamlineSpec, CaSpec, DataSpec, DetectorSpec, DeviceSpec,
     DeviceType, Dtype, GeneratorSpec, Lag, MotorSpec, OnCrash, PublishSpec, QueueSpec,
     SimDeviceSpec, SimSpec, SupervisionSpec, TlsSpec, TrajectoryControllerSpec, Trigger,
 };

@@ -16,6 +16,7 @@ pub struct BeamlineSpec {
     pub supervision: SupervisionSpec,
     pub queue: QueueSpec,
     pub api: ApiSpec,
+    pub ca: CaSpec,
     /// By name, so that every listing has one order.
     pub devices: BTreeMap<Name, DeviceSpec>,
     pub sim: SimSpec,
@@ -136,6 +137,27 @@ pub struct TlsSpec {
     /// The certificate, then those that vouch for it.
     pub certificate: String,
     pub key: String,
+}
+
+/// How devices are found and watched over Channel Access. Variables of the environment named
+/// `EPICS_CA_...` win over it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaSpec {
+    /// Hosts that are asked for PVs, each with a port where it is not the usual one.
+    pub address_list: Vec<String>,
+    /// Whether every network of this machine is asked as well.
+    pub auto_address_list: bool,
+    /// How long a PV may take to be found at the start; after this long without a word a server is
+    /// asked whether it is there.
+    pub connection_timeout: Duration,
+    /// The largest value that can be got or put.
+    pub max_array_bytes: usize,
+    /// How often a server of which something is awaited is asked whether it is there.
+    pub watchdog_period: Duration,
+    /// How long it may take to answer; not shorter than the period.
+    pub watchdog_timeout: Duration,
+    /// Name of the PV behind each name in this file that is none.
+    pub aliases: BTreeMap<String, String>,
 }
 
 /// What a device is, in the words of the file.

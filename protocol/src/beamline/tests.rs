@@ -17,6 +17,7 @@ fn right() -> Value {
     json!({
         "beamline": {"name": "test"},
         "data": {}, "publish": {}, "supervision": {}, "queue": {}, "api": {},
+        "ca": {"address_list": ["ioc"], "aliases": {"X": "BL:X"}},
         "device": {
             "x": motor("sim://x"),
             "y": motor("sim://y"),
@@ -88,7 +89,8 @@ fn unknown_and_missing_keys_are_named() {
     refused(
         "devices",
         json!({}),
-        "unknown key; expected one of beamline, data, publish, supervision, queue, api, device, sim",
+        "unknown key; expected one of beamline, data, publish, supervision, queue, api, ca, \
+         device, sim",
     );
     refused("beamline.nome", json!("b"), "unknown key; expected name");
     refused(
@@ -381,8 +383,8 @@ fn names_are_resolved() {
     refused(
         "device.x.provider",
         json!("x"),
-        "\"x\" is no address: expected SCHEME://PATH, such as \"sim://x\", with sim, ca, pva or \
-         panda",
+        "\"x\" is no address: expected SCHEME://PATH, such as \"sim://x\", with sim, ca, pva, \
+         panda or soft",
     );
     check("sim.device", json!({"x": {}}), "sim.device.x: \"x\" is no device of type detector");
     refused("sim.device.camera.lose_frames", json!([5, 5]), "5 after 5: must rise");

@@ -52,7 +52,7 @@ impl House {
                 options.disk = DiskChoice::Memory(MemoryDisk::new());
                 options.doors =
                     Some(Box::new(move |desk| HttpServer::branch(desk, listener, config)));
-                let process = Process::simulated(&beamline(&[]), options).await.unwrap();
+                let process = Process::start(&beamline(&[]), options).await.unwrap();
                 opened.send((process.tree.clone(), process.desk.clone())).unwrap();
                 closed.await.unwrap();
                 process.shutdown().await

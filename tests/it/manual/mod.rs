@@ -46,7 +46,7 @@ fn shuffled<T>(seed: u64, test: impl AsyncFnOnce(&Rig) -> T) -> T {
         options.schedule = Schedule::Shuffled;
         options.latency = Latency { least: Duration::ZERO, most: us(500 * (seed % 5)) };
         options.disk = (Setup::default().disk)(&memory);
-        let process = Process::simulated(&beamline(&[]), options).await.unwrap();
+        let process = Process::start(&beamline(&[]), options).await.unwrap();
         let rig = Rig { process, memory, directory };
         let result = test(&rig).await;
         rig.process.shutdown().await;

@@ -23,7 +23,7 @@ fn queued(test: impl AsyncFnOnce(&Rig)) {
         options.disk = (Setup::default().disk)(&memory);
         let doors = |_| ChildSpec::supervisor("api", || Supervisor::new(Strategy::OneForOne));
         options.doors = Some(Box::new(doors));
-        let process = Process::simulated(&beamline(&[]), options).await.unwrap();
+        let process = Process::start(&beamline(&[]), options).await.unwrap();
         let rig = Rig { process, memory, directory };
         test(&rig).await;
         rig.process.shutdown().await;

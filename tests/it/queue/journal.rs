@@ -104,7 +104,7 @@ fn start_error(path: &Path) -> String {
         options.doors = Some(Box::new(|_| {
             ChildSpec::supervisor("api", || Supervisor::new(Strategy::OneForOne))
         }));
-        let process = Process::simulated(&crate::run::rig::beamline(&[]), options).await;
+        let process = Process::start(&crate::run::rig::beamline(&[]), options).await;
         process.err().unwrap().to_string()
     })
 }

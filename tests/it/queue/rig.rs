@@ -105,7 +105,7 @@ impl Stand {
         options.doors = Some(Box::new(|_| {
             ChildSpec::supervisor("api", || Supervisor::new(Strategy::OneForOne))
         }));
-        let process = Process::simulated(&beamline(&setup.edits), options).await.unwrap();
+        let process = Process::start(&beamline(&setup.edits), options).await.unwrap();
         process.queue.as_ref().unwrap().up().await.unwrap();
         Self { process }
     }

@@ -135,7 +135,7 @@ impl Rig {
         let mut options = Options::new(Clock::simulated(), Seed(setup.seed), out);
         options.schedule = setup.schedule;
         options.disk = (setup.disk)(&memory);
-        let process = Process::simulated(&beamline(&setup.edits), options).await.unwrap();
+        let process = Process::start(&beamline(&setup.edits), options).await.unwrap();
         Self { process, memory, directory }
     }
 

@@ -108,15 +108,16 @@ fn bad_usage_is_refused_in_one_line() {
 }
 
 #[test]
-fn real_devices_are_refused_unless_simulated() {
+fn what_cannot_be_reached_is_refused_unless_simulated() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("real.toml");
     let text = fs::read_to_string(Path::new(crate::cli::ROOT).join("etc/sim.toml")).unwrap();
-    fs::write(&file, text.replace("sim://camera", "ca://camera")).unwrap();
+    fs::write(&file, text.replace("sim://camera", "pva://camera")).unwrap();
     let file = file.to_str().unwrap();
     let ended = ended(&mut bluefly(&["serve", file, "--listen", "127.0.0.1:0"]));
-    let rule = "is no simulated device, and this version has no other providers: add --sim";
-    assert_eq!(ended.err, format!("error: {file}: device.camera.provider: ca://camera {rule}\n"));
+    let rule = "this version has no provider for pva://; --sim simulates every device";
+    let error = format!("error: {file}: device.camera.provider: \"pva://camera\": {rule}\n");
+    assert_eq!(ended.err, error);
     assert_eq!(ended.status, 2);
 }
 

@@ -1,0 +1,40 @@
+//! [`Router`]: the provider of each signal by the scheme of its address.
+use super::{Channel, Kind, LocalFuture, SignalError, SignalProvider};
+use bluefly_protocol::beamline::Scheme;
+use std::{collections::BTreeMap, rc::Rc};
+
+/// Hands each address to the provider of its scheme.
+#[derive(Clone, Default)]
+pub struct Router {
+    providers: BTreeMap<Scheme, Rc<dyn SignalProvider>>,
+}
+
+impl Router {
+    /// The same, with `provider` for the addresses of `scheme`.
+    pub fn with(mut self, scheme: Scheme, provider: Rc<dyn SignalProvider>) -> Self {
+        self.providers.insert(scheme, provider);
+        self
+    }
+
+    fn provider(&self, address: &str) -> Option<&Rc<dyn SignalProvider>> {
+        let (scheme, _) = address.split_once("://")?;
+        let found = |(known, _): &(&Scheme, _)| known.as_str() == scheme;
+        self.providers.iter().find(found).map(|(_, provider)| provider)
+    }
+}
+
+impl SignalProvider for Router {
+    fn connect(
+        &self,
+        address: &str,
+        kind: Kind,
+    ) -> LocalFuture<Result<Rc<dyn Channel>, SignalError>> {
+        match self.provider(address) {
+            Some(provider) => provider.connect(address, kind),
+            None => {
+                let signal = address.to_owned();
+                Box::pin(async move { Err(SignalError::NoProvider { signal }) })
+            }
+        }
+    }
+}

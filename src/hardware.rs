@@ -1,0 +1,151 @@
+//! [`Hardware`]: what stands behind the devices of a beamline, simulated or real.
+use crate::{cli::CliError, process::world_config};
+use bluefly_actors::{
+    clock::Clock,
+    random::Seed,
+    signal::{Router, SignalProvider, SoftSignals},
+    supervise::Schedule,
+};
+use bluefly_protocol::{
+    beamline::{BeamlineError, BeamlineSpec, DetectorSpec, Scheme},
+    name::Name,
+};
+use bluefly_sim::{Latency, World, sink::FrameSink};
+use std::{rc::Rc, time::Duration};
+
+/// What stands behind the devices of a beamline.
+#[derive(Clone)]
+pub enum Hardware {
+    /// Every device is simulated, whatever its provider.
+    Simulated,
+    /// Each device is what its provider says. None: nothing carries `ca://`.
+    AsWritten(Option<Rc<dyn SignalProvider>>),
+}
+
+/// How the devices of a beamline are to be reached; decided before anything is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wiring {
+    /// Every device is simulated.
+    Simulated,
+    /// By the provider of each device.
+    AsWritten,
+}
+
+/// The hardware of one beamline, within reach.
+pub(crate) struct Site {
+    pub(crate) provider: Rc<dyn SignalProvider>,
+    /// Of the devices that are simulated, if there are any.
+    pub(crate) world: World,
+    /// How long a signal may take to be found.
+    pub(crate) connect_within: Duration,
+    is_simulated: bool,
+}
+
+/// How long it may take to find a signal of hardware that is simulated.
+const SIMULATED_WITHIN: Duration = Duration::from_secs(10);
+
+/// How hardware is simulated.
+pub(crate) struct Simulation<'a> {
+    pub(crate) clock: &'a Clock,
+    pub(crate) seed: Seed,
+    pub(crate) latency: Latency,
+    pub(crate) schedule: Schedule,
+    pub(crate) sink: &'a Rc<dyn FrameSink>,
+}
+
+impl Wiring {
+    /// By the provider of each device. Fails, with its key, for the first that this program cannot
+    /// reach.
+    pub(crate) fn as_written(spec: &BeamlineSpec) -> Result<Self, BeamlineError> {
+        can_be_reached(spec)?;
+        Ok(Self::AsWritten)
+    }
+
+    /// Makes what carries the signals. Must run within an actix system.
+    pub(crate) fn hardware(self, _spec: &BeamlineSpec) -> Result<Hardware, CliError> {
+        Ok(match self {
+            Self::Simulated => Hardware::Simulated,
+            Self::AsWritten => Hardware::AsWritten(None),
+        })
+    }
+}
+
+impl Hardware {
+    pub(crate) fn site(&self, spec: &BeamlineSpec, simulation: &Simulation<'_>) -> Site {
+        let Simulation { clock, seed, latency, schedule, sink } = simulation;
+        let world = |spec: &BeamlineSpec| {
+            World::new(&world_config(spec, *latency, *schedule), clock, *seed, sink)
+        };
+        match self {
+            Self::Simulated => {
+                let world = world(spec);
+                let (provider, connect_within) = (world.provider(), SIMULATED_WITHIN);
+                Site { provider, world, connect_within, is_simulated: true }
+            }
+            Self::AsWritten(channel_access) => {
+                let world = world(&simulated_part(spec));
+                let router = Router::default()
+                    .with(Scheme::Sim, world.provider())
+                    .with(Scheme::Soft, Rc::new(SoftSignals::new((*clock).clone())));
+                let router = match channel_access {
+                    Some(provider) => router.with(Scheme::Ca, Rc::clone(provider)),
+                    None => router,
+                };
+                let connect_within = spec.ca.connection_timeout;
+                Site { provider: Rc::new(router), world, connect_within, is_simulated: false }
+            }
+        }
+    }
+}
+
+impl Site {
+    /// The motors whose positions a detector may have beside its frames: a simulated one knows those
+    /// that are simulated with it, a real one those of its own kind.
+    pub(crate) fn axes_beside(&self, spec: &BeamlineSpec, detector: &DetectorSpec) -> Vec<Name> {
+        let scheme = detector.provider.scheme;
+        let motors = spec.motors();
+        let beside = motors.filter(|motor| self.is_simulated || motor.provider.scheme == scheme);
+        beside.map(|motor| motor.name.clone()).collect()
+    }
+}
+
+/// The devices of `spec` that are simulated also if all others are real.
+fn simulated_part(spec: &BeamlineSpec) -> BeamlineSpec {
+    let mut part = spec.clone();
+    part.devices.retain(|_, device| device.provider().scheme == Scheme::Sim);
+    part
+}
+
+/// Refuses a beamline of which a device cannot be reached as it is written, by the key of the first.
+fn can_be_reached(spec: &BeamlineSpec) -> Result<(), BeamlineError> {
+    for device in spec.devices.values() {
+        let address = device.provider();
+        let reason = match address.scheme {
+            Scheme::Sim | Scheme::Soft => continue,
+            Scheme::Ca if cfg!(feature = "ca") => continue,
+            Scheme::Ca => "this program was built without Channel Access (feature \"ca\")".into(),
+            Scheme::Pva | Scheme::Panda => {
+                format!("this version has no provider for {}://", address.scheme.as_str())
+            }
+        };
+        let key = format!("device.{}.provider", device.name());
+        return Err(BeamlineError { key, reason: format!("\"{address}\": {reason}") });
+    }
+    stand_together(spec)
+}
+
+/// A simulated controller and a real motor cannot move each other.
+fn stand_together(spec: &BeamlineSpec) -> Result<(), BeamlineError> {
+    for controller in spec.trajectory_controllers() {
+        let scheme = controller.provider.scheme;
+        let axes = controller.axes.iter().filter_map(|axis| spec.devices.get(axis));
+        for motor in axes.filter(|motor| motor.provider().scheme != scheme) {
+            let (motor, address) = (motor.name(), motor.provider());
+            let key = format!("device.{}.axes", controller.name);
+            let own = &controller.provider;
+            let reason = format!("{motor:?} is \"{address}\", which \"{own}\" cannot move");
+            return Err(BeamlineError { key, reason });
+        }
+    }
+    Ok(())
+}
