@@ -138,8 +138,8 @@ fn can_be_reached(spec: &BeamlineSpec) -> Result<(), BeamlineError> {
 fn stand_together(spec: &BeamlineSpec) -> Result<(), BeamlineError> {
     for controller in spec.trajectory_controllers() {
         let scheme = controller.provider.scheme;
-        let axes = controller.axes.iter().filter_map(|axis| spec.devices.get(axis));
-        for motor in axes.filter(|motor| motor.provider().scheme != scheme) {
+        let mut axes = controller.axes.iter().filter_map(|axis| spec.devices.get(axis));
+        if let Some(motor) = axes.find(|motor| motor.provider().scheme != scheme) {
             let (motor, address) = (motor.name(), motor.provider());
             let key = format!("device.{}.axes", controller.name);
             let own = &controller.provider;

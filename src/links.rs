@@ -67,8 +67,8 @@ impl fmt::Display for Missing {
         let is_silent = |error: &&SignalError| matches!(error, SignalError::Disconnected { .. });
         let (silent, others): (Vec<_>, Vec<_>) = self.errors.iter().partition(is_silent);
         let named = |signals: &[&SignalError]| {
-            let names: Vec<&str> = signals.iter().map(|error| error.signal()).collect();
-            names.join(", ")
+            let list: Vec<&str> = signals.iter().map(|error| error.signal()).collect();
+            list.join(", ")
         };
         let (num_silent, num_signals) = (silent.len(), self.num_signals);
         let silent = match num_silent {
@@ -83,8 +83,8 @@ impl fmt::Display for Missing {
                 Some(format!("1 of its {num_signals} signals does not answer: {}", named(&silent)))
             }
             _ => {
-                let names = named(&silent);
-                Some(format!("{num_silent} of its {num_signals} signals do not answer: {names}"))
+                let all = named(&silent);
+                Some(format!("{num_silent} of its {num_signals} signals do not answer: {all}"))
             }
         };
         let others = others.iter().map(ToString::to_string);

@@ -333,11 +333,7 @@ fn queue_commands(duration: Duration) -> usize {
 }
 
 /// The hardware that a simulation puts behind the devices of a beamline.
-pub(crate) fn world_config(
-    spec: &BeamlineSpec,
-    latency: Latency,
-    schedule: Schedule,
-) -> WorldConfig {
+pub fn world_config(spec: &BeamlineSpec, latency: Latency, schedule: Schedule) -> WorldConfig {
     let motors: Vec<MotorConfig> = spec
         .motors()
         .map(|motor| MotorConfig {
@@ -385,7 +381,7 @@ fn lost(spec: &BeamlineSpec, detector: &Name) -> std::collections::BTreeSet<u64>
     device.into_iter().flat_map(|device| device.lose_frames.iter().copied()).collect()
 }
 
-fn dtype(dtype: beamline::Dtype) -> Dtype {
+pub(crate) fn dtype(dtype: beamline::Dtype) -> Dtype {
     match dtype {
         beamline::Dtype::U8 => Dtype::UInt8,
         beamline::Dtype::U16 => Dtype::UInt16,

@@ -12,6 +12,7 @@ mod schema;
 mod serve;
 mod signals;
 mod simulate;
+mod table;
 mod text;
 
 pub(crate) use error::CliError;

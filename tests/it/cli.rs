@@ -390,20 +390,6 @@ fn a_reader_who_has_seen_enough_is_no_error() {
     assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(0), b"".as_slice()));
 }
 
-#[test]
-fn every_device_is_asked_when_connecting() {
-    let ended = ended(&mut bluefly(&["check", "etc/example.toml", "--connect"]));
-    let expected = "\
-beamline example: 4 devices
-NAME       TYPE                   PROVIDER         DETAILS
-camera     detector               sim://camera     connected: 48 x 64 UInt16, dead time 1ms
-generator  generator              sim://generator  connected: 0 points loaded
-motion     trajectory_controller  sim://motion     connected: 1 axes, room for 1000 segments
-x          motor                  sim://x          connected: at 0 mm
-";
-    assert_eq!((ended.status, ended.out.as_str(), ended.err.as_str()), (0, expected, ""));
-}
-
 /// `bluefly scan` of the demo with `old` replaced by `new` is refused with `error` after the name of
 /// the specification, before anything is written.
 fn check_spec(old: &str, new: &str, error: &str) {

@@ -8,6 +8,7 @@ mod dependencies;
 mod desk;
 mod flown;
 mod guide;
+mod house;
 mod logic;
 mod look;
 mod manual;

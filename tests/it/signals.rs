@@ -43,6 +43,54 @@ fn what_cannot_be_connected_is_named() {
 }
 
 #[test]
+fn signals_of_a_batch_are_connected_at_the_same_time() {
+    simulate(async {
+        let latency = Latency { least: ms(5), most: ms(5) };
+        let beam = Beam::with(|config| config.latency = latency);
+        let (connector, batch) = beam.connector.batch();
+        let mut signals = Vec::new();
+        for field in ["VAL", "RBV", "VELO", "ACCL"] {
+            signals.push(connector.r::<f64>(&format!("sim://x.{field}")).await.unwrap());
+        }
+        assert_eq!((batch.len(), beam.now()), (4, Duration::ZERO));
+        let early = signals[0].observe(Backlog::Latest).next().await;
+        assert_eq!(early, Err(disconnected("sim://x.VAL")));
+        assert_eq!(batch.connect().await, []);
+        assert_eq!(beam.now(), ms(5) + Duration::from_micros(3));
+        assert_eq!(signals[2].get().await, Ok(10.0));
+    });
+}
+
+#[test]
+fn a_batch_names_every_signal_that_is_missing() {
+    simulate(async {
+        let beam = Beam::new();
+        let (connector, batch) = beam.connector.batch();
+        let unknown = |signal: &str| SignalError::Unknown { signal: signal.to_owned() };
+        for field in ["A", "VAL", "B"] {
+            connector.rw::<f64>(&format!("sim://x.{field}")).await.unwrap();
+        }
+        let missing = [unknown("sim://x.A"), unknown("sim://x.B")];
+        assert_eq!(batch.connect().await, missing);
+        let surveyed = batch.survey().await;
+        let found: Vec<bool> = surveyed.iter().map(|(_, found)| found.is_ok()).collect();
+        assert_eq!(found, [false, true, false]);
+    });
+}
+
+#[test]
+fn a_signal_of_a_batch_that_is_used_early_is_connected_alone() {
+    simulate(async {
+        let beam = Beam::new();
+        let (connector, batch) = beam.connector.batch();
+        let unit = connector.r::<String>("sim://x.EGU").await.unwrap();
+        connector.r::<f64>("sim://x.VAL").await.unwrap();
+        assert_eq!(unit.get().await, Ok("mm".to_owned()));
+        assert_eq!(batch.connect().await, []);
+    });
+}
+
+#[test]
 fn a_connection_waits_for_the_link() {
     simulate(async {
         let beam = Beam::new();

@@ -29,12 +29,10 @@ impl SignalProvider for Router {
         address: &str,
         kind: Kind,
     ) -> LocalFuture<Result<Rc<dyn Channel>, SignalError>> {
-        match self.provider(address) {
-            Some(provider) => provider.connect(address, kind),
-            None => {
-                let signal = address.to_owned();
-                Box::pin(async move { Err(SignalError::NoProvider { signal }) })
-            }
+        if let Some(provider) = self.provider(address) {
+            return provider.connect(address, kind);
         }
+        let signal = address.to_owned();
+        Box::pin(async move { Err(SignalError::NoProvider { signal }) })
     }
 }

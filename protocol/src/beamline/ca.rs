@@ -16,8 +16,6 @@ const MAX_NAME: usize = 128;
 
 pub(super) fn ca(table: CaTable) -> Result<CaSpec, BeamlineError> {
     let second = Duration::from_secs(1);
-    let watchdog_period =
-        duration("ca.watchdog_period", &table.watchdog_period, MIN_PERIOD..=HOUR)?;
     let timeout_key = "ca.connection_timeout";
     let array_key = "ca.max_array_bytes";
     let array = quantity::bytes(&table.max_array_bytes.0).map_err(at(array_key))?;
@@ -26,11 +24,11 @@ pub(super) fn ca(table: CaTable) -> Result<CaSpec, BeamlineError> {
         auto_address_list: table.auto_address_list,
         connection_timeout: duration(timeout_key, &table.connection_timeout, second..=HOUR)?,
         max_array_bytes: count(array_key, array, ARRAY_BYTES.0..=ARRAY_BYTES.1)? as usize,
-        watchdog_period,
+        watchdog_period: duration("ca.watchdog_period", &table.watchdog_period, MIN_PERIOD..=HOUR)?,
         watchdog_timeout: duration(
             "ca.watchdog_timeout",
             &table.watchdog_timeout,
-            watchdog_period..=HOUR,
+            MIN_PERIOD..=HOUR,
         )?,
         aliases: aliases(table.aliases)?,
     })
@@ -92,8 +90,8 @@ mod tests {
             auto_address_list: true,
             connection_timeout: Duration::from_secs(2),
             max_array_bytes: 16 << 20,
-            watchdog_period: Duration::from_millis(300),
-            watchdog_timeout: Duration::from_millis(700),
+            watchdog_period: Duration::from_millis(250),
+            watchdog_timeout: Duration::from_millis(600),
             aliases: BTreeMap::new(),
         };
         assert_eq!(ca, expected);
@@ -120,8 +118,11 @@ mod tests {
         let (timeout, hour) = ("ca.connection_timeout", "3600s");
         refused(timeout, json!("0.5 s"), &out("0.5 s", &format!("1s to {hour}")));
         refused("ca.watchdog_period", json!("1 ms"), &out("1 ms", &format!("50ms to {hour}")));
-        let rule = format!("300ms to {hour}");
-        refused("ca.watchdog_timeout", json!("200 ms"), &out("200 ms", &rule));
+        refused(
+            "ca.watchdog_timeout",
+            json!("2 h"),
+            "\"2 h\" has the wrong unit: expected us, ms, s or min",
+        );
         let reason = "1024 is out of range: must be 16384 to 2147483648";
         refused("ca.max_array_bytes", json!("1 KiB"), reason);
     }

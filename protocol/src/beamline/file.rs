@@ -261,8 +261,8 @@ impl Default for CaTable {
             auto_address_list: true,
             connection_timeout: quantity("2 s"),
             max_array_bytes: quantity("16 MiB"),
-            watchdog_period: quantity("300 ms"),
-            watchdog_timeout: quantity("700 ms"),
+            watchdog_period: quantity("250 ms"),
+            watchdog_timeout: quantity("600 ms"),
             aliases: BTreeMap::new(),
         }
     }

@@ -152,9 +152,9 @@ pub struct CaSpec {
     pub connection_timeout: Duration,
     /// The largest value that can be got or put.
     pub max_array_bytes: usize,
-    /// How often a server of which something is awaited is asked whether it is there.
+    /// A server of which something is awaited is asked after so much silence whether it is there.
     pub watchdog_period: Duration,
-    /// How long it may take to answer; not shorter than the period.
+    /// How long it may then take to answer before it counts as lost.
     pub watchdog_timeout: Duration,
     /// Name of the PV behind each name in this file that is none.
     pub aliases: BTreeMap<String, String>,

@@ -5,7 +5,7 @@ mod document;
 mod progress;
 mod run;
 mod status;
-mod table;
+use crate::cli::table;
 mod tree;
 
 pub(super) use device::{device, devices, report};

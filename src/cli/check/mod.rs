@@ -1,11 +1,16 @@
 //! `bluefly check`: validates a beamline file and lists what is in it.
-use super::{CliError, Format, scan};
+mod signals;
+
+use super::{
+    CliError, Format, scan,
+    table::{Align, table},
+};
 use crate::{
     beamline_file,
     hardware::Wiring,
-    survey::{Answers, survey},
+    survey::{Answer, Answers, survey},
 };
-use bluefly_actors::system::real_system;
+use bluefly_actors::{clock::Clock, system::real_system};
 use bluefly_protocol::{
     beamline::{BeamlineSpec, DeviceSpec},
     name::Name,
@@ -22,7 +27,7 @@ pub(crate) struct Arguments {
     /// The beamline file
     #[arg(value_name = "BEAMLINE.toml")]
     beamline: PathBuf,
-    /// Connect to every device and tell what answered
+    /// Connect to every signal of every device, and tell what answered and what is not as expected
     #[arg(long)]
     connect: bool,
     /// With --connect: simulate every device, whatever its provider
@@ -34,7 +39,7 @@ pub(crate) struct Arguments {
 }
 
 /// Prints the devices of a file that is right. Fails if one that was to be connected did not
-/// answer, having printed all.
+/// answer, or is not what the file or its record expects, having printed all.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let spec = beamline_file::read(&arguments.beamline)?;
     let answers = if arguments.connect {
@@ -43,49 +48,62 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         } else {
             scan::as_written(&spec, &arguments.beamline)?
         };
-        real_system().block_on(async { Ok(survey(&spec, &wiring.hardware(&spec)?).await) })?
+        real_system().block_on(async {
+            let hardware = wiring.hardware(&spec)?;
+            Ok(survey(&spec, &hardware, &Clock::real()).await)
+        })?
     } else {
         Answers::new()
     };
     let mut out = io::stdout().lock();
     let written = match arguments.format {
-        Format::Text => write_table(&mut out, &spec, &answers),
+        Format::Text => out.write_all(tables(&spec, &answers).as_bytes()),
         Format::Json => serde_json::to_writer(&mut out, &listing(&spec, &answers))
             .map_err(io::Error::from)
             .and_then(|()| writeln!(out)),
     };
     written.and_then(|()| out.flush()).map_err(|error| CliError::output(&error))?;
-    let silent: Vec<&str> = answers
-        .iter()
-        .filter(|(_, answer)| answer.is_err())
-        .map(|(name, _)| name.as_str())
-        .collect();
-    if silent.is_empty() {
+    let trouble = trouble(&answers);
+    if trouble.is_empty() {
         return Ok(());
     }
-    let file = arguments.beamline.display().to_string();
-    Err(CliError::failed(file, format!("did not connect: {}", silent.join(", "))))
+    Err(CliError::failed(arguments.beamline.display().to_string(), trouble.join("; ")))
 }
 
-fn write_table(out: &mut impl Write, spec: &BeamlineSpec, answers: &Answers) -> io::Result<()> {
-    writeln!(out, "beamline {}: {} devices", spec.name, spec.devices.len())?;
+/// The devices that did not answer, and those that are not what they should be.
+fn trouble(answers: &Answers) -> Vec<String> {
+    let named = |what: &str, is_so: fn(&Answer) -> bool| {
+        let names = answers.iter().filter(|(_, answer)| is_so(answer));
+        let names: Vec<&str> = names.map(|(name, _)| name.as_str()).collect();
+        (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))
+    };
+    let silent = named("did not connect", |answer| answer.said.is_err());
+    let wrong = named("not as expected", |answer| answer.mismatches().next().is_some());
+    silent.into_iter().chain(wrong).collect()
+}
+
+fn tables(spec: &BeamlineSpec, answers: &Answers) -> String {
+    let title = format!("beamline {}: {} devices\n", spec.name, spec.devices.len());
     let rows = spec.devices.values().map(|device| {
         let provider = device.provider().to_string();
-        let said = match answers.get(device.name()) {
-            None => details(device),
-            Some(Ok(answer)) => format!("connected: {answer}"),
-            Some(Err(error)) => format!("NOT CONNECTED: {error}"),
-        };
+        let said = answers.get(device.name()).map_or_else(|| details(device), told);
         [device.name().to_string(), device.device_type().as_str().into(), provider, said]
     });
-    let header = ["NAME", "TYPE", "PROVIDER", "DETAILS"].map(String::from);
-    let rows: Vec<[String; 4]> = std::iter::once(header).chain(rows).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let [name, kind, provider] = [0, 1, 2].map(|column| width(column).unwrap_or(0));
-    for [a, b, c, d] in &rows {
-        writeln!(out, "{a:name$}  {b:kind$}  {c:provider$}  {d}")?;
+    let header = ["NAME", "TYPE", "PROVIDER", "DETAILS"].map(|name| (name, Align::Left));
+    let devices = table(header, rows);
+    if answers.is_empty() {
+        return title + &devices;
     }
-    Ok(())
+    format!("{title}{devices}\n{}", signals::signals_table(answers))
+}
+
+fn told(answer: &Answer) -> String {
+    let said = match &answer.said {
+        Ok(said) => format!("connected: {said}"),
+        Err(error) => format!("NOT CONNECTED: {error}"),
+    };
+    let mismatches = answer.mismatches.iter();
+    mismatches.fold(said, |told, mismatch| format!("{told}; BUT {mismatch}"))
 }
 
 fn listing(spec: &BeamlineSpec, answers: &Answers) -> Value {
@@ -97,8 +115,11 @@ fn listing(spec: &BeamlineSpec, answers: &Answers) -> Value {
             "details": details(device),
         });
         if let Some(answer) = answers.get(device.name()) {
-            listed["connected"] = json!(answer.is_ok());
-            listed["answer"] = json!(answer.as_ref().unwrap_or_else(|error| error));
+            let signals: Vec<Value> = answer.signals.iter().map(signals::listed).collect();
+            listed["connected"] = json!(answer.said.is_ok());
+            listed["answer"] = json!(answer.said.as_ref().unwrap_or_else(|error| error));
+            listed["mismatches"] = json!(answer.mismatches);
+            listed["signals"] = json!(signals);
         }
         listed
     };

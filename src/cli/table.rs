@@ -2,13 +2,13 @@
 
 /// To which side the cells of a column are pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Align {
+pub(in crate::cli) enum Align {
     Left,
     Right,
 }
 
 /// Rows under a header; two spaces between columns, none at the end of a line.
-pub(super) fn table<const N: usize>(
+pub(in crate::cli) fn table<const N: usize>(
     header: [(&str, Align); N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
@@ -37,7 +37,7 @@ fn gap(cell: &str, width: usize) -> String {
 }
 
 /// Names and what they stand for, one on a line.
-pub(super) fn pairs<'n>(pairs: impl IntoIterator<Item = (&'n str, String)>) -> String {
+pub(in crate::cli) fn pairs<'n>(pairs: impl IntoIterator<Item = (&'n str, String)>) -> String {
     let pairs: Vec<_> = pairs.into_iter().collect();
     let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let line = |(name, value): &(&str, String)| format!("{name:width$}  {value}\n");
@@ -45,7 +45,7 @@ pub(super) fn pairs<'n>(pairs: impl IntoIterator<Item = (&'n str, String)>) -> S
 }
 
 /// What stands where there is nothing.
-pub(super) fn dash(value: Option<impl ToString>) -> String {
+pub(in crate::cli) fn dash(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 

@@ -1,0 +1,185 @@
+//! [`survey`]: connects to every signal of a beamline, and asks each device how it is.
+mod mismatch;
+
+use crate::{
+    hardware::{Hardware, Simulation},
+    process,
+};
+use bluefly_actors::{
+    clock::Clock,
+    logic::{
+        detector::{DetectorLogic, DetectorRecord, FrameShape},
+        generator::GeneratorRecord,
+        motor::{MotorLogic, MotorRecord},
+        trajectory::{TrajectoryLogic, TrajectoryRecord},
+    },
+    random::Seed,
+    signal::{Batch, Connector, Found, SignalError, Wanted},
+    supervise::Schedule,
+};
+use bluefly_protocol::{
+    beamline::{BeamlineSpec, DetectorSpec, DeviceSpec},
+    name::Name,
+};
+use bluefly_sim::{
+    Latency,
+    sink::{FrameSink, MemorySink},
+};
+use futures_util::future::join_all;
+use mismatch::mismatch;
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
+
+/// What each device said.
+pub(crate) type Answers = BTreeMap<Name, Answer>;
+
+/// What one device said.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// How it is, or why it cannot be asked.
+    pub(crate) said: Result<String, String>,
+    /// Where it is not what the file says.
+    pub(crate) mismatches: Vec<String>,
+    /// In the order in which its record asks for them.
+    pub(crate) signals: Vec<Signal>,
+}
+
+impl Answer {
+    /// Where device and signals are not what the file and the record expect.
+    pub(crate) fn mismatches(&self) -> impl Iterator<Item = &String> {
+        self.mismatches.iter().chain(self.signals.iter().flat_map(|signal| &signal.mismatches))
+    }
+}
+
+/// What one signal said.
+#[derive(Debug)]
+pub(crate) struct Signal {
+    pub(crate) wanted: Wanted,
+    pub(crate) found: Result<Found, SignalError>,
+    /// Why the record could not work with it.
+    pub(crate) mismatches: Vec<String>,
+}
+
+/// How long a device may take to answer.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Asks every device of `spec`, all at once. Nothing is moved, armed or opened.
+pub(crate) async fn survey(spec: &BeamlineSpec, hardware: &Hardware, clock: &Clock) -> Answers {
+    let sink: Rc<dyn FrameSink> = Rc::new(MemorySink::default());
+    let (latency, schedule) = (Latency::default(), Schedule::Fifo);
+    let simulation = Simulation { clock, seed: Seed(0), latency, schedule, sink: &sink };
+    let site = hardware.site(spec, &simulation);
+    let within = site.connect_within.min(DEADLINE);
+    let connector =
+        Connector::new(site.provider, clock.clone(), DEADLINE).connecting_within(within);
+    let answers = spec.devices.iter().map(|(name, device)| {
+        let connector = connector.clone();
+        async move { (name.clone(), answer(device, &connector).await) }
+    });
+    join_all(answers).await.into_iter().collect()
+}
+
+async fn answer(device: &DeviceSpec, connector: &Connector) -> Answer {
+    let (connector, batch) = connector.batch();
+    let num_segments = match device {
+        DeviceSpec::TrajectoryController(controller) => controller.max_segments,
+        DeviceSpec::Motor(_) | DeviceSpec::Detector(_) | DeviceSpec::Generator(_) => 0,
+    };
+    let (signals, mismatches) = (RefCell::default(), RefCell::default());
+    let look = Look { batch, num_segments, signals, mismatches };
+    let said = ask(device, &connector, &look).await;
+    if look.signals.borrow().is_empty()
+        && let Err(error) = look.at_signals().await
+    {
+        tracing::debug!(%error, "some signals were not found");
+    }
+    let (mismatches, signals) = (look.mismatches.into_inner(), look.signals.into_inner());
+    Answer { said, mismatches, signals }
+}
+
+/// What is found out of one device on the way.
+struct Look {
+    batch: Batch,
+    /// Elements that a written array must have room for.
+    num_segments: usize,
+    signals: RefCell<Vec<Signal>>,
+    mismatches: RefCell<Vec<String>>,
+}
+
+impl Look {
+    /// Asks every signal of the record; fails if not all were found.
+    async fn at_signals(&self) -> Result<(), String> {
+        let found = self.batch.survey().await;
+        let signals: Vec<Signal> = found
+            .into_iter()
+            .map(|(wanted, found)| {
+                let mismatches =
+                    found.as_ref().map(|found| mismatch(&wanted, found, self.num_segments));
+                let mismatches = mismatches.unwrap_or_default();
+                Signal { wanted, found, mismatches }
+            })
+            .collect();
+        let missing = signals.iter().filter(|signal| signal.found.is_err()).count();
+        let all = signals.len();
+        self.signals.replace(signals);
+        if missing == 0 { Ok(()) } else { Err(format!("{missing} of its {all} signals")) }
+    }
+
+    fn expect(&self, what: &str, found: &str, expected: &str) {
+        if found != expected {
+            let mismatch = format!("its {what} is {found}, not {expected} as in the file");
+            self.mismatches.borrow_mut().push(mismatch);
+        }
+    }
+}
+
+async fn ask(device: &DeviceSpec, connector: &Connector, look: &Look) -> Result<String, String> {
+    let (name, address) = (device.name().clone(), device.provider().to_string());
+    match device {
+        DeviceSpec::Motor(motor) => {
+            let record = MotorRecord::connect(connector, &address).await.map_err(text)?;
+            look.at_signals().await?;
+            let logic = MotorLogic::new(name, record);
+            let position = logic.position().await.map_err(text)?;
+            look.expect("unit", &logic.unit().await.map_err(text)?, &motor.units);
+            Ok(format!("at {position} {}", motor.units))
+        }
+        DeviceSpec::TrajectoryController(controller) => {
+            let record = TrajectoryRecord::connect(connector, &address, &controller.axes).await;
+            look.at_signals().await?;
+            let logic = TrajectoryLogic::new(name, record.map_err(text)?);
+            let buffer = logic.buffer().await.map_err(text)?;
+            Ok(format!("{} axes, room for {} segments", logic.axes().len(), buffer.free()))
+        }
+        DeviceSpec::Detector(detector) => {
+            let exposures = detector.exposures_per_frame;
+            let record = DetectorRecord::connect(connector, &address, exposures).await;
+            look.at_signals().await?;
+            let record = record.map_err(text)?;
+            let logic = DetectorLogic::new(name, record, Vec::new());
+            let frame = logic.frame_shape().await.map_err(text)?;
+            let dead_time = logic.dead_time().await.map_err(text)?;
+            look.expect("frame", &shape(&frame), &expected_shape(detector));
+            Ok(format!("{}, dead time {dead_time:?}", shape(&frame)))
+        }
+        DeviceSpec::Generator(_) => {
+            let record = GeneratorRecord::connect(connector, &address).await.map_err(text)?;
+            look.at_signals().await?;
+            let points = record.points_total.get().await.map_err(text)?;
+            Ok(format!("{points} points loaded"))
+        }
+    }
+}
+
+fn shape(frame: &FrameShape) -> String {
+    let lengths: Vec<String> = frame.shape.iter().map(ToString::to_string).collect();
+    format!("{} {}", lengths.join(" x "), frame.dtype.text())
+}
+
+fn expected_shape(detector: &DetectorSpec) -> String {
+    let shape = detector.shape.map(|length| length as u64).to_vec();
+    self::shape(&FrameShape { shape, dtype: process::dtype(detector.dtype) })
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

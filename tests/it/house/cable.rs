@@ -1,0 +1,139 @@
+//! [`Cable`]: what carries signals to a server that may be cut off while its hardware goes on.
+use bluefly_actors::signal::{
+    Backlog, Channel, Feed, Kind, LocalFuture, Metadata, Monitor, Reading, Settle, SignalError,
+    SignalProvider, Value, monitor,
+};
+use std::rc::Rc;
+use tokio::{sync::watch, task::spawn_local};
+
+/// What it carries may be lost on the way at any time.
+#[derive(Clone)]
+pub(super) struct Cable {
+    inner: Rc<dyn SignalProvider>,
+    is_up: Rc<watch::Sender<bool>>,
+}
+
+/// Hands each address to the cable of its device.
+pub(super) struct Cables(pub(super) Vec<(&'static str, Cable)>);
+
+struct Wire {
+    signal: String,
+    cable: Cable,
+    inner: Rc<dyn Channel>,
+}
+
+impl Cable {
+    pub(super) fn new(inner: Rc<dyn SignalProvider>) -> Self {
+        Self { inner, is_up: Rc::new(watch::Sender::new(true)) }
+    }
+
+    pub(super) fn cut(&self) {
+        self.is_up.send_replace(false);
+    }
+
+    pub(super) fn mend(&self) {
+        self.is_up.send_replace(true);
+    }
+
+    async fn reach(&self, is_up: bool) {
+        self.is_up.subscribe().wait_for(|now| *now == is_up).await.unwrap();
+    }
+
+    /// The output of `future`, or the error that `lost` makes if the cable is cut first.
+    async fn carry<T>(
+        self,
+        signal: String,
+        future: LocalFuture<Result<T, SignalError>>,
+        lost: impl FnOnce(String) -> SignalError,
+    ) -> Result<T, SignalError> {
+        if !*self.is_up.borrow() {
+            return Err(SignalError::Disconnected { signal });
+        }
+        tokio::select! { biased;
+            () = self.reach(false) => Err(lost(signal)),
+            output = future => output,
+        }
+    }
+}
+
+fn disconnected(signal: String) -> SignalError {
+    SignalError::Disconnected { signal }
+}
+
+impl SignalProvider for Cable {
+    fn connect(
+        &self,
+        address: &str,
+        kind: Kind,
+    ) -> LocalFuture<Result<Rc<dyn Channel>, SignalError>> {
+        let (cable, signal) = (self.clone(), address.to_owned());
+        Box::pin(async move {
+            cable.reach(true).await;
+            let inner = cable.inner.connect(&signal, kind).await?;
+            Ok(Rc::new(Wire { signal, cable, inner }) as Rc<dyn Channel>)
+        })
+    }
+}
+
+impl SignalProvider for Cables {
+    fn connect(
+        &self,
+        address: &str,
+        kind: Kind,
+    ) -> LocalFuture<Result<Rc<dyn Channel>, SignalError>> {
+        let found = self.0.iter().find(|(prefix, _)| address.starts_with(prefix));
+        found.unwrap_or_else(|| panic!("{address} has no cable")).1.connect(address, kind)
+    }
+}
+
+impl Channel for Wire {
+    fn get(&self) -> LocalFuture<Result<Reading<Value>, SignalError>> {
+        let carried = self.cable.clone().carry(self.signal.clone(), self.inner.get(), disconnected);
+        Box::pin(carried)
+    }
+
+    fn put(&self, value: Value, settle: Settle) -> LocalFuture<Result<(), SignalError>> {
+        let put = self.inner.put(value.clone(), settle);
+        let lost = move |signal| SignalError::Lost { signal, value };
+        Box::pin(self.cable.clone().carry(self.signal.clone(), put, lost))
+    }
+
+    fn observe(&self, backlog: Backlog) -> Monitor {
+        let (feed, monitor) = monitor(&self.signal, backlog);
+        if *self.cable.is_up.borrow() {
+            spawn_local(forward(self.cable.clone(), self.inner.clone(), feed));
+        } else {
+            feed.push(Err(disconnected(self.signal.clone())));
+            let (cable, inner) = (self.cable.clone(), self.inner.clone());
+            spawn_local(async move {
+                cable.reach(true).await;
+                forward(cable, inner, feed).await;
+            });
+        }
+        monitor
+    }
+
+    fn metadata(&self) -> LocalFuture<Result<Metadata, SignalError>> {
+        let metadata = self.inner.metadata();
+        Box::pin(self.cable.clone().carry(self.signal.clone(), metadata, disconnected))
+    }
+}
+
+/// Tells what happens behind the cable, a loss when it is cut, and the present value when it is back.
+async fn forward(cable: Cable, inner: Rc<dyn Channel>, feed: Feed) {
+    loop {
+        let mut monitor = inner.observe(Backlog::Queue(1_000_000));
+        let mut lost = None;
+        while lost.is_none() {
+            let item = tokio::select! { biased;
+                () = cable.reach(false) => Err(SignalError::Disconnected { signal: String::new() }),
+                item = monitor.next() => item,
+            };
+            lost = item.as_ref().err().cloned();
+            if !feed.push(item) {
+                return;
+            }
+        }
+        cable.reach(true).await;
+    }
+}

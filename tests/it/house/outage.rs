@@ -1,0 +1,1 @@
+//! A server that dies in mid-scan, and comes back.
