@@ -22,6 +22,7 @@
 //! | resource, datum, stream, document, page | how data are announced (event model) |
 pub mod api;
 pub mod beamline;
+pub mod channel_access;
 pub mod document;
 mod error;
 pub mod exposures;
