@@ -91,6 +91,11 @@ impl World {
         self.0.signals.keys().map(String::as_str)
     }
 
+    /// The type of the values at `address`, if there is such a signal.
+    pub fn kind(&self, address: &str) -> Option<Kind> {
+        self.0.signals.get(address).map(|(_, pv)| pv.value().kind())
+    }
+
     /// Lets `fault` happen now. One that names a device which is not there does nothing.
     pub fn fault(&self, fault: &Fault) {
         tracing::debug!(?fault, "fault");
