@@ -307,7 +307,7 @@ fn end_unended(ledger: &Ledger, clock: &Clock) {
     }
 }
 
-fn storage(
+pub(crate) fn storage(
     spec: &BeamlineSpec,
     clock: &Clock,
     disk: DiskChoice,
