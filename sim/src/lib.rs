@@ -5,6 +5,7 @@
 //! nothing sleeps once per frame.
 pub mod config;
 pub mod faults;
+pub mod ioc;
 pub mod sink;
 pub mod trace;
 pub mod world;

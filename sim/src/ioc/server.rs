@@ -1,0 +1,248 @@
+//! [`CaServer`]: the sockets of a server.
+use super::{circuit::Circuit, directory::Directory, search, task::Task};
+use bluefly_actors::clock::Clock;
+use bluefly_protocol::channel_access::{REPEATER_PORT, Reply};
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    net::{self, Ipv4Addr, SocketAddr},
+    rc::Rc,
+    time::Duration,
+};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+
+/// Where and how a server serves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where clients look for channels, by UDP; circuits are accepted on the same TCP port if that is
+    /// free, else on any. Port zero: any that is free.
+    pub listen: SocketAddr,
+    /// Who is told by beacons that the server is there; usually the repeater of this machine.
+    pub beacons_to: Option<SocketAddr>,
+}
+
+/// Where a server can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// For `EPICS_CA_ADDR_LIST`.
+    pub search: SocketAddr,
+    pub circuits: SocketAddr,
+}
+
+/// What a server counts.
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    port: Cell<u16>,
+    dropped: Cell<u64>,
+    num_circuits: Cell<usize>,
+}
+
+/// A running server; its sockets and circuits are gone when it is stopped or dropped, as those of a
+/// killed IOC. What it served goes on.
+pub struct CaServer {
+    addresses: Addresses,
+    figures: Rc<Figures>,
+    circuits: Rc<RefCell<Vec<Task>>>,
+    tasks: Vec<Task>,
+}
+
+/// What is served, and how.
+#[derive(Clone)]
+struct Service {
+    directory: Rc<Directory>,
+    clock: Clock,
+    figures: Rc<Figures>,
+    max_payload: usize,
+}
+
+const MAX_CIRCUITS: usize = 256;
+/// Room for the longest request that is no value.
+const MIN_MAX_PAYLOAD: usize = 16 << 10;
+/// A beacon comes after this time, then after twice as long, up to the longest.
+const FIRST_BEACON: Duration = Duration::from_millis(20);
+const SLOWEST_BEACON: Duration = Duration::from_secs(15);
+/// Pause after an error that will be there again at once, such as too many open files.
+const PAUSE: Duration = Duration::from_millis(100);
+
+impl Settings {
+    /// Beacons go to the repeater of this machine.
+    pub fn new(listen: SocketAddr) -> Self {
+        let beacons_to = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, REPEATER_PORT)));
+        Self { listen, beacons_to }
+    }
+}
+
+impl Figures {
+    pub(super) fn port(&self) -> u16 {
+        self.port.get()
+    }
+
+    pub(super) fn count_dropped(&self, events: u64) {
+        self.dropped.set(self.dropped.get() + events);
+    }
+}
+
+impl CaServer {
+    /// Serves `directory`. Fails if the address cannot be had.
+    ///
+    /// Must be called within a `LocalSet`: every circuit is a task.
+    pub fn start(
+        directory: &Rc<Directory>,
+        clock: &Clock,
+        settings: &Settings,
+    ) -> io::Result<Self> {
+        let search = net::UdpSocket::bind(settings.listen)?;
+        search.set_nonblocking(true)?;
+        let own = search.local_addr()?;
+        let listener = match net::TcpListener::bind(own) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                net::TcpListener::bind(SocketAddr::new(own.ip(), 0))?
+            }
+            bound => bound?,
+        };
+        listener.set_nonblocking(true)?;
+        let addresses = Addresses { search: own, circuits: listener.local_addr()? };
+        let (search, listener) = (UdpSocket::from_std(search)?, TcpListener::from_std(listener)?);
+        let figures = Rc::new(Figures::default());
+        figures.port.set(addresses.circuits.port());
+        let service = Service {
+            directory: directory.clone(),
+            clock: clock.clone(),
+            figures: figures.clone(),
+            // As long as the longest text or array, with the padding of a message.
+            max_payload: (directory.max_count() * 40 + 8).next_multiple_of(8).max(MIN_MAX_PAYLOAD),
+        };
+        let circuits = Rc::new(RefCell::new(Vec::new()));
+        let mut tasks = vec![
+            Task::spawn(answer_searches(search, service.clone())),
+            Task::spawn(accept(listener, service.clone(), circuits.clone())),
+        ];
+        if let Some(to) = settings.beacons_to {
+            let socket = beacon_socket(to)?;
+            tasks.push(Task::spawn(send_beacons(socket, to, service)));
+        }
+        Ok(Self { addresses, figures, circuits, tasks })
+    }
+
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Events that clients were not told because they were too slow.
+    pub fn num_dropped(&self) -> u64 {
+        self.figures.dropped.get()
+    }
+
+    /// Circuits that are open.
+    pub fn num_circuits(&self) -> usize {
+        self.figures.num_circuits.get()
+    }
+
+    /// Drops every circuit and socket; resolves once they are closed, so that the ports are free.
+    pub async fn stop(mut self) {
+        for task in self.tasks.drain(..).chain(self.circuits.take()) {
+            task.end().await;
+        }
+    }
+}
+
+impl Drop for CaServer {
+    fn drop(&mut self) {
+        self.circuits.take();
+    }
+}
+
+async fn answer_searches(socket: UdpSocket, service: Service) {
+    let mut datagram = vec![0; 1 << 16];
+    let mut out = Vec::new();
+    loop {
+        let (length, client) = match socket.recv_from(&mut datagram).await {
+            Ok(received) => received,
+            Err(error) => {
+                // On loopback the answer to a client that is gone comes back as an error.
+                tracing::trace!(%error, "search");
+                tokio::task::yield_now().await;
+                continue;
+            }
+        };
+        let port = service.figures.port();
+        search::answer(&datagram[..length], &service.directory, port, &mut out, |answer| {
+            // A client searches again if no answer comes.
+            if let Err(error) = socket.try_send_to(answer, client) {
+                tracing::debug!(%client, %error, "an answer was not sent");
+            }
+        });
+    }
+}
+
+async fn accept(listener: TcpListener, service: Service, circuits: Rc<RefCell<Vec<Task>>>) {
+    loop {
+        let (stream, client) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a client was not accepted");
+                service.clock.sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let mut circuits = circuits.borrow_mut();
+        circuits.retain(|circuit| !circuit.is_finished());
+        if circuits.len() >= MAX_CIRCUITS {
+            tracing::warn!(%client, "too many clients: this one is turned away");
+            continue;
+        }
+        circuits.push(Task::spawn(serve(stream, client, service.clone())));
+    }
+}
+
+async fn serve(stream: TcpStream, client: SocketAddr, service: Service) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%client, %error, "small messages may be slow");
+    }
+    let count = Counted::new(service.figures.clone());
+    let circuit = Circuit::new(service.directory, service.clock, service.figures);
+    let end = circuit.serve(&stream, service.max_payload).await;
+    tracing::debug!(%client, %end, "circuit ended");
+    drop(count);
+}
+
+/// Counts a circuit for as long as it lives.
+struct Counted(Rc<Figures>);
+
+impl Counted {
+    fn new(figures: Rc<Figures>) -> Self {
+        figures.num_circuits.set(figures.num_circuits.get() + 1);
+        Self(figures)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.num_circuits.set(self.0.num_circuits.get().saturating_sub(1));
+    }
+}
+
+fn beacon_socket(to: SocketAddr) -> io::Result<UdpSocket> {
+    let any: SocketAddr = if to.ip().is_loopback() {
+        (Ipv4Addr::LOCALHOST, 0).into()
+    } else {
+        (Ipv4Addr::UNSPECIFIED, 0).into()
+    };
+    let socket = net::UdpSocket::bind(any)?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket)
+}
+
+async fn send_beacons(socket: UdpSocket, to: SocketAddr, service: Service) {
+    let mut period = FIRST_BEACON;
+    let mut message = Vec::new();
+    for number in 0.. {
+        message.clear();
+        Reply::Beacon { port: service.figures.port(), number }.encode(&mut message);
+        if let Err(error) = socket.send_to(&message, to).await {
+            tracing::trace!(%error, "nobody listens to beacons");
+        }
+        service.clock.sleep(period).await;
+        period = (period * 2).min(SLOWEST_BEACON);
+    }
+}
