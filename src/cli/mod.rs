@@ -4,6 +4,7 @@ mod ctl;
 mod demo;
 mod error;
 mod fly;
+mod ioc;
 mod points;
 mod profile;
 mod progress;
@@ -52,6 +53,8 @@ enum Command {
     Ctl(ctl::Arguments),
     /// Fly an example scan on a simulated beamline
     Demo(demo::Arguments),
+    /// Serve the simulated devices of a beamline as Channel Access PVs
+    Ioc(ioc::Arguments),
     /// Print the frames of a scan specification
     Points(points::Arguments),
     /// Print the trajectory of a scan on a beamline
@@ -92,7 +95,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), CliError> {
         Err(error) => return Err(usage_error(&error)),
     };
     let filter = arguments.log.unwrap_or_else(|| match arguments.command {
-        Command::Serve(_) => "info".to_owned(),
+        Command::Serve(_) | Command::Ioc(_) => "info".to_owned(),
         _ => "error".to_owned(),
     });
     let log = Logging { format: arguments.log_format, filter };
@@ -103,6 +106,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), CliError> {
         Command::Check(arguments) => check::run(&arguments),
         Command::Ctl(arguments) => ctl::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments, &log),
+        Command::Ioc(arguments) => ioc::run(&arguments),
         Command::Points(arguments) => points::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments, &log),
