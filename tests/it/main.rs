@@ -9,6 +9,7 @@ mod desk;
 mod flown;
 mod guide;
 mod house;
+mod ioc;
 mod logic;
 mod look;
 mod manual;

@@ -2,7 +2,7 @@
 use super::{
     directory::{Directory, Served},
     put::Pending,
-    server::Figures,
+    server::{Figures, Settings},
     subscription::Subscription,
 };
 use bluefly_actors::clock::Clock;
@@ -46,6 +46,7 @@ pub(super) struct Circuit {
     pub directory: Rc<Directory>,
     pub clock: Clock,
     pub figures: Rc<Figures>,
+    pub settings: Settings,
     /// By what we call them; the place of a cleared one is used again.
     channels: RefCell<Vec<Option<Rc<CircuitChannel>>>>,
     free: RefCell<Vec<u32>>,
@@ -76,11 +77,17 @@ const IDLE_BYTES: usize = 1 << 20;
 const MAX_CHANNELS: usize = 100_000;
 
 impl Circuit {
-    pub(super) fn new(directory: Rc<Directory>, clock: Clock, figures: Rc<Figures>) -> Rc<Self> {
+    pub(super) fn new(
+        directory: Rc<Directory>,
+        clock: Clock,
+        figures: Rc<Figures>,
+        settings: Settings,
+    ) -> Rc<Self> {
         Rc::new(Self {
             directory,
             clock,
             figures,
+            settings,
             channels: RefCell::default(),
             free: RefCell::default(),
             outbox: RefCell::default(),

@@ -11,7 +11,6 @@ use std::{
     cell::{Cell, RefCell},
     rc::Rc,
     task::Poll,
-    time::Duration,
 };
 use tokio::sync::Notify;
 
@@ -22,9 +21,6 @@ pub(super) struct Pending {
     task: RefCell<Option<Task>>,
     done: Notify,
 }
-
-/// After so long the server gives up the put-callback that holds up a circuit, as that of EPICS does.
-const GIVE_UP_AFTER: Duration = Duration::from_mins(1);
 
 impl Pending {
     /// Resolves once no put-callback is pending.
@@ -54,7 +50,7 @@ impl Circuit {
         value: Value,
     ) {
         let pending = &channel.pending;
-        if self.clock.timeout(GIVE_UP_AFTER, pending.until_done()).await.is_err() {
+        if self.clock.timeout(self.settings.give_up_after, pending.until_done()).await.is_err() {
             // The task ends with the put that it waits for.
             pending.task.take();
             if let Some(given_up) = pending.put.take() {

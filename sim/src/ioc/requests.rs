@@ -10,10 +10,8 @@ use bluefly_actors::signal::{Reading, Settle, SignalError, Value};
 use bluefly_protocol::channel_access::{
     Access, Class, Data, Dbr, Header, Recipient, Reply, Request, Snapshot, status,
 };
-use std::{rc::Rc, time::Duration};
+use std::rc::Rc;
 
-/// How long a device may take to answer. The circuit waits for it, as it does in an IOC.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Most subscriptions of one channel.
 const MAX_SUBSCRIPTIONS: usize = 1_000;
 
@@ -112,11 +110,16 @@ impl Circuit {
 
     /// The value now, or the last that was seen of a device that cannot be reached.
     async fn reading(&self, served: &Served) -> Result<Reading<Value>, SignalError> {
-        match self.clock.timeout(ANSWER_WITHIN, served.channel.get()).await {
+        match self.clock.timeout(self.settings.answer_within, served.channel.get()).await {
             Ok(Ok(reading)) => Ok(reading),
             Ok(Err(error)) => served.last.borrow().clone().map(unreachable_reading).ok_or(error),
-            Err(_) => Err(timeout(served)),
+            Err(_) => Err(self.timeout(served)),
         }
+    }
+
+    fn timeout(&self, served: &Served) -> SignalError {
+        let after = self.settings.answer_within;
+        SignalError::Timeout { signal: served.name.clone(), after }
     }
 
     /// Limits and units may change at any time. What was told last stays if they cannot be had.
@@ -124,7 +127,7 @@ impl Circuit {
         if served.view != View::Value {
             return;
         }
-        match self.clock.timeout(ANSWER_WITHIN, served.channel.metadata()).await {
+        match self.clock.timeout(self.settings.answer_within, served.channel.metadata()).await {
             Ok(Ok(metadata)) => drop(served.metadata.replace(Rc::new(metadata))),
             Ok(Err(error)) => tracing::info!(%error, "limits are those that were told last"),
             Err(_) => tracing::info!(pv = served.name, "limits are those that were told last"),
@@ -171,8 +174,8 @@ impl Circuit {
             }
         };
         let put = channel.served.channel.put(value, Settle::Accepted);
-        let done = self.clock.timeout(ANSWER_WITHIN, put).await;
-        let done = done.unwrap_or_else(|_| Err(timeout(&channel.served)));
+        let done = self.clock.timeout(self.settings.answer_within, put).await;
+        let done = done.unwrap_or_else(|_| Err(self.timeout(&channel.served)));
         if let Err(error) = done {
             tracing::info!(%error, "put refused");
             self.fail(header, channel.id, put_status(&error), &error.to_string());
@@ -219,10 +222,6 @@ impl Circuit {
         self.send(&Reply::Unsubscribed { request, server_id, data_type, count });
         Ok(())
     }
-}
-
-fn timeout(served: &Served) -> SignalError {
-    SignalError::Timeout { signal: served.name.clone(), after: ANSWER_WITHIN }
 }
 
 /// What is to be put, or the status and the text of why it cannot.

@@ -19,6 +19,10 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Who is told by beacons that the server is there; usually the repeater of this machine.
     pub beacons_to: Option<SocketAddr>,
+    /// After so long a put-callback is given up that holds up its circuit.
+    pub give_up_after: Duration,
+    /// How long a device may take to answer. The circuit waits for it, as it does in an IOC.
+    pub answer_within: Duration,
 }
 
 /// Where a server can be reached.
@@ -52,9 +56,13 @@ struct Service {
     directory: Rc<Directory>,
     clock: Clock,
     figures: Rc<Figures>,
+    settings: Settings,
     max_payload: usize,
 }
 
+/// That of the server of EPICS.
+const GIVE_UP_AFTER: Duration = Duration::from_mins(1);
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const MAX_CIRCUITS: usize = 256;
 /// Room for the longest request that is no value.
 const MIN_MAX_PAYLOAD: usize = 16 << 10;
@@ -68,7 +76,8 @@ impl Settings {
     /// Beacons go to the repeater of this machine.
     pub fn new(listen: SocketAddr) -> Self {
         let beacons_to = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, REPEATER_PORT)));
-        Self { listen, beacons_to }
+        let (give_up_after, answer_within) = (GIVE_UP_AFTER, ANSWER_WITHIN);
+        Self { listen, beacons_to, give_up_after, answer_within }
     }
 }
 
@@ -109,6 +118,7 @@ impl CaServer {
             directory: directory.clone(),
             clock: clock.clone(),
             figures: figures.clone(),
+            settings: settings.clone(),
             // As long as the longest text or array, with the padding of a message.
             max_payload: (directory.max_count() * 40 + 8).next_multiple_of(8).max(MIN_MAX_PAYLOAD),
         };
@@ -200,7 +210,7 @@ async fn serve(stream: TcpStream, client: SocketAddr, service: Service) {
         tracing::debug!(%client, %error, "small messages may be slow");
     }
     let count = Counted::new(service.figures.clone());
-    let circuit = Circuit::new(service.directory, service.clock, service.figures);
+    let circuit = Circuit::new(service.directory, service.clock, service.figures, service.settings);
     let end = circuit.serve(&stream, service.max_payload).await;
     tracing::debug!(%client, %end, "circuit ended");
     drop(count);
