@@ -1,5 +1,5 @@
 //! [`Hardware`]: what stands behind the devices of a beamline, simulated or real.
-use crate::{cli::CliError, process::world_config};
+use crate::{cli::CliError, epics, process::world_config};
 use bluefly_actors::{
     clock::Clock,
     random::Seed,
@@ -11,7 +11,7 @@ use bluefly_protocol::{
     name::Name,
 };
 use bluefly_sim::{Latency, World, sink::FrameSink};
-use std::{rc::Rc, time::Duration};
+use std::{path::Path, rc::Rc, time::Duration};
 
 /// What stands behind the devices of a beamline.
 #[derive(Clone)]
@@ -54,20 +54,35 @@ pub(crate) struct Simulation<'a> {
 }
 
 impl Wiring {
-    /// By the provider of each device. Fails, with its key, for the first that this program cannot
-    /// reach.
-    pub(crate) fn as_written(spec: &BeamlineSpec) -> Result<Self, BeamlineError> {
-        can_be_reached(spec)?;
+    /// By the provider of each device of the beamline of `file`. What this program cannot reach is
+    /// better said before anything is started.
+    ///
+    /// For a process that has no threads yet: libca is told of `[ca]`.
+    pub(crate) fn as_written(spec: &BeamlineSpec, file: &Path) -> Result<Self, CliError> {
+        can_be_reached(spec).map_err(|BeamlineError { key, reason }| {
+            let reason = format!("{reason}; --sim simulates every device");
+            CliError::input(format!("{}: {key}", file.display()), reason)
+        })?;
+        if has_ca(spec) {
+            epics::export(&spec.ca)?;
+        }
         Ok(Self::AsWritten)
     }
 
     /// Makes what carries the signals. Must run within an actix system.
-    pub(crate) fn hardware(self, _spec: &BeamlineSpec) -> Result<Hardware, CliError> {
-        Ok(match self {
-            Self::Simulated => Hardware::Simulated,
-            Self::AsWritten => Hardware::AsWritten(None),
-        })
+    pub(crate) fn hardware(self, spec: &BeamlineSpec, clock: &Clock) -> Result<Hardware, CliError> {
+        match self {
+            Self::Simulated => Ok(Hardware::Simulated),
+            Self::AsWritten if has_ca(spec) => {
+                epics::provider(&spec.ca, clock.clone()).map(Some).map(Hardware::AsWritten)
+            }
+            Self::AsWritten => Ok(Hardware::AsWritten(None)),
+        }
     }
+}
+
+fn has_ca(spec: &BeamlineSpec) -> bool {
+    spec.devices.values().any(|device| device.provider().scheme == Scheme::Ca)
 }
 
 impl Hardware {

@@ -6,6 +6,7 @@ pub mod beamline_file;
 mod claim;
 pub mod cli;
 mod client;
+mod epics;
 pub mod hardware;
 mod links;
 mod logging;

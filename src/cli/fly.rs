@@ -97,8 +97,9 @@ async fn fly_here(job: Job, log: &Logging) -> Result<Landed, CliError> {
         let made = fs::File::create(path);
         made.map_err(|error| CliError::usage("--trace", format!("{}: {error}", path.display())))?;
     }
+    let hardware = job.wiring.hardware(&job.beamline, &clock)?;
     let mut options = Options::new(clock, Seed(seed), out);
-    options.hardware = job.wiring.hardware(&job.beamline)?;
+    options.hardware = hardware;
     let process = Process::start(&job.beamline, options)
         .await
         .map_err(|error| CliError::not_started(&error))?;

@@ -5,11 +5,10 @@ use super::{
     points,
 };
 use crate::{beamline_file, hardware::Wiring, logging::Logging};
-use bluefly_protocol::beamline::{BeamlineError, BeamlineSpec};
 use serde_json::json;
 use std::{
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 #[derive(Debug, clap::Args)]
@@ -47,8 +46,11 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, log: &Logging) -> Result<(), CliError> {
     let (spec, _) = points::read(&arguments.spec)?;
     let beamline = beamline_file::read(&arguments.beamline)?;
-    let wiring =
-        if arguments.sim { Wiring::Simulated } else { as_written(&beamline, &arguments.beamline)? };
+    let wiring = if arguments.sim {
+        Wiring::Simulated
+    } else {
+        Wiring::as_written(&beamline, &arguments.beamline)?
+    };
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(&beamline.data.directory));
     let job = Job {
         spec,
@@ -79,12 +81,4 @@ pub(crate) fn run(arguments: &Arguments, log: &Logging) -> Result<(), CliError> 
         landed.seed
     );
     io::stdout().write_all(text.as_bytes()).map_err(|error| CliError::output(&error))
-}
-
-/// By the provider of each device. What cannot be reached is better said before anything moves.
-pub(super) fn as_written(beamline: &BeamlineSpec, file: &Path) -> Result<Wiring, CliError> {
-    Wiring::as_written(beamline).map_err(|BeamlineError { key, reason }| {
-        let file = file.display();
-        CliError::input(format!("{file}: {key}"), format!("{reason}; --sim simulates every device"))
-    })
 }

@@ -1,5 +1,5 @@
 //! `bluefly serve`: the process of a beamline.
-use super::{CliError, Format, scan};
+use super::{CliError, Format};
 use crate::{
     beamline_file,
     hardware::Wiring,
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let wiring = if arguments.sim {
         Wiring::Simulated
     } else {
-        scan::as_written(&beamline, &arguments.beamline)?
+        Wiring::as_written(&beamline, &arguments.beamline)?
     };
     if let Some(listen) = arguments.listen {
         beamline.api.listen = listen;

@@ -51,8 +51,9 @@ async fn serve_here(job: &Job, ready: impl FnOnce(&Address)) -> Result<(), CliEr
         .map_err(|error| CliError::usage("--out", error.to_string()))?;
     let seed = seed(job, &out, &clock)?;
     let address = door.address;
+    let hardware = job.wiring.hardware(&job.beamline, &clock)?;
     let mut options = Options::new(clock, Seed(seed), out.clone());
-    options.hardware = job.wiring.hardware(&job.beamline)?;
+    options.hardware = hardware;
     options.doors = Some(door.doors());
     let start = Process::start(&job.beamline, options);
     let start = notifier.during(Stage::Starting, signals.patiently(start)).await;

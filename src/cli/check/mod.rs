@@ -2,7 +2,7 @@
 mod signals;
 
 use super::{
-    CliError, Format, scan,
+    CliError, Format,
     table::{Align, table},
 };
 use crate::{
@@ -46,11 +46,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         let wiring = if arguments.sim {
             Wiring::Simulated
         } else {
-            scan::as_written(&spec, &arguments.beamline)?
+            Wiring::as_written(&spec, &arguments.beamline)?
         };
         real_system().block_on(async {
-            let hardware = wiring.hardware(&spec)?;
-            Ok(survey(&spec, &hardware, &Clock::real()).await)
+            let clock = Clock::real();
+            let hardware = wiring.hardware(&spec, &clock)?;
+            Ok(survey(&spec, &hardware, &clock).await)
         })?
     } else {
         Answers::new()
