@@ -145,20 +145,24 @@ impl Axis {
         phases.push_back(phase);
     }
 
+    /// Forgets what was to happen from `now` on: there it stands still at once.
+    pub(crate) fn cut(&self, now: Instant) {
+        let state = self.at(now);
+        let mut phases = self.phases.borrow_mut();
+        while phases.len() > 1 && phases.back().is_some_and(|phase| phase.start >= now) {
+            phases.pop_back();
+        }
+        let last = phases.back_mut().expect("an axis always has a phase");
+        if last.end() > now {
+            last.duration = now - last.start;
+            last.to = state;
+        }
+    }
+
     /// Forgets what was to happen from `now` on and decelerates; returns when it stands still.
     pub(crate) fn halt(&self, now: Instant) -> Instant {
         let state = self.at(now);
-        {
-            let mut phases = self.phases.borrow_mut();
-            while phases.len() > 1 && phases.back().is_some_and(|phase| phase.start >= now) {
-                phases.pop_back();
-            }
-            let last = phases.back_mut().expect("an axis always has a phase");
-            if last.end() > now {
-                last.duration = now - last.start;
-                last.to = state;
-            }
-        }
+        self.cut(now);
         if state.velocity == 0.0 {
             return now;
         }

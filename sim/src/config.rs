@@ -32,6 +32,14 @@ pub struct MotorConfig {
     pub limits: AxisLimits,
     /// Where it stands at first.
     pub position: f64,
+    /// Decimal places of a position that mean something.
+    pub precision: u32,
+    /// One step of the motor.
+    pub resolution: f64,
+    /// Where its limit switches are, if it has any.
+    pub switches: Option<[f64; 2]>,
+    /// Whether it is made of several motors by its controller.
+    pub is_compound: bool,
 }
 
 /// A controller that moves some of the motors along a trajectory and triggers every detector.
@@ -77,7 +85,17 @@ impl MotorConfig {
     /// A motor `name` at `sim://name`, which stands at zero.
     pub fn new(name: Name, limits: AxisLimits) -> Self {
         let address = format!("sim://{name}");
-        Self { name, address, unit: "mm".to_owned(), limits, position: 0.0 }
+        Self {
+            name,
+            address,
+            unit: "mm".to_owned(),
+            limits,
+            position: 0.0,
+            precision: 4,
+            resolution: 1e-6,
+            switches: None,
+            is_compound: false,
+        }
     }
 }
 

@@ -8,10 +8,17 @@ use std::{
     cell::{OnceCell, RefCell},
     rc::Rc,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 /// What a device does with a value: what completes the put (nothing: it is complete), or why not.
 pub(crate) type Handled = Result<Option<LocalFuture<()>>, String>;
+
+/// One put-callback at a time for everything that shares it: the fields of a record.
+pub(crate) type Turn = Rc<Semaphore>;
+
+pub(crate) fn turn() -> Turn {
+    Rc::new(Semaphore::new(1))
+}
 
 pub(crate) struct Pv {
     pub address: String,
@@ -21,6 +28,8 @@ pub(crate) struct Pv {
     /// Computes the value when it is asked for.
     compute: OnceCell<Box<dyn Fn() -> Value>>,
     on_put: OnceCell<Box<dyn Fn(Value) -> Handled>>,
+    /// Taken by each put-callback until it is complete.
+    turn: OnceCell<Turn>,
     feeds: RefCell<Vec<Feed>>,
 }
 
@@ -37,6 +46,7 @@ impl Pv {
             metadata: RefCell::new(T::usual_metadata()),
             compute: OnceCell::new(),
             on_put: OnceCell::new(),
+            turn: OnceCell::new(),
             feeds: RefCell::default(),
         });
         line.add(&pv);
@@ -72,6 +82,11 @@ impl Pv {
         assert!(self.on_put.set(Box::new(handler)).is_ok(), "{} has one handler", self.address);
     }
 
+    /// Lets put-callbacks wait for those before them to complete, as a record does; set once.
+    pub(crate) fn in_turn(&self, turn: &Turn) {
+        assert!(self.turn.set(turn.clone()).is_ok(), "{} has one turn", self.address);
+    }
+
     /// Says how the value is computed; set once.
     pub(crate) fn compute(&self, compute: impl Fn() -> Value + 'static) {
         assert!(self.compute.set(Box::new(compute)).is_ok(), "{} is computed once", self.address);
@@ -94,6 +109,11 @@ impl Pv {
         if self.reading.borrow().value != value {
             self.renew(value);
         }
+    }
+
+    /// Tells observers a value also if it is no other.
+    pub(crate) fn tell(&self, value: impl SignalValue) {
+        self.renew(value.into_value());
     }
 
     pub(crate) fn post_alarm(&self, alarm: Alarm) {
@@ -162,6 +182,37 @@ impl Pv {
     }
 }
 
+/// Where the device says whether it has taken a value.
+type Reply = oneshot::Sender<Result<(), SignalError>>;
+
+impl Pv {
+    /// Takes a value that has arrived, in its turn; resolves when all that it set off is complete,
+    /// if that is to be waited for.
+    async fn take(
+        &self,
+        value: Value,
+        settle: Settle,
+        reply: Reply,
+    ) -> Result<(), (SignalError, Reply)> {
+        let turn = self.turn.get().filter(|_| settle == Settle::Completed).cloned();
+        let permit = match &turn {
+            // It is never closed.
+            Some(turn) => turn.acquire().await.ok(),
+            None => None,
+        };
+        let completion = match self.handle(value) {
+            Ok(completion) => completion.filter(|_| settle == Settle::Completed),
+            Err(error) => return Err((error, reply)),
+        };
+        drop(reply.send(Ok(())));
+        if let Some(completion) = completion {
+            completion.await;
+        }
+        drop(permit);
+        Ok(())
+    }
+}
+
 /// A connection to a simulated signal.
 pub(crate) struct PvChannel(pub Rc<Pv>);
 
@@ -182,22 +233,24 @@ impl Channel for PvChannel {
             pv.line.admit(&pv.address)?;
             let arrival = pv.line.arrival(pv.line.take_put_delay());
             let (reply, answer) = oneshot::channel();
+            let (done, completed) = oneshot::channel();
             // Once sent it cannot be taken back, whatever becomes of the caller.
             let sent = pv.clone();
             pv.line.host.spawn(async move {
                 let handled = match sent.line.reach(&sent.address, arrival).await {
-                    Ok(()) => sent.handle(value),
-                    Err(error) => Err(error),
+                    Ok(()) => sent.take(value, settle, reply).await,
+                    Err(error) => Err((error, reply)),
                 };
                 // Nobody may be waiting any more.
-                drop(reply.send(handled));
-            });
-            let handled = answer.await.map_err(|_| disconnected(&pv.address))??;
-            match (settle, handled) {
-                (Settle::Completed, Some(completion)) => {
-                    pv.line.unless_down(&pv.address, completion).await
+                match handled {
+                    Ok(()) => drop(done.send(())),
+                    Err((error, reply)) => drop(reply.send(Err(error))),
                 }
-                (Settle::Accepted, _) | (Settle::Completed, None) => Ok(()),
+            });
+            answer.await.map_err(|_| disconnected(&pv.address))??;
+            match settle {
+                Settle::Accepted => Ok(()),
+                Settle::Completed => pv.line.unless_down(&pv.address, completed).await.map(drop),
             }
         })
     }

@@ -56,7 +56,7 @@ impl World {
         for config in &config.motors {
             let line = line(&config.name);
             let motor = Motor::new(&line, config);
-            add(&line, motor.pvs());
+            add(&line, &motor.pvs());
             motors.push(motor);
         }
         let mut detectors = Vec::new();
