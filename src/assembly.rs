@@ -14,7 +14,7 @@ use bluefly_actors::{
         detector::{DetectorLogic, DetectorRecord, overhead_bytes, row_bytes},
         generator::{GeneratorLogic, GeneratorRecord},
         motor::{MotorLogic, MotorRecord},
-        trajectory::{TrajectoryLogic, TrajectoryRecord},
+        trajectory::{AxisAddress, TrajectoryLogic, TrajectoryRecord, TrajectorySetup},
     },
     queue::{QueueParts, Register, RunQueue},
     signal::Connector,
@@ -22,7 +22,7 @@ use bluefly_actors::{
     supervise::{Backoff, ChildSpec, Lifeline, Ping, Ref, Seat, Strategy, Supervisor},
 };
 use bluefly_protocol::{
-    beamline::{BeamlineSpec, SupervisionSpec},
+    beamline::{BeamlineSpec, SupervisionSpec, TrajectoryControllerSpec},
     name::Name,
     plan::{AxisCapability, Capabilities, ControllerCapability, DetectorCapability},
 };
@@ -81,10 +81,9 @@ impl Devices {
             devices.motors.push((name, Rc::new(logic)));
         }
         for controller in spec.trajectory_controllers() {
-            let (name, address) = (controller.name.clone(), controller.provider.to_string());
-            let record =
-                TrajectoryRecord::connect(&links.of(&name), &address, &controller.axes).await;
-            let logic = TrajectoryLogic::new(name.clone(), record.map_err(failed(&name))?);
+            let (name, setup) = (controller.name.clone(), trajectory_setup(spec, controller));
+            let record = TrajectoryRecord::connect(&links.of(&name), &setup).await;
+            let logic = TrajectoryLogic::new(name.clone(), record.map_err(failed(&name))?, setup);
             devices.controllers.push((name, Rc::new(logic)));
         }
         for detector in spec.detectors() {
@@ -103,6 +102,27 @@ impl Devices {
         }
         links.connect().await?;
         Ok(devices)
+    }
+}
+
+/// Where the signals of a controller and of its motors are.
+pub(crate) fn trajectory_setup(
+    spec: &BeamlineSpec,
+    controller: &TrajectoryControllerSpec,
+) -> TrajectorySetup {
+    let motors = controller.axes.iter().filter_map(|axis| spec.motor(axis.as_str()));
+    let axes = motors.map(|motor| AxisAddress {
+        name: motor.name.clone(),
+        address: motor.provider.to_string(),
+        is_compound: motor.is_compound,
+    });
+    TrajectorySetup {
+        address: controller.provider.to_string(),
+        cs: controller.cs.clone(),
+        cs_address: controller.cs_provider.to_string(),
+        axes: axes.collect(),
+        trigger_bits: controller.trigger_bits,
+        trigger_source: controller.trigger_source,
     }
 }
 

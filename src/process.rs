@@ -337,19 +337,22 @@ pub fn world_config(spec: &BeamlineSpec, latency: Latency, schedule: Schedule) -
     let motors: Vec<MotorConfig> = spec
         .motors()
         .map(|motor| MotorConfig {
-            name: motor.name.clone(),
             address: motor.provider.to_string(),
             unit: motor.units.clone(),
-            limits: motor.limits,
             position: 0.0_f64.clamp(motor.limits.low, motor.limits.high),
+            precision: motor.precision,
+            is_compound: motor.is_compound,
+            ..MotorConfig::new(motor.name.clone(), motor.limits)
         })
         .collect();
     let controllers = spec.trajectory_controllers().map(|controller| ControllerConfig {
-        name: controller.name.clone(),
         address: controller.provider.to_string(),
-        axes: controller.axes.clone(),
-        capacity: controller.max_segments,
+        cs: controller.cs.clone(),
+        cs_address: controller.cs_provider.to_string(),
+        buffer_length: controller.max_segments,
         shortest: controller.min_segment_duration,
+        trigger_source: controller.trigger_source,
+        ..ControllerConfig::new(controller.name.clone(), controller.axes.clone())
     });
     let detectors = spec.detectors().map(|detector| DetectorConfig {
         name: detector.name.clone(),

@@ -1,6 +1,9 @@
 //! What stands at the simulated beamline.
 use bluefly_actors::{logic::detector::Dtype, supervise::Schedule};
-use bluefly_protocol::{name::Name, trajectory::AxisLimits};
+use bluefly_protocol::{
+    name::Name,
+    trajectory::{AxisLimits, TriggerSource},
+};
 use std::{collections::BTreeSet, time::Duration};
 
 /// Every device of a simulated beamline.
@@ -49,10 +52,17 @@ pub struct ControllerConfig {
     pub address: String,
     /// Names of motors, at most nine.
     pub axes: Vec<Name>,
-    /// Segments that its table holds.
-    pub capacity: usize,
-    /// The shortest segment that it follows.
+    /// The port of its co-ordinate system, and the prefix of the signals of that.
+    pub cs: String,
+    pub cs_address: String,
+    /// Points that one half of its buffer holds.
+    pub buffer_length: usize,
+    /// The shortest time between two points that it follows.
     pub shortest: Duration,
+    /// What it triggers detectors by.
+    pub trigger_source: TriggerSource,
+    /// How long after the world was made it is known which motor is which axis.
+    pub warm_up: Duration,
 }
 
 /// A detector with its file writer.
@@ -100,10 +110,20 @@ impl MotorConfig {
 }
 
 impl ControllerConfig {
-    /// A controller `name` at `sim://name` with room for 2,000 segments of 1 us or longer.
+    /// A controller `name` at `sim://name` with room for 1,000 points in each half of its buffer.
     pub fn new(name: Name, axes: Vec<Name>) -> Self {
         let address = format!("sim://{name}");
-        Self { name, address, axes, capacity: 2_000, shortest: Duration::from_micros(1) }
+        Self {
+            name,
+            cs: "CS1".to_owned(),
+            cs_address: format!("{address}:CS1"),
+            address,
+            axes,
+            buffer_length: 1_000,
+            shortest: Duration::from_micros(1),
+            trigger_source: TriggerSource::Box,
+            warm_up: Duration::ZERO,
+        }
     }
 }
 

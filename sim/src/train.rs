@@ -24,13 +24,6 @@ impl Train {
         self.start + nanoseconds(nanos)
     }
 
-    /// Frames whose time is over at `now`.
-    pub(crate) fn frames_done(&self, now: Instant) -> u64 {
-        let elapsed = (now - self.start).as_nanos();
-        let done = elapsed * u128::from(self.frames) / self.duration.as_nanos().max(1);
-        u64::try_from(done).unwrap_or(u64::MAX).min(self.frames)
-    }
-
     /// Takes back every trigger at `now` and later.
     pub(crate) fn cut(&mut self, now: Instant) {
         while self.count > 0 && self.time(self.count - 1) >= now {

@@ -71,6 +71,9 @@ impl World {
             let line = line(&config.name);
             let controller = Controller::new(&line, config, &motors, &detectors);
             add(&line, &controller.pvs());
+            for (line, pvs) in controller.motor_pvs() {
+                add(line, pvs);
+            }
             controllers.push(controller);
         }
         for config in &config.generators {

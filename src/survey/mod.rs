@@ -2,6 +2,7 @@
 mod mismatch;
 
 use crate::{
+    assembly::trajectory_setup,
     hardware::{Hardware, Simulation},
     process,
 };
@@ -73,12 +74,15 @@ pub(crate) async fn survey(spec: &BeamlineSpec, hardware: &Hardware, clock: &Clo
         Connector::new(site.provider, clock.clone(), DEADLINE).connecting_within(within);
     let answers = spec.devices.iter().map(|(name, device)| {
         let connector = connector.clone();
-        async move { (name.clone(), answer(device, &connector).await) }
+        async move { (name.clone(), answer((spec, device), &connector).await) }
     });
     join_all(answers).await.into_iter().collect()
 }
 
-async fn answer(device: &DeviceSpec, connector: &Connector) -> Answer {
+async fn answer(
+    (spec, device): (&BeamlineSpec, &DeviceSpec),
+    connector: &Connector,
+) -> Answer {
     let (connector, batch) = connector.batch();
     let num_segments = match device {
         DeviceSpec::TrajectoryController(controller) => controller.max_segments,
@@ -86,7 +90,7 @@ async fn answer(device: &DeviceSpec, connector: &Connector) -> Answer {
     };
     let (signals, mismatches) = (RefCell::default(), RefCell::default());
     let look = Look { batch, num_segments, signals, mismatches };
-    let said = ask(device, &connector, &look).await;
+    let said = ask((spec, device), &connector, &look).await;
     if look.signals.borrow().is_empty()
         && let Err(error) = look.at_signals().await
     {
@@ -132,7 +136,11 @@ impl Look {
     }
 }
 
-async fn ask(device: &DeviceSpec, connector: &Connector, look: &Look) -> Result<String, String> {
+async fn ask(
+    (spec, device): (&BeamlineSpec, &DeviceSpec),
+    connector: &Connector,
+    look: &Look,
+) -> Result<String, String> {
     let (name, address) = (device.name().clone(), device.provider().to_string());
     match device {
         DeviceSpec::Motor(motor) => {
@@ -144,9 +152,10 @@ async fn ask(device: &DeviceSpec, connector: &Connector, look: &Look) -> Result<
             Ok(format!("at {position} {}", motor.units))
         }
         DeviceSpec::TrajectoryController(controller) => {
-            let record = TrajectoryRecord::connect(connector, &address, &controller.axes).await;
+            let setup = trajectory_setup(spec, controller);
+            let record = TrajectoryRecord::connect(connector, &setup).await;
             look.at_signals().await?;
-            let logic = TrajectoryLogic::new(name, record.map_err(text)?);
+            let logic = TrajectoryLogic::new(name, record.map_err(text)?, setup);
             let buffer = logic.buffer().await.map_err(text)?;
             Ok(format!("{} axes, room for {} segments", logic.axes().len(), buffer.free()))
         }

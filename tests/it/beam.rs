@@ -4,7 +4,7 @@ use bluefly_actors::{
     logic::{
         detector::{Arm, DetectorLogic, DetectorRecord, FilePlan},
         motor::{MotorLogic, MotorRecord},
-        trajectory::{TrajectoryLogic, TrajectoryRecord},
+        trajectory::{AxisAddress, TrajectoryLogic, TrajectoryRecord, TrajectorySetup},
     },
     random::Seed,
     signal::{Connector, SignalError},
@@ -13,7 +13,7 @@ use bluefly_actors::{
 use bluefly_protocol::{
     exposures::ExposuresPerFrame,
     name::Name,
-    trajectory::{AxisLimits, Batch, Segment},
+    trajectory::{AxisLimits, Batch, Segment, TriggerBits, TriggerSource},
 };
 use bluefly_sim::{
     ControllerConfig, DetectorConfig, Latency, MotorConfig, World, WorldConfig,
@@ -91,9 +91,15 @@ impl Beam {
     }
 
     pub(crate) async fn stage(&self) -> Result<TrajectoryLogic, SignalError> {
-        let axes = [name("x"), name("y")];
-        let record = TrajectoryRecord::connect(&self.connector, "sim://stage", &axes).await?;
-        Ok(TrajectoryLogic::new(name("stage"), record))
+        self.stage_with(&setup()).await
+    }
+
+    pub(crate) async fn stage_with(
+        &self,
+        setup: &TrajectorySetup,
+    ) -> Result<TrajectoryLogic, SignalError> {
+        let record = TrajectoryRecord::connect(&self.connector, setup).await?;
+        Ok(TrajectoryLogic::new(name("stage"), record, setup.clone()))
     }
 
     pub(crate) async fn camera(&self) -> Result<DetectorLogic, SignalError> {
@@ -107,6 +113,23 @@ impl Beam {
         assert!(!self.world.is_anything_moving(), "something moves");
         assert!(!self.world.is_anything_armed(), "something is armed");
         assert_eq!(self.world.open_files(), Vec::<std::path::PathBuf>::new());
+    }
+}
+
+/// Where the signals of `stage` are.
+pub(crate) fn setup() -> TrajectorySetup {
+    let axis = |axis: &str| AxisAddress {
+        name: name(axis),
+        address: format!("sim://{axis}"),
+        is_compound: false,
+    };
+    TrajectorySetup {
+        address: "sim://stage".to_owned(),
+        cs: "CS1".to_owned(),
+        cs_address: "sim://stage:CS1".to_owned(),
+        axes: vec![axis("x"), axis("y")],
+        trigger_bits: TriggerBits::None,
+        trigger_source: TriggerSource::Box,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The simulated hardware: motion, triggers, frames and faults, at exact times.
-use crate::beam::{Beam, DEAD_TIME, LIMITS, ROW_START, arm, ms, name, plan, simulate, snake};
+use crate::beam::{
+    Beam, DEAD_TIME, LIMITS, ROW_START, arm, ms, name, plan, setup, simulate, snake,
+};
 use bluefly_actors::{
     clock::Clock,
     logic::{
@@ -413,8 +415,8 @@ fn fly_rows(detectors: usize, rows: u64, expected: u64) {
         let disk: Rc<dyn FrameSink> = Rc::new(counter.clone());
         let world = World::new(&config, &clock, Seed(1), &disk);
         let connector = Connector::new(world.provider(), clock.clone(), Duration::from_secs(5));
-        let record = TrajectoryRecord::connect(&connector, "sim://stage", &axes).await.unwrap();
-        let stage = TrajectoryLogic::new(name("stage"), record);
+        let record = TrajectoryRecord::connect(&connector, &setup()).await.unwrap();
+        let stage = TrajectoryLogic::new(name("stage"), record, setup());
         stage.move_to(&[-5.0, 0.0]).await.unwrap();
         for camera in names {
             let (address, once) = (format!("sim://{camera}"), ExposuresPerFrame::ONE);

@@ -271,6 +271,8 @@ impl Handler<Execute> for Controller {
         self.phase = Phase::Executing(feed);
         let (logic, clock) = (Rc::clone(&self.logic), self.clock.clone());
         let task = move |work: Work<u64, ()>| async move {
+            let mut batches = batches;
+            prime(&logic, &clock, (&columns, &mut batches)).await?;
             tokio::select! { biased;
                 executed = logic.execute(|frames| work.progress(frames)) => executed,
                 fault = feed_batches(&logic, &clock, (&columns, batches)) => Err(fault),
@@ -278,6 +280,27 @@ impl Handler<Execute> for Controller {
         };
         Ok(self.begin(ctx, "executing", 0, (task, then(Phase::Idle))))
     }
+}
+
+/// How long the points may take to come that an execution begins with.
+const PRIME_WITHIN: Duration = Duration::from_secs(30);
+
+/// Appends what an execution must begin with.
+async fn prime(
+    logic: &TrajectoryLogic,
+    clock: &Clock,
+    (columns, batches): (&Columns, &mut mpsc::Receiver<Fed>),
+) -> Result<(), Fault> {
+    while !logic.is_primed().await? {
+        let fed = clock.timeout(PRIME_WITHIN, batches.recv()).await;
+        let Ok(Some((batch, operation))) = fed else {
+            return Err(logic.is_starved(PRIME_WITHIN));
+        };
+        let appended = logic.append(&columns.batch(batch)).await;
+        operation.settle(appended.clone().map(Outcome::Done).map_err(Into::into));
+        appended?;
+    }
+    Ok(())
 }
 
 /// Appends batches as room comes free; resolves only if that fails.
@@ -309,7 +332,7 @@ async fn append_when_free(
     (clock, pause): (&Clock, Duration),
     batch: &Batch,
 ) -> Result<(), Fault> {
-    while logic.buffer().await?.free() < batch.len() as u64 {
+    while !logic.buffer().await?.is_low() {
         clock.sleep(pause).await;
     }
     logic.append(batch).await

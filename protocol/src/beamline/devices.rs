@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     name::Name,
-    trajectory::{AxisLimits, PointMode, TriggerBits},
+    trajectory::{AxisLimits, PointMode, TriggerBits, TriggerSource},
 };
 use std::time::Duration;
 
@@ -54,6 +54,7 @@ fn motor(key: &str, name: Name, table: &MotorTable) -> Result<MotorSpec, Beamlin
         provider: provider(key, &table.provider)?,
         limits: AxisLimits { low, high, max_velocity, max_acceleration, settle_s },
         precision: count(&format!("{key}.precision"), table.precision, 0..=15)?,
+        is_compound: table.compound,
         units,
         name,
     })
@@ -102,8 +103,12 @@ fn controller(
     // Segments last whole microseconds.
     let shortest = MICROSECOND..=Duration::from_micros(longest.as_micros() as u64);
     let (points, trigger_bits) = modes(key, table)?;
+    let address = provider(key, &table.provider)?;
     Ok(TrajectoryControllerSpec {
-        provider: provider(key, &table.provider)?,
+        cs: port(&format!("{key}.cs"), &table.cs)?,
+        cs_provider: cs_provider(key, table, &address)?,
+        trigger_source: trigger_source(key, table, trigger_bits)?,
+        provider: address,
         axes,
         max_segments: count(&format!("{key}.max_segments"), table.max_segments, 100..=1_000_000)?,
         min_segment_duration: time("min_segment_duration", &table.min_segment_duration, shortest)?,
@@ -113,6 +118,46 @@ fn controller(
         trigger_bits,
         name,
     })
+}
+
+/// The name of a port, as asyn takes it.
+fn port(key: &str, text: &str) -> Result<String, BeamlineError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if (1..=39).contains(&text.len()) && text.chars().all(fits) {
+        return Ok(text.to_owned());
+    }
+    let reason =
+        format!("{text:?} is no port: expected 1 to 39 letters and digits, such as \"CS1\"");
+    Err(BeamlineError::new(key, reason))
+}
+
+/// Where the signals of the co-ordinate system are: below those of the controller, unless it is said.
+fn cs_provider(
+    key: &str,
+    table: &TrajectoryControllerTable,
+    controller: &Address,
+) -> Result<Address, BeamlineError> {
+    let path = format!("{}:{}", controller.path, table.cs);
+    let usual = Address { scheme: controller.scheme, path };
+    let key = format!("{key}.cs_provider");
+    let Some(text) = &table.cs_provider else { return Ok(usual) };
+    text.parse().map_err(at(key))
+}
+
+fn trigger_source(
+    key: &str,
+    table: &TrajectoryControllerTable,
+    bits: TriggerBits,
+) -> Result<TriggerSource, BeamlineError> {
+    let key = format!("{key}.triggers");
+    let sources = TriggerSource::ALL.map(|source| (source.as_str(), source));
+    let source = word(&key, &table.triggers, &sources)?;
+    if (source, bits) == (TriggerSource::UserPrograms, TriggerBits::None) {
+        let reason = "\"user_programs\" needs programs that are called: expected trigger_bits = \
+                      \"row_gate\" or \"every_point\"";
+        return Err(BeamlineError::new(key, reason));
+    }
+    Ok(source)
 }
 
 /// Points and trigger bits that go together.

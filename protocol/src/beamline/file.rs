@@ -137,6 +137,8 @@ pub struct MotorTable {
     pub settle_time: Quantity,
     #[serde(default = "three")]
     pub precision: u32,
+    #[serde(default)]
+    pub compound: bool,
 }
 
 /// `[device.NAME]` of type `trajectory_controller`.
@@ -157,6 +159,12 @@ pub struct TrajectoryControllerTable {
     pub points: Option<String>,
     #[serde(default = "none")]
     pub trigger_bits: String,
+    #[serde(default = "trigger_box")]
+    pub triggers: String,
+    #[serde(default = "first_cs")]
+    pub cs: String,
+    #[serde(default)]
+    pub cs_provider: Option<String>,
 }
 
 /// `[device.NAME]` of type `detector`.
@@ -411,4 +419,12 @@ fn edge() -> String {
 
 fn none() -> String {
     "none".into()
+}
+
+fn trigger_box() -> String {
+    "box".into()
+}
+
+fn first_cs() -> String {
+    "CS1".into()
 }

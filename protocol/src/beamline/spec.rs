@@ -3,7 +3,7 @@ use super::{Address, PathTemplate};
 use crate::{
     exposures::ExposuresPerFrame,
     name::Name,
-    trajectory::{AxisLimits, PointMode, TriggerBits},
+    trajectory::{AxisLimits, PointMode, TriggerBits, TriggerSource},
 };
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -205,6 +205,8 @@ pub struct MotorSpec {
     pub limits: AxisLimits,
     /// Decimal places of a position that mean something.
     pub precision: u32,
+    /// Whether it is a motor of a co-ordinate system, made of several others.
+    pub is_compound: bool,
 }
 
 /// A motion controller that moves several axes along one trajectory.
@@ -226,6 +228,11 @@ pub struct TrajectoryControllerSpec {
     pub points: PointMode,
     /// What it tells the trigger hardware.
     pub trigger_bits: TriggerBits,
+    /// What triggers the detectors.
+    pub trigger_source: TriggerSource,
+    /// Port of the co-ordinate system that its axes are in, and where the signals of that live.
+    pub cs: String,
+    pub cs_provider: Address,
 }
 
 /// Type of one element of a detector's frames.

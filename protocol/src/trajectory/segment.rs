@@ -104,6 +104,29 @@ impl TriggerBits {
     }
 }
 
+/// What makes detectors take frames while a trajectory is followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TriggerSource {
+    /// A box beside the controller, which is told how many triggers to send during each segment.
+    #[default]
+    Box,
+    /// The output bits of the controller's user programs.
+    UserPrograms,
+}
+
+impl TriggerSource {
+    /// Everything that a file may name.
+    pub const ALL: [Self; 2] = [Self::Box, Self::UserPrograms];
+
+    /// The source as written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Box => "box",
+            Self::UserPrograms => "user_programs",
+        }
+    }
+}
+
 /// Consecutive segments, to be built first or appended while the controller runs.
 ///
 /// In columns, as a controller takes them: all are of one length, and mean what they mean in

@@ -1,67 +1,44 @@
-//! [`Controller`]: executes position-velocity-time tables and triggers detectors.
+//! [`Controller`]: a PMAC with its driver. It executes position-velocity-time tables, moves the axes
+//! of a co-ordinate system together, and triggers detectors.
 mod limits;
+mod motion;
 mod pvs;
+mod table;
 
 use self::{
-    limits::{check_phase, is_within},
-    pvs::Pvs,
+    pvs::{Pvs, StepPvs},
+    table::{Table, Trajectory},
 };
 use crate::{
-    axis::{Phase, State},
     config::ControllerConfig,
     detector::Detector,
     line::Line,
-    motor::{Motor, UPDATE_PERIOD},
+    motor::Motor,
     pv::{Handled, Pv},
     train::Train,
 };
 use bluefly_actors::{
     clock::Instant,
-    logic::trajectory::ProfileStatus,
-    signal::{LocalFuture, Value},
+    logic::trajectory::{AXIS_LETTERS, ProfileStatus, StepState},
+    signal::{LocalFuture, Metadata, NativeType, Value},
     watch,
 };
-use bluefly_protocol::{name::Name, trajectory::Segment};
+use bluefly_protocol::{name::Name, trajectory::TriggerSource};
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
     rc::Rc,
     time::Duration,
 };
-
-/// What was built, and how far it was executed.
-#[derive(Debug, Default)]
-struct Table {
-    queue: VecDeque<Segment>,
-    total: u64,
-    scanned: u64,
-    is_complete: bool,
-    is_built: bool,
-}
-
-/// Whether segments begin a trajectory or go on with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Load {
-    Build,
-    Append,
-}
 
 /// What the controller is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Activity {
     Idle,
     Executing,
-    /// Coming to rest, or on a direct move.
+    /// On a move of its axes together.
     Moving,
-}
-
-/// What the present segment does with frames.
-#[derive(Clone, Copy, Debug, Default)]
-struct Present {
-    /// The last frame it begins, or that was open before, goes on in the next.
-    frame_goes_on: bool,
-    /// A frame that began earlier was open when it began.
-    has_open_frame: bool,
+    /// Coming to rest.
+    Stopping,
 }
 
 pub(crate) struct Controller {
@@ -69,18 +46,20 @@ pub(crate) struct Controller {
     pub line: Rc<Line>,
     pvs: Pvs,
     detectors: Vec<Rc<Detector>>,
-    capacity: usize,
+    buffer_length: usize,
+    shortest: Duration,
+    source: TriggerSource,
+    cs: String,
     table: RefCell<Table>,
     activity: watch::Sender<Activity>,
     /// Which activity is the latest.
     epoch: Cell<u64>,
+    /// Whether the put of an execution is complete.
+    is_executing: watch::Sender<bool>,
     train: Cell<Option<Train>>,
-    /// Frames that were over before the present segment.
-    frames_before: Cell<u64>,
-    /// What the present segment does with frames.
-    present: Cell<Present>,
     /// Demands that wait for `DeferMoves` to fall.
     demands: RefCell<Vec<Option<f64>>>,
+    motor_pvs: Vec<(Rc<Line>, Vec<Rc<Pv>>)>,
 }
 
 impl Controller {
@@ -95,14 +74,17 @@ impl Controller {
             name: config.name.clone(),
             line: line.clone(),
             detectors: detectors.to_vec(),
-            capacity: config.capacity,
+            buffer_length: config.buffer_length,
+            shortest: config.shortest,
+            source: config.trigger_source,
+            cs: config.cs.clone(),
             table: RefCell::default(),
             activity: watch::Sender::new(Activity::Idle),
             epoch: Cell::new(0),
+            is_executing: watch::Sender::new(false),
             train: Cell::new(None),
-            frames_before: Cell::new(0),
-            present: Cell::default(),
             demands: RefCell::new(vec![None; pvs.axes.len()]),
+            motor_pvs: motor_pvs(&pvs, config),
             pvs,
         });
         controller.wire();
@@ -113,56 +95,76 @@ impl Controller {
         self.pvs.all()
     }
 
+    /// What it adds to each motor record, with the line of the motor.
+    pub(crate) fn motor_pvs(&self) -> &[(Rc<Line>, Vec<Rc<Pv>>)] {
+        &self.motor_pvs
+    }
+
     fn wire(self: &Rc<Self>) {
-        self.on_true(&self.pvs.build.go, |this| {
-            this.load(Load::Build);
-            Ok(None)
-        });
-        self.on_true(&self.pvs.append.go, |this| {
-            this.load(Load::Append);
-            Ok(None)
-        });
-        self.on_true(&self.pvs.execute.go, |this| Ok(Some(this.start())));
-        let this = Rc::downgrade(self);
-        self.pvs.abort.on_put(move |_| {
-            if let Some(this) = this.upgrade() {
-                this.abort("aborted");
+        self.on_put(&self.pvs.build.go, |this, value| {
+            if value == Value::Bool(true) {
+                this.build();
             }
             Ok(None)
         });
-        let this = Rc::downgrade(self);
-        self.pvs.defer_moves.on_put(move |value| match (this.upgrade(), value) {
-            (Some(this), Value::Bool(true)) => {
-                this.pvs.defer_moves.post(true);
+        self.on_put(&self.pvs.append.go, |this, value| {
+            if value == Value::Bool(true) {
+                this.append();
+            }
+            Ok(None)
+        });
+        self.on_put(&self.pvs.execute.go, |this, value| Ok(this.execute(&value)));
+        self.on_put(&self.pvs.abort, |this, _| {
+            this.abort("Trajectory scan aborted");
+            this.pvs.abort.post(true);
+            let (at_rest, this) = (this.at_rest(), Rc::downgrade(this));
+            Ok(Some(Box::pin(async move {
+                at_rest.await;
+                if let Some(this) = this.upgrade() {
+                    this.pvs.abort.post(false);
+                }
+            })))
+        });
+        self.on_put(&self.pvs.abort_cs, |this, _| {
+            this.demands.borrow_mut().fill(None);
+            this.abort("Trajectory scan aborted");
+            Ok(Some(this.at_rest()))
+        });
+        self.on_put(&self.pvs.num_points, |this, value| match value {
+            Value::Int(points) if points >= 0 => {
+                this.pvs.num_points.post(points);
+                this.pvs.num_points_taken.post(points);
                 Ok(None)
             }
-            (Some(this), Value::Bool(false)) => this.move_axes(),
-            _ => Err("it is neither true nor false".to_owned()),
+            _ => Err("it is no number of points".to_owned()),
         });
+        self.on_put(&self.pvs.cs_name, |this, value| {
+            if value == Value::Text(this.cs.clone()) {
+                Ok(None)
+            } else {
+                Err(format!("it has no choice but {}", this.cs))
+            }
+        });
+        self.on_put(&self.pvs.defer_moves, |this, value| this.defer(&value));
         for (i, axis) in self.pvs.axes.iter().enumerate() {
-            let this = Rc::downgrade(self);
-            axis.demand.on_put(move |value| match (this.upgrade(), value) {
-                (Some(this), Value::Float(position)) if position.is_finite() => {
-                    this.pvs.axes[i].demand.post(position);
-                    this.demands.borrow_mut()[i] = Some(position);
-                    if this.pvs.defer_moves.get() { Ok(None) } else { this.move_axes() }
-                }
-                _ => Err("the axis would run away".to_owned()),
-            });
+            self.on_put(&axis.demand, move |this, value| this.demand(i, &value));
         }
         let this = Rc::downgrade(self);
-        self.pvs.frames_done.compute(move || {
-            let frames = this.upgrade().map_or(0, |this| this.frames_done());
-            Value::Int(i64::try_from(frames).unwrap_or(i64::MAX))
+        self.pvs.points_scanned.compute(move || {
+            let scanned = this.upgrade().map_or(0, |this| this.table.borrow().scanned);
+            Value::Int(scanned.cast_signed())
+        });
+        let this = Rc::downgrade(self);
+        self.pvs.percent.compute(move || {
+            Value::Float(this.upgrade().map_or(0.0, |this| this.table.borrow().percent()))
         });
     }
 
-    /// Runs `act` when true is written; false does nothing.
-    fn on_true(self: &Rc<Self>, pv: &Pv, act: impl Fn(&Rc<Self>) -> Handled + 'static) {
+    fn on_put(self: &Rc<Self>, pv: &Pv, act: impl Fn(&Rc<Self>, Value) -> Handled + 'static) {
         let this = Rc::downgrade(self);
-        pv.on_put(move |value| match (this.upgrade(), value) {
-            (Some(this), Value::Bool(true)) => act(&this),
-            _ => Ok(None),
+        pv.on_put(move |value| match this.upgrade() {
+            Some(this) => act(&this, value),
+            None => Err("the controller is gone".to_owned()),
         });
     }
 
@@ -170,37 +172,17 @@ impl Controller {
         self.line.host.clock.now()
     }
 
+    fn activity(&self) -> Activity {
+        *self.activity.borrow()
+    }
+
     pub(crate) fn is_moving(&self) -> bool {
-        *self.activity.borrow() != Activity::Idle
-    }
-
-    /// Frames whose time is over since execution began.
-    pub(crate) fn frames_done(&self) -> u64 {
-        self.frames_before.get() + self.frames_over(self.now())
-    }
-
-    /// Frames of the present segment that are over at `now`.
-    fn frames_over(&self, now: Instant) -> u64 {
-        let done = self.train.get().map_or(0, |train| train.frames_done(now).min(train.count));
-        let Present { frame_goes_on, .. } = self.present.get();
-        // The last one is not over before the segment in which it ends.
-        let sent = self.train.get().map_or(0, |train| train.frames);
-        if frame_goes_on { done.min(sent.saturating_sub(1)) } else { done }
-    }
-
-    /// The present segment has ended: counts what is over with it.
-    fn pass_segment(&self) {
-        let sent = self.train.take().map_or(0, |train| train.frames);
-        let Present { frame_goes_on, has_open_frame } = self.present.get();
-        let over = (sent + u64::from(has_open_frame)).saturating_sub(u64::from(frame_goes_on));
-        self.frames_before.set(self.frames_before.get() + over);
-        self.present.set(Present { frame_goes_on: false, has_open_frame: frame_goes_on });
+        self.activity() != Activity::Idle
     }
 
     fn set_activity(&self, activity: Activity) -> u64 {
         self.epoch.set(self.epoch.get() + 1);
         self.activity.send_replace(activity);
-        self.pvs.is_moving.post(activity != Activity::Idle);
         self.epoch.get()
     }
 
@@ -212,252 +194,155 @@ impl Controller {
         })
     }
 
-    /// Builds or appends; like the real one it says Ok to the put whatever comes of it.
-    fn load(&self, load: Load) {
-        let step = if load == Load::Build { &self.pvs.build } else { &self.pvs.append };
-        step.end(self.try_load(load));
+    /// Like the real one it says Ok to the put whatever comes of it.
+    fn build(&self) {
+        let step = &self.pvs.build;
+        step.state.post(StepState::Busy);
+        step.status.post(ProfileStatus::Undefined);
+        match self.try_build() {
+            Ok(()) => {
+                self.pvs.append.status.post(ProfileStatus::Success);
+                self.pvs.append.message.post(String::new());
+                step.end(Ok("Profile built".to_owned()));
+            }
+            Err(reason) => {
+                self.pvs.num_points_taken.post(0_i64);
+                step.end(Err(reason));
+            }
+        }
     }
 
-    fn try_load(&self, load: Load) -> Result<(), String> {
-        let is_executing = *self.activity.borrow() == Activity::Executing;
-        let segments = self.pvs.read_segments()?;
-        let mut table = self.table.borrow_mut();
-        if load == Load::Build {
-            if is_executing {
-                return Err("a trajectory is executing".to_owned());
-            }
-            *table = Table { is_built: true, ..Table::default() };
-            self.frames_before.set(0);
-            self.present.set(Present::default());
-            self.train.set(None);
-        } else if !table.is_built {
-            return Err("nothing was built that could be appended to".to_owned());
-        } else if table.is_complete {
-            return Err("the trajectory already has its end".to_owned());
+    fn try_build(&self) -> Result<(), String> {
+        if self.activity() == Activity::Executing {
+            return Err("Scan is already executing".to_owned());
         }
-        let (queued, new) = (table.queue.len(), segments.len());
-        if queued + new > self.capacity {
-            let capacity = self.capacity;
-            return Err(format!("{new} segments do not fit: {queued} of {capacity} are taken"));
+        self.pvs.check_versions()?;
+        let mut trajectory = Trajectory::new(self.pvs.used(), self.source);
+        let segments = self.pvs.rows(&trajectory).segments(&mut trajectory)?;
+        if segments.len() as u64 > self.num_points() {
+            return Err("Failed to build trajectory object".to_owned());
         }
-        table.total += new as u64;
-        table.is_complete = self.pvs.is_last.get();
-        table.queue.extend(segments);
-        self.pvs.segments_total.post(table.total.cast_signed());
-        self.pvs.segments_scanned.post(table.scanned.cast_signed());
+        self.pvs.build.message.post("Building profile".to_owned());
+        let mut table = Table::new(trajectory, self.buffer_length);
+        table.add(segments);
+        self.pvs.points_built.post(table.built.cast_signed());
+        self.table.replace(table);
+        self.train.set(None);
         Ok(())
+    }
+
+    fn append(&self) {
+        let step: &StepPvs = &self.pvs.append;
+        step.state.post(StepState::Busy);
+        step.status.post(ProfileStatus::Success);
+        step.end(self.try_append());
+    }
+
+    fn try_append(&self) -> Result<String, String> {
+        let mut table = self.table.borrow_mut();
+        if !table.is_built {
+            return Err("Cannot append points, is the scan built?".to_owned());
+        }
+        self.pvs.append.message.post("Appending points to trajectory".to_owned());
+        let segments = self.pvs.rows(&table.trajectory).segments(&mut table.trajectory)?;
+        let count = segments.len() as u64;
+        if table.built + count > self.num_points() {
+            return Err("Failed to append points to trajectory object".to_owned());
+        }
+        table.add(segments);
+        if self.activity() == Activity::Executing {
+            table.fill_other();
+        }
+        self.pvs.points_built.post(table.built.cast_signed());
+        Ok(format!("Appended {count} points to the trajectory"))
+    }
+
+    fn num_points(&self) -> u64 {
+        u64::try_from(self.pvs.num_points_taken.get::<i64>()).unwrap_or(0)
     }
 
     /// Starts to execute; resolves when it ends. Without a new build it fails at once, but the put
-    /// never completes.
-    fn start(self: &Rc<Self>) -> LocalFuture<()> {
-        self.pvs.execute.status.post(ProfileStatus::Undefined);
-        self.pvs.execute.go.post(true);
-        if let Err(reason) = self.try_start() {
-            self.pvs.execute.end(Err(reason));
-            self.pvs.execute.go.post(true);
-            return Box::pin(std::future::pending());
+    /// does not complete before false is put.
+    fn execute(self: &Rc<Self>, value: &Value) -> Option<LocalFuture<()>> {
+        if self.activity() == Activity::Executing {
+            return Some(self.executed());
         }
-        let epoch = self.set_activity(Activity::Executing);
-        for axis in &self.pvs.axes {
-            let this = Rc::downgrade(self);
-            axis.motor.set_brake(Some(Box::new(move |reason| {
-                if let Some(this) = this.upgrade() {
-                    this.abort(reason);
-                }
-            })));
+        if *value != Value::Bool(true) && !*self.is_executing.borrow() {
+            return None;
         }
-        let this = self.clone();
-        self.line.host.spawn(async move { this.run(epoch).await });
-        self.at_rest()
+        self.pvs.execute.begin();
+        let started = self.try_start();
+        if let Err(reason) = started {
+            self.pvs.execute.end(ProfileStatus::Failure, &reason);
+            self.set_executing(*value == Value::Bool(true));
+            return Some(self.executed());
+        }
+        self.pvs.execute.message.post("Starting trajectory execution".to_owned());
+        self.set_executing(true);
+        self.start();
+        Some(self.executed())
+    }
+
+    fn set_executing(&self, is_executing: bool) {
+        self.pvs.execute.go.post(is_executing);
+        self.is_executing.send_replace(is_executing);
+    }
+
+    fn executed(&self) -> LocalFuture<()> {
+        let mut is_executing = self.is_executing.subscribe();
+        Box::pin(async move { drop(is_executing.wait_for(|executing| !executing).await) })
     }
 
     fn try_start(&self) -> Result<(), String> {
-        let table = self.table.borrow();
-        if *self.activity.borrow() != Activity::Idle {
+        if self.activity() != Activity::Idle {
             return Err("the axes are moving".to_owned());
         }
-        if let Some(axis) = self.pvs.axes.iter().find(|axis| axis.motor.is_moving()) {
-            return Err(format!("{} is moving", axis.motor.name));
+        if let Some(motor) = self.pvs.motors().find(|motor| motor.is_moving()) {
+            return Err(format!("{} is moving", motor.name));
         }
-        if !table.is_built || table.queue.is_empty() {
-            return Err("no trajectory was built".to_owned());
+        if !self.table.borrow().is_built {
+            return Err("Trajectory profile was not built successfully".to_owned());
         }
         Ok(())
     }
+}
 
-    async fn run(self: Rc<Self>, epoch: u64) {
-        let mut start = self.now();
-        loop {
-            let segment = self.table.borrow_mut().queue.pop_front();
-            let Some(segment) = segment else {
-                return self.run_out();
-            };
-            if let Err(reason) = self.begin(&segment, start) {
-                return self.fail(&reason);
-            }
-            let end = start + Duration::from_micros(segment.duration_us);
-            while self.now() < end {
-                self.line.host.clock.sleep_until(end.min(self.now() + UPDATE_PERIOD)).await;
-                if self.epoch.get() != epoch {
-                    return;
-                }
-                self.refresh();
-            }
-            start = end;
-        }
-    }
-
-    fn begin(&self, segment: &Segment, start: Instant) -> Result<(), String> {
-        let duration = Duration::from_micros(segment.duration_us);
-        let mut phases = Vec::with_capacity(self.pvs.axes.len());
-        for (i, axis) in self.pvs.axes.iter().enumerate() {
-            let from = axis.motor.axis.at(start);
-            let to = State { position: segment.positions[i], velocity: segment.velocities[i] };
-            let phase = Phase { start, duration, from, to };
-            check_phase(&axis.motor, &phase)?;
-            phases.push(phase);
-        }
-        for (axis, phase) in self.pvs.axes.iter().zip(phases) {
-            axis.motor.axis.push(phase);
-        }
-        self.pass_segment();
-        let present = Present { frame_goes_on: segment.frame_goes_on, ..self.present.get() };
-        self.present.set(present);
-        if segment.frames > 0 {
-            let train = Train::new(start, duration, segment.frames);
-            self.train.set(Some(train));
-            self.detectors.iter().for_each(|detector| detector.trigger(train));
-        }
-        let mut table = self.table.borrow_mut();
-        table.scanned += 1;
-        self.pvs.segments_scanned.post(table.scanned.cast_signed());
-        Ok(())
-    }
-
-    /// No segment is left: the end of the trajectory, or it came too late.
-    fn run_out(self: &Rc<Self>) {
-        let (is_complete, scanned) = {
-            let table = self.table.borrow();
-            (table.is_complete, table.scanned)
+/// The signals that a controller adds to its motors: which axis of which co-ordinate system each is.
+/// A compound motor tells that by its output link instead.
+fn motor_pvs(pvs: &Pvs, config: &ControllerConfig) -> Vec<(Rc<Line>, Vec<Rc<Pv>>)> {
+    let add = |(i, axis): (usize, &pvs::AxisPvs)| {
+        let motor = axis.motor.as_ref()?;
+        let text = Metadata::scalar(NativeType::String);
+        let link = |port: &str| {
+            let link = format!("@asyn({port},{})", i + 1);
+            Pv::readback(&motor.line, format!("{}.OUT", motor.address), link).like(text.clone())
         };
-        let is_at_rest = self.pvs.axes.iter().all(|axis| axis.motor.axis.end().1.velocity == 0.0);
-        if !is_complete {
-            self.fail(&format!("unable to fill buffers in time ({scanned} segments done)"));
-        } else if !is_at_rest {
-            self.fail("the trajectory ends in motion");
+        if motor.is_compound {
+            return Some((motor.line.clone(), vec![link(&config.cs)]));
+        }
+        let port = Pv::setting(&motor.line, format!("{}:CsPort_RBV", motor.address), String::new())
+            .like(Metadata::choices(&["", &config.cs]));
+        let letter =
+            Pv::setting(&motor.line, format!("{}:CsAxis_RBV", motor.address), String::new())
+                .like(text.clone());
+        let told = (port.clone(), config.cs.clone(), letter.clone(), AXIS_LETTERS[i].to_owned());
+        let tell = move || {
+            let (port, cs, letter, name) = &told;
+            port.post(cs.clone());
+            letter.post(name.clone());
+        };
+        if config.warm_up.is_zero() {
+            tell();
         } else {
-            self.finish(Ok(()));
+            let clock = motor.line.host.clock.clone();
+            let told_at = clock.now() + config.warm_up;
+            motor.line.host.spawn(async move {
+                clock.sleep_until(told_at).await;
+                tell();
+            });
         }
-    }
-
-    fn fail(self: &Rc<Self>, reason: &str) {
-        self.rest(Err(format!("Scan failed, {reason}")));
-    }
-
-    /// Stops whatever is under way.
-    pub(crate) fn abort(self: &Rc<Self>, reason: &str) {
-        match *self.activity.borrow() {
-            Activity::Idle => {
-                self.table.borrow_mut().is_built = false;
-                return;
-            }
-            Activity::Moving => {}
-            Activity::Executing => tracing::debug!(device = %self.name, reason, "abort"),
-        }
-        self.rest(Err(reason.to_owned()));
-    }
-
-    /// Decelerates every axis; then all is over with this outcome.
-    fn rest(self: &Rc<Self>, outcome: Result<(), String>) {
-        let now = self.now();
-        let was_executing = *self.activity.borrow() == Activity::Executing;
-        self.freeze_train(now);
-        let stops = self.pvs.axes.iter().map(|axis| axis.motor.axis.halt(now));
-        let at_rest = stops.max().unwrap_or(now);
-        let epoch = self.set_activity(Activity::Moving);
-        if was_executing {
-            *self.table.borrow_mut() = Table::default();
-        }
-        let this = self.clone();
-        self.line.host.spawn(async move {
-            if this.settle(epoch, at_rest).await {
-                this.end(was_executing.then_some(outcome));
-            }
-        });
-    }
-
-    /// Takes back the triggers that were to come.
-    fn freeze_train(&self, now: Instant) {
-        self.frames_before.set(self.frames_before.get() + self.frames_over(now));
-        self.present.set(Present::default());
-        if self.train.take().is_some() {
-            self.detectors.iter().for_each(|detector| detector.cut(now));
-        }
-    }
-
-    fn finish(self: &Rc<Self>, outcome: Result<(), String>) {
-        self.pass_segment();
-        *self.table.borrow_mut() = Table::default();
-        self.end(Some(outcome));
-    }
-
-    fn end(&self, outcome: Option<Result<(), String>>) {
-        self.pvs.axes.iter().for_each(|axis| axis.motor.set_brake(None));
-        self.refresh();
-        if let Some(outcome) = outcome {
-            self.pvs.execute.end(outcome);
-        }
-        self.set_activity(Activity::Idle);
-    }
-
-    /// Waits until `at_rest`; false if something else was begun meanwhile.
-    async fn settle(&self, epoch: u64, at_rest: Instant) -> bool {
-        while self.now() < at_rest {
-            self.line.host.clock.sleep_until(at_rest.min(self.now() + UPDATE_PERIOD)).await;
-            if self.epoch.get() != epoch {
-                return false;
-            }
-            self.refresh();
-        }
-        self.epoch.get() == epoch
-    }
-
-    /// Moves every axis that has a demand; the put completes when all stand still.
-    fn move_axes(self: &Rc<Self>) -> Handled {
-        self.pvs.defer_moves.post(false);
-        if *self.activity.borrow() == Activity::Executing {
-            return Err("a trajectory is executing".to_owned());
-        }
-        let now = self.now();
-        let mut at_rest = now;
-        for (i, axis) in self.pvs.axes.iter().enumerate() {
-            let Some(position) = self.demands.borrow_mut()[i].take() else { continue };
-            if !is_within(&axis.motor, position) {
-                // As the real one: the demand is taken, and nothing moves.
-                continue;
-            }
-            let start = axis.motor.axis.halt(now);
-            let velocity = axis.motor.axis.max_velocity;
-            at_rest = at_rest.max(axis.motor.axis.travel(start, position, velocity));
-        }
-        let epoch = self.set_activity(Activity::Moving);
-        self.refresh();
-        let this = self.clone();
-        self.line.host.spawn(async move {
-            if this.settle(epoch, at_rest).await {
-                this.end(None);
-            }
-        });
-        Ok(Some(self.at_rest()))
-    }
-
-    /// Tells where the axes are and how far the trajectory has come.
-    fn refresh(&self) {
-        for axis in &self.pvs.axes {
-            axis.readback.refresh();
-            axis.motor.refresh();
-        }
-        self.pvs.frames_done.refresh();
-    }
+        let port_name = config.name.as_str().to_uppercase();
+        Some((motor.line.clone(), vec![port, letter, link(&port_name)]))
+    };
+    pvs.axes.iter().enumerate().filter_map(add).collect()
 }

@@ -1,174 +1,278 @@
 //! The signals of a controller.
+use super::table::{Rows, Trajectory};
 use crate::{config::ControllerConfig, line::Line, motor::Motor, pv::Pv};
 use bluefly_actors::{
-    logic::trajectory::{AXIS_LETTERS, ProfileStatus},
-    signal::Value,
+    logic::trajectory::{
+        AXIS_LETTERS, ExecuteState, ProfileStatus, StepState, TimeMode, TrajectoryStatus,
+    },
+    signal::{Metadata, NativeType, SignalValue},
 };
-use bluefly_protocol::trajectory::Segment;
-use std::{rc::Rc, sync::Arc, time::Duration};
+use bluefly_protocol::name::Name;
+use std::{rc::Rc, sync::Arc};
+
+/// Most points that its arrays hold.
+const MAX_POINTS: usize = 100_000;
+/// Most characters of a message.
+const MAX_MESSAGE: usize = 1_000;
+/// Of the program that runs on the controller, and that its driver knows.
+const VERSION: f64 = 4.0;
 
 /// Every signal of a controller.
 pub(super) struct Pvs {
+    pub(super) cs_name: Rc<Pv>,
+    pub(super) num_points: Rc<Pv>,
+    pub(super) num_points_taken: Rc<Pv>,
+    points_to_build: Rc<Pv>,
+    pub(super) points_built: Rc<Pv>,
+    times_us: Rc<Pv>,
+    user_programs: Rc<Pv>,
+    calculates_velocities: Rc<Pv>,
+    program_version: Rc<Pv>,
+    driver_version: Rc<Pv>,
+    frames: Rc<Pv>,
     pub(super) axes: Vec<AxisPvs>,
-    pub(super) durations_us: Rc<Pv>,
-    pub(super) frames: Rc<Pv>,
-    pub(super) goes_on: Rc<Pv>,
-    pub(super) num_segments: Rc<Pv>,
-    pub(super) is_last: Rc<Pv>,
     pub(super) build: StepPvs,
     pub(super) append: StepPvs,
-    pub(super) execute: StepPvs,
+    pub(super) execute: ExecutePvs,
     pub(super) abort: Rc<Pv>,
-    pub(super) segments_total: Rc<Pv>,
-    pub(super) segments_scanned: Rc<Pv>,
-    pub(super) frames_done: Rc<Pv>,
+    pub(super) points_scanned: Rc<Pv>,
+    pub(super) percent: Rc<Pv>,
+    pub(super) trajectory_status: Rc<Pv>,
     pub(super) defer_moves: Rc<Pv>,
-    pub(super) is_moving: Rc<Pv>,
-    capacity: Rc<Pv>,
-    /// The shortest segment that is followed.
-    shortest: Duration,
+    pub(super) abort_cs: Rc<Pv>,
+    rest: Vec<Rc<Pv>>,
 }
 
-/// The signals of one axis.
+/// The signals of one axis of the co-ordinate system, and the motor behind it, if there is one.
 pub(super) struct AxisPvs {
-    pub(super) motor: Rc<Motor>,
+    pub(super) motor: Option<Rc<Motor>>,
     pub(super) is_used: Rc<Pv>,
     pub(super) positions: Rc<Pv>,
     pub(super) velocities: Rc<Pv>,
     pub(super) demand: Rc<Pv>,
-    pub(super) readback: Rc<Pv>,
 }
 
-/// A busy record with its outcome.
+/// Building or appending, with its outcome.
 pub(super) struct StepPvs {
     pub(super) go: Rc<Pv>,
+    pub(super) state: Rc<Pv>,
     pub(super) status: Rc<Pv>,
     pub(super) message: Rc<Pv>,
 }
 
+/// Executing, with its outcome.
+pub(super) struct ExecutePvs {
+    pub(super) go: Rc<Pv>,
+    pub(super) state: Rc<Pv>,
+    pub(super) status: Rc<Pv>,
+    pub(super) message: Rc<Pv>,
+}
+
+fn button(line: &Rc<Line>, address: &str, word: &str) -> Rc<Pv> {
+    Pv::readback(line, address.to_owned(), false).like(Metadata::choices(&["Done", word]))
+}
+
+fn message(line: &Rc<Line>, address: &str) -> Rc<Pv> {
+    let address = format!("{address}Message_RBV");
+    Pv::readback(line, address, String::new()).like(Metadata::text(MAX_MESSAGE))
+}
+
 impl StepPvs {
-    fn new(line: &Rc<Line>, address: &str) -> Self {
+    fn new(line: &Rc<Line>, address: &str, word: &str) -> Self {
+        let status = Metadata::choices(&["Undefined", "Success", "Failure"]);
         Self {
-            go: Pv::readback(line, address.to_owned(), false),
-            status: Pv::readback(line, format!("{address}Status_RBV"), ProfileStatus::Undefined),
-            message: Pv::readback(line, format!("{address}Message_RBV"), String::new()),
+            go: button(line, address, word),
+            state: Pv::readback(line, format!("{address}State_RBV"), StepState::Done),
+            status: Pv::readback(line, format!("{address}Status_RBV"), ProfileStatus::Undefined)
+                .like(status),
+            message: message(line, address),
         }
     }
 
-    pub(super) fn end(&self, outcome: Result<(), String>) {
+    /// It is over, with what is to be said of it.
+    pub(super) fn end(&self, outcome: Result<String, String>) {
         let status = if outcome.is_ok() { ProfileStatus::Success } else { ProfileStatus::Failure };
-        self.message.post(outcome.err().unwrap_or_default());
-        self.go.post(false);
+        self.state.post(StepState::Done);
         self.status.post(status);
+        self.message.post(outcome.unwrap_or_else(|reason| reason));
+        self.go.post(true);
+    }
+
+    fn all(&self) -> [Rc<Pv>; 4] {
+        let Self { go, state, status, message } = self;
+        [go, state, status, message].map(Rc::clone)
     }
 }
 
+impl ExecutePvs {
+    fn new(line: &Rc<Line>, address: &str) -> Self {
+        Self {
+            go: button(line, address, "Execute"),
+            state: Pv::readback(line, format!("{address}State_RBV"), ExecuteState::Done),
+            status: Pv::readback(line, format!("{address}Status_RBV"), ProfileStatus::Undefined),
+            message: message(line, address),
+        }
+    }
+
+    pub(super) fn begin(&self) {
+        self.state.post(ExecuteState::MoveStart);
+        self.status.post(ProfileStatus::Undefined);
+    }
+
+    pub(super) fn end(&self, status: ProfileStatus, message: &str) {
+        self.state.post(ExecuteState::Done);
+        self.status.post(status);
+        self.message.post(message.to_owned());
+    }
+
+    fn all(&self) -> [Rc<Pv>; 4] {
+        let Self { go, state, status, message } = self;
+        [go, state, status, message].map(Rc::clone)
+    }
+}
+
+/// An array of numbers.
+fn array(line: &Rc<Line>, address: String, native: NativeType) -> Rc<Pv> {
+    let empty: Arc<[f64]> = Arc::new([]);
+    Pv::setting(line, address, empty).like(Metadata::array(native, MAX_POINTS))
+}
+
+/// A value that a client may also write, as of most records of a PMAC.
+fn setting<T: SignalValue>(line: &Rc<Line>, address: String, value: T) -> Rc<Pv> {
+    Pv::setting(line, address, value)
+}
+
 impl AxisPvs {
-    fn new(line: &Rc<Line>, address: &str, motor: Rc<Motor>) -> Self {
-        let field = |name: &str| format!("{address}:{name}");
-        let empty: Arc<[f64]> = Arc::new([]);
-        let pvs = Self {
-            is_used: Pv::setting(line, field("UseAxis"), false),
-            positions: Pv::setting(line, field("Positions"), empty.clone()),
-            velocities: Pv::setting(line, field("Velocities"), empty),
-            demand: Pv::readback(line, field("DirectDemand"), motor.position()),
-            readback: Pv::readback(line, field("Position_RBV"), motor.position()),
+    fn new(
+        line: &Rc<Line>,
+        config: &ControllerConfig,
+        index: usize,
+        motor: Option<Rc<Motor>>,
+    ) -> Self {
+        let field = |name: &str| format!("{}:{}:{name}", config.address, AXIS_LETTERS[index]);
+        let position = motor.as_ref().map_or(0.0, |motor| motor.position());
+        let demand = format!("{}:M{}:DirectDemand", config.cs_address, index + 1);
+        Self {
+            is_used: setting(line, field("UseAxis"), false),
+            positions: array(line, field("Positions"), NativeType::Double),
+            velocities: array(line, field("Velocities"), NativeType::Double),
+            demand: Pv::readback(line, demand, position),
             motor,
-        };
-        let motor = pvs.motor.clone();
-        pvs.readback.compute(move || Value::Float(motor.position()));
-        pvs
+        }
     }
 }
 
 impl Pvs {
     pub(super) fn new(line: &Rc<Line>, config: &ControllerConfig, motors: &[Rc<Motor>]) -> Self {
         let field = |name: &str| format!("{}:{name}", config.address);
-        let axes = config
-            .axes
-            .iter()
-            .filter_map(|name| motors.iter().find(|motor| motor.name == *name))
-            .zip(AXIS_LETTERS)
-            .map(|(motor, letter)| AxisPvs::new(line, &field(letter), motor.clone()))
-            .collect();
-        let empty: Arc<[f64]> = Arc::new([]);
-        let capacity = i64::try_from(config.capacity).unwrap_or(i64::MAX);
+        let cs = |name: &str| format!("{}:{name}", config.cs_address);
+        let found = |name: &Name| motors.iter().find(|motor| motor.name == *name).cloned();
+        let motors: Vec<_> = config.axes.iter().map(found).collect();
+        let axis =
+            |index: usize| AxisPvs::new(line, config, index, motors.get(index).cloned().flatten());
+        let name = config.cs.as_str();
+        let on_off = Metadata::choices(&["Defer Off", "Defer On"]);
+        let no_words = Metadata::choices(&["", ""]);
+        let yes_no = Metadata::choices(&["NO", "YES"]);
+        let buffer_length = i64::try_from(config.buffer_length).unwrap_or(i64::MAX);
+        let points = MAX_POINTS as i64;
         Self {
-            axes,
-            durations_us: Pv::setting(line, field("ProfileTimeArray"), empty.clone()),
-            frames: Pv::setting(line, field("ProfileUserArray"), empty.clone()),
-            goes_on: Pv::setting(line, field("ProfileGoesOn"), empty),
-            num_segments: Pv::setting(line, field("ProfilePointsToBuild"), 0_i64),
-            is_last: Pv::setting(line, field("ProfileLast"), false),
-            build: StepPvs::new(line, &field("ProfileBuild")),
-            append: StepPvs::new(line, &field("ProfileAppend")),
-            execute: StepPvs::new(line, &field("ProfileExecute")),
-            abort: Pv::readback(line, field("ProfileAbort"), 0_i64),
-            segments_total: Pv::readback(line, field("TotalPoints_RBV"), 0_i64),
-            segments_scanned: Pv::readback(line, field("TscanPoints_RBV"), 0_i64),
-            frames_done: Pv::readback(line, field("FramesDone_RBV"), 0_i64),
-            defer_moves: Pv::readback(line, field("DeferMoves"), false),
-            is_moving: Pv::readback(line, field("Moving_RBV"), false),
-            capacity: Pv::readback(line, field("BufferLength_RBV"), capacity),
-            shortest: config.shortest,
+            cs_name: Pv::readback(line, field("ProfileCsName"), name.to_owned())
+                .like(Metadata::choices(&[name])),
+            num_points: Pv::readback(line, field("ProfileNumPoints"), points),
+            num_points_taken: setting(line, field("ProfileNumPoints_RBV"), points),
+            points_to_build: setting(line, field("ProfilePointsToBuild"), 0_i64),
+            points_built: setting(line, field("ProfilePointsBuilt_RBV"), 0_i64),
+            times_us: array(line, field("ProfileTimeArray"), NativeType::Double),
+            user_programs: array(line, field("UserArray"), NativeType::Long),
+            calculates_velocities: setting(line, field("ProfileCalcVel"), true).like(yes_no),
+            program_version: setting(line, field("ProgramVersion_RBV"), VERSION),
+            driver_version: setting(line, field("DriverVersion_RBV"), VERSION),
+            frames: array(line, field("TRIG:Frames"), NativeType::Long),
+            axes: (0..AXIS_LETTERS.len()).map(axis).collect(),
+            build: StepPvs::new(line, &field("ProfileBuild"), "Build"),
+            append: StepPvs::new(line, &field("ProfileAppend"), "Append"),
+            execute: ExecutePvs::new(line, &field("ProfileExecute")),
+            abort: button(line, &field("ProfileAbort"), "Abort"),
+            points_scanned: Pv::readback(line, field("TotalPoints_RBV"), 0_i64),
+            percent: Pv::readback(line, field("TscanPercent_RBV"), 0.0_f64),
+            trajectory_status: setting(line, field("TrajectoryStatus_RBV"), TrajectoryStatus::Idle),
+            defer_moves: Pv::readback(line, cs("DeferMoves"), false).like(on_off),
+            abort_cs: Pv::readback(line, cs("Abort"), false).like(no_words),
+            rest: vec![
+                setting(line, field("BufferLength_RBV"), buffer_length),
+                setting(line, field("ProfileTimeMode"), TimeMode::Fixed),
+                array(line, field("VelocityMode"), NativeType::Long),
+                array(line, field("TRIG:GoesOn"), NativeType::Long),
+                setting(line, cs("Port"), name.to_owned())
+                    .like(Metadata::scalar(NativeType::String)),
+            ],
         }
     }
 
     pub(super) fn all(&self) -> Vec<Rc<Pv>> {
-        let mut pvs = vec![
-            self.durations_us.clone(),
-            self.frames.clone(),
-            self.goes_on.clone(),
-            self.num_segments.clone(),
-            self.is_last.clone(),
-            self.abort.clone(),
-            self.segments_total.clone(),
-            self.segments_scanned.clone(),
-            self.frames_done.clone(),
-            self.defer_moves.clone(),
-            self.is_moving.clone(),
-            self.capacity.clone(),
-        ];
-        for step in [&self.build, &self.append, &self.execute] {
-            pvs.extend([step.go.clone(), step.status.clone(), step.message.clone()]);
-        }
+        let mut pvs = self.rest.clone();
+        let Self { cs_name, num_points, num_points_taken, points_to_build, points_built, .. } =
+            self;
+        pvs.extend(
+            [cs_name, num_points, num_points_taken, points_to_build, points_built].map(Rc::clone),
+        );
+        let Self { times_us, user_programs, calculates_velocities, frames, .. } = self;
+        pvs.extend([times_us, user_programs, calculates_velocities, frames].map(Rc::clone));
+        let Self { program_version, driver_version, abort, points_scanned, percent, .. } = self;
+        pvs.extend(
+            [program_version, driver_version, abort, points_scanned, percent].map(Rc::clone),
+        );
+        let Self { trajectory_status, defer_moves, abort_cs, .. } = self;
+        pvs.extend([trajectory_status, defer_moves, abort_cs].map(Rc::clone));
+        pvs.extend(self.build.all());
+        pvs.extend(self.append.all());
+        pvs.extend(self.execute.all());
         for axis in &self.axes {
-            let AxisPvs { is_used, positions, velocities, demand, readback, .. } = axis;
-            pvs.extend([is_used, positions, velocities, demand, readback].map(Rc::clone));
+            let AxisPvs { is_used, positions, velocities, demand, .. } = axis;
+            pvs.extend([is_used, positions, velocities, demand].map(Rc::clone));
         }
         pvs
     }
 
-    /// The segments that the waveforms hold.
-    pub(super) fn read_segments(&self) -> Result<Vec<Segment>, String> {
-        let count = usize::try_from(self.num_segments.get::<i64>()).unwrap_or(0);
-        let column = |pv: &Pv| -> Result<Arc<[f64]>, String> {
-            let values: Arc<[f64]> = pv.get();
-            let (address, length) = (&pv.address, values.len());
-            let short = || format!("{address} has {length} values for {count} segments");
-            (length == count).then_some(values).ok_or_else(short)
-        };
-        let durations_us = column(&self.durations_us)?;
-        let (frames, goes_on) = (column(&self.frames)?, column(&self.goes_on)?);
-        let mut axes = Vec::with_capacity(self.axes.len());
-        for axis in &self.axes {
-            axes.push((column(&axis.positions)?, column(&axis.velocities)?));
+    /// The motors that it moves.
+    pub(super) fn motors(&self) -> impl Iterator<Item = &Rc<Motor>> {
+        self.axes.iter().filter_map(|axis| axis.motor.as_ref())
+    }
+
+    /// The axes that the next trajectory moves.
+    pub(super) fn used(&self) -> Vec<usize> {
+        let is_used = |axis: &AxisPvs| axis.motor.is_some() && axis.is_used.get::<bool>();
+        (0..self.axes.len()).filter(|&i| is_used(&self.axes[i])).collect()
+    }
+
+    /// How many points a build or append is to take.
+    pub(super) fn num_new(&self) -> usize {
+        usize::try_from(self.points_to_build.get::<i64>()).unwrap_or(0)
+    }
+
+    /// Why nothing can be built at all.
+    pub(super) fn check_versions(&self) -> Result<(), String> {
+        if self.program_version.get::<f64>() != self.driver_version.get::<f64>() {
+            return Err("Program and driver version mismatch".to_owned());
         }
-        let segment = |i: usize| Segment {
-            duration_us: durations_us[i] as u64,
-            frames: frames[i] as u64,
-            frame_goes_on: goes_on[i] != 0.0,
-            positions: axes.iter().map(|(positions, _)| positions[i]).collect(),
-            velocities: axes.iter().map(|(_, velocities)| velocities[i]).collect(),
-        };
-        let shortest_us = self.shortest.as_micros() as f64;
-        match durations_us.iter().position(|&duration_us| duration_us < shortest_us.max(1.0)) {
-            Some(i) if durations_us[i] < 1.0 => Err(format!("segment {i} takes no time")),
-            Some(i) => {
-                let found_us = durations_us[i];
-                Err(format!("segment {i} takes {found_us} us: less than {shortest_us} us"))
-            }
-            None => Ok((0..count).map(segment).collect()),
+        if self.calculates_velocities.get::<bool>() {
+            return Err("velocities are not calculated here: ProfileCalcVel must be NO".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The points that the arrays hold, for the axes of `trajectory`. An array that is too short is
+    /// taken to go on with zeros.
+    pub(super) fn rows(&self, trajectory: &Trajectory) -> Rows {
+        let column = |pv: &Pv| pv.get::<Arc<[f64]>>();
+        let axis = |&i: &usize| (column(&self.axes[i].positions), column(&self.axes[i].velocities));
+        Rows {
+            count: self.num_new(),
+            times_us: column(&self.times_us),
+            frames: column(&self.frames),
+            user_programs: column(&self.user_programs),
+            axes: trajectory.used.iter().map(axis).collect(),
         }
     }
 }

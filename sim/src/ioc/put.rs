@@ -101,6 +101,7 @@ pub(super) const fn put_status(error: &SignalError) -> u32 {
         | SignalError::Lost { .. }
         | SignalError::Timeout { .. }
         | SignalError::NotReached { .. }
+        | SignalError::NoProvider { .. }
         | SignalError::Unknown { .. }
         | SignalError::WrongType { .. }
         | SignalError::WrongRecord { .. }

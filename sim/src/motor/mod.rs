@@ -25,7 +25,7 @@ use std::{
 pub(crate) const UPDATE_PERIOD: Duration = Duration::from_millis(100);
 
 /// What stops whatever drives the motor besides its own record.
-type Brake = Box<dyn Fn(&str)>;
+type Brake = Rc<dyn Fn(&str)>;
 
 /// What the record does once the axis stands still.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,8 +40,10 @@ enum Then {
 
 pub(crate) struct Motor {
     pub name: Name,
+    pub address: String,
     pub line: Rc<Line>,
     pub axis: Axis,
+    pub is_compound: bool,
     pub low: f64,
     pub high: f64,
     resolution: f64,
@@ -64,6 +66,8 @@ impl Motor {
         let limits = &config.limits;
         let motor = Rc::new(Self {
             name: config.name.clone(),
+            address: config.address.clone(),
+            is_compound: config.is_compound,
             line: line.clone(),
             axis: Axis::new(config.position, limits.max_velocity, limits.max_acceleration),
             low: limits.low,
@@ -208,11 +212,11 @@ impl Motor {
     }
 
     fn stop(self: &Rc<Self>, reason: &str, then: Then) {
-        let brake = self.brake.borrow();
-        if let Some(brake) = &*brake {
+        // It may let go of the axis at once.
+        let brake = self.brake.borrow().clone();
+        if let Some(brake) = brake {
             return brake(&format!("{}: {reason}", self.name));
         }
-        drop(brake);
         if self.is_moving() {
             self.slow_down(then);
         } else if self.waiting.take().is_some() {

@@ -1,0 +1,215 @@
+//! The motors of a controller: which axis each is, where they are, moving and stopping them.
+use super::{
+    super::Task, AXIS_LETTERS, Assignment, AxisRecord, ExecuteState, HALT_WITHIN, TrajectoryLogic,
+    check_count, check_finite,
+};
+use crate::signal::{SignalError, SignalR};
+use bluefly_protocol::fault::{Fault, FaultClass};
+use futures_util::future::{try_join, try_join_all};
+use std::time::Duration;
+
+/// How long a move of the axes may take, whatever its distance.
+const MOVE_WITHIN: Duration = Duration::from_hours(1);
+/// How long it may take until it is known which motor is which axis: some ten seconds after the start
+/// of an IOC.
+const ASSIGNED_WITHIN: Duration = Duration::from_secs(15);
+/// How long a motor record may take to tell that its motor has come to rest.
+const REST_WITHIN: Duration = Duration::from_secs(10);
+
+impl TrajectoryLogic {
+    /// Where the axes are now, EGU.
+    pub async fn positions(&self) -> Result<Vec<f64>, Fault> {
+        self.read_positions("read the positions").await
+    }
+
+    /// Moves all axes from rest to rest; resolves when all stand still at `positions` (one per
+    /// axis). Fails if one stopped elsewhere.
+    pub async fn move_to(&self, positions: &[f64]) -> Result<(), Fault> {
+        let operation = format!("move to {positions:?}");
+        let task = self.task(&operation);
+        check_count(task, &self.axes, positions.len())?;
+        for (name, position) in self.axes.iter().zip(positions) {
+            check_finite(task, name, &[*position])?;
+        }
+        let letters = self.letters(task).await?;
+        let record = &self.record;
+        task.done(record.defer_moves.put(true).await)?;
+        let demands = letters.iter().zip(positions).map(|(&letter, &position)| {
+            record.letters[letter].demand.w().put_within(MOVE_WITHIN, position)
+        });
+        // The demands are sent first; none is complete before the deferral ends.
+        let moved = try_join(try_join_all(demands), record.defer_moves.put(false)).await;
+        task.done(moved)?;
+        for axis in &record.axes {
+            self.wait_for_rest(&operation, axis, REST_WITHIN).await?;
+        }
+        let reached = self.read_positions(&operation).await?;
+        for (axis, (at, wanted)) in record.axes.iter().zip(reached.iter().zip(positions)) {
+            let near = self.tolerance(&operation, axis).await?;
+            if (at - wanted).abs() > near {
+                let reason = format!("{} stopped at {at}", axis.name);
+                return Err(task.fault(FaultClass::Failed, reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Index of the letter of each axis, as the motors say.
+    pub(super) async fn letters(&self, task: Task<'_>) -> Result<Vec<usize>, Fault> {
+        let mut letters = Vec::with_capacity(self.axes.len());
+        for axis in &self.record.axes {
+            let task = Task { device: &axis.name, ..task };
+            let letter = match &axis.assignment {
+                Assignment::Raw { port, letter } => self.raw(task, port, letter).await?,
+                Assignment::Compound(link) => self.compound(task, link).await?,
+            };
+            if letters.contains(&letter) {
+                let reason = format!(
+                    "it is axis {} of {}, and so is another motor",
+                    Self::letter(letter),
+                    self.setup.cs
+                );
+                return Err(task.fault(FaultClass::Rejected, reason));
+            }
+            letters.push(letter);
+        }
+        Ok(letters)
+    }
+
+    async fn raw(
+        &self,
+        task: Task<'_>,
+        port: &SignalR<String>,
+        letter: &SignalR<String>,
+    ) -> Result<usize, Fault> {
+        let cs = known(port).await;
+        let cs = match cs {
+            Err(SignalError::NotReached { .. }) => String::new(),
+            cs => task.done(cs)?,
+        };
+        if cs != self.setup.cs {
+            let (address, expected) = (port.address(), &self.setup.cs);
+            let reason = format!("{address} is {cs:?}: it must be in {expected:?}");
+            return Err(task.fault(FaultClass::Rejected, reason));
+        }
+        let name = task.done(known(letter).await)?;
+        AXIS_LETTERS.iter().position(|known| *known == name).ok_or_else(|| {
+            let address = letter.address();
+            task.fault(FaultClass::Rejected, format!("{address} is {name:?}, which is no axis"))
+        })
+    }
+
+    async fn compound(&self, task: Task<'_>, link: &SignalR<String>) -> Result<usize, Fault> {
+        let text = task.done(link.get().await)?;
+        let (address, expected) = (link.address(), &self.setup.cs);
+        let Some((port, index)) = asyn_link(&text) else {
+            let reason = format!("{address} is {text:?}: it must be like \"@asyn({expected},1)\"");
+            return Err(task.fault(FaultClass::Rejected, reason));
+        };
+        if port != expected {
+            let reason = format!("{address} is {text:?}: it must be in {expected:?}");
+            return Err(task.fault(FaultClass::Rejected, reason));
+        }
+        Ok(index)
+    }
+
+    async fn read_positions(&self, operation: &str) -> Result<Vec<f64>, Fault> {
+        let mut positions = Vec::with_capacity(self.axes.len());
+        for axis in &self.record.axes {
+            let task = Task { device: &axis.name, operation };
+            positions.push(task.done(axis.readback.get().await)?);
+        }
+        Ok(positions)
+    }
+
+    async fn tolerance(&self, operation: &str, axis: &AxisRecord) -> Result<f64, Fault> {
+        let task = Task { device: &axis.name, operation };
+        let resolution = task.done(axis.resolution.get().await)?;
+        Ok(task.done(axis.deadband.get().await)?.max(resolution.abs()))
+    }
+
+    async fn wait_for_rest(
+        &self,
+        operation: &str,
+        axis: &AxisRecord,
+        within: Duration,
+    ) -> Result<(), Fault> {
+        let task = Task { device: &axis.name, operation };
+        task.done(axis.done_moving.wait_for(within, |done| *done).await.map(drop))
+    }
+
+    pub(super) async fn stop_all(&self, operation: &str) -> Result<(), Fault> {
+        let task = self.task(operation);
+        let record = &self.record;
+        // Plain puts: a put-callback would hold up all others on its circuit.
+        task.done(record.abort.send(true).await)?;
+        task.done(record.abort_cs.send(true).await)?;
+        let is_done = |state: &ExecuteState| *state == ExecuteState::Done;
+        task.done(record.execute.state.wait_for(HALT_WITHIN, is_done).await)?;
+        let mut stopped = Ok(());
+        for axis in &record.axes {
+            stopped = stopped.and(self.stop_axis(operation, axis).await);
+        }
+        for axis in &record.axes {
+            stopped = stopped.and(self.wait_for_rest(operation, axis, REST_WITHIN).await);
+        }
+        stopped?;
+        self.end_deferral(operation).await
+    }
+
+    async fn stop_axis(&self, operation: &str, axis: &AxisRecord) -> Result<(), Fault> {
+        let task = Task { device: &axis.name, operation };
+        if task.done(axis.done_moving.get().await)? {
+            return Ok(());
+        }
+        task.done(axis.stop.send().await)
+    }
+
+    /// A move that was given up may have left demands that wait: they are replaced by where the axes
+    /// are, so that nothing moves when the deferral ends.
+    async fn end_deferral(&self, operation: &str) -> Result<(), Fault> {
+        let task = self.task(operation);
+        if !task.done(self.record.defer_moves.get().await)? {
+            return Ok(());
+        }
+        let letters = self.letters(task).await?;
+        let positions = self.read_positions(operation).await?;
+        for (&letter, &position) in letters.iter().zip(&positions) {
+            task.done(self.record.letters[letter].demand.send(position).await)?;
+        }
+        task.done(self.record.defer_moves.send(false).await)?;
+        task.done(self.record.abort_cs.send(true).await)
+    }
+}
+
+/// What a motor says once it says something.
+async fn known(signal: &SignalR<String>) -> Result<String, SignalError> {
+    signal.wait_for(ASSIGNED_WITHIN, |text| !text.is_empty()).await
+}
+
+/// Port and index of the axis of an output link: `@asyn(CS1,2)` is the second of CS1.
+fn asyn_link(text: &str) -> Option<(&str, usize)> {
+    let arguments = text.trim().strip_prefix("@asyn(")?.split(')').next()?;
+    let (port, rest) = arguments.split_once(',')?;
+    let number: usize = rest.split(',').next()?.trim().parse().ok()?;
+    let index = number.checked_sub(1).filter(|index| *index < AXIS_LETTERS.len())?;
+    Some((port.trim(), index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_link_names_its_axis() {
+        let check = |text: &str, expected: Option<(&str, usize)>| {
+            assert_eq!(asyn_link(text), expected, "{text}");
+        };
+        check("@asyn(CS1,2)", Some(("CS1", 1)));
+        check("@asyn(CS1, 9, 5.0)", Some(("CS1", 8)));
+        check("@asyn(CS1,2)PARAMETER", Some(("CS1", 1)));
+        for wrong in ["", "@asyn(CS1)", "@asyn(CS1,0)", "@asyn(CS1,10)", "@asyn(CS1,x)", "CS1,1"] {
+            check(wrong, None);
+        }
+    }
+}

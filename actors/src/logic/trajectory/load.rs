@@ -1,0 +1,135 @@
+//! Giving a controller its points.
+use super::{
+    super::{Task, signed},
+    AXIS_LETTERS, ProfileStatus, Step, StepState, TimeMode, TrajectoryLogic, check_batch,
+    course::Course,
+};
+use bluefly_protocol::{
+    fault::{Fault, FaultClass},
+    trajectory::{Batch, PmacTable},
+};
+use std::{sync::Arc, time::Duration};
+
+/// Points that a trajectory may have in all, as far as the controller takes them: it keeps memory for
+/// as many. Some hours of short ones.
+const MAX_POINTS: i64 = 2_000_000;
+/// How long the controller may take to build or to append.
+const LOAD_WITHIN: Duration = Duration::from_secs(10);
+
+impl TrajectoryLogic {
+    /// Loads the first segments of a new trajectory. The axes must stand at its start.
+    ///
+    /// Fails as rejected, and nothing moves, if an axis is not in the co-ordinate system, if the
+    /// program on the controller is not the one that its driver knows, or if the controller refuses
+    /// the points.
+    pub async fn build(&self, batch: &Batch) -> Result<(), Fault> {
+        let task = self.task("build a trajectory");
+        check_batch(task, &self.axes, batch)?;
+        self.check_version(task).await?;
+        let letters = self.letters(task).await?;
+        let record = &self.record;
+        task.done(record.cs_name.put(self.setup.cs.clone()).await)?;
+        task.done(record.num_points.put(MAX_POINTS).await)?;
+        let bound = self.read_count(task, &record.num_points_taken).await?;
+        task.done(record.time_mode.put(TimeMode::Array).await)?;
+        task.done(record.calculates_velocities.put(false).await)?;
+        for (index, letter) in record.letters.iter().enumerate() {
+            task.done(letter.is_used.send(letters.contains(&index)).await)?;
+        }
+        self.course.replace(Course::new(self.setup.trigger_bits, letters, bound));
+        self.load(task, batch, &record.build).await
+    }
+
+    /// Loads the segments that follow, also while the controller executes. Fails as rejected if
+    /// the controller refuses them, also because the trajectory would be longer than it can be.
+    pub async fn append(&self, batch: &Batch) -> Result<(), Fault> {
+        let task = self.task("append to the trajectory");
+        check_batch(task, &self.axes, batch)?;
+        self.load(task, batch, &self.record.append).await
+    }
+
+    /// The fault of an execution that cannot begin, since no more points come.
+    pub fn is_starved(&self, after: Duration) -> Fault {
+        let built = self.course.borrow().built;
+        let reason = format!(
+            "no points came for {} s after the first {built}, which do not fill its buffer",
+            after.as_secs_f64()
+        );
+        self.task("execute the trajectory").fault(FaultClass::Failed, reason)
+    }
+
+    async fn check_version(&self, task: Task<'_>) -> Result<(), Fault> {
+        let program = task.done(self.record.program_version.get().await)?;
+        let driver = task.done(self.record.driver_version.get().await)?;
+        if program == driver {
+            return Ok(());
+        }
+        let reason = format!(
+            "its trajectory program has version {program}, and its driver expects {driver} \
+             (ProgramVersion_RBV, DriverVersion_RBV)"
+        );
+        Err(task.fault(FaultClass::Rejected, reason))
+    }
+
+    async fn load(
+        &self,
+        task: Task<'_>,
+        batch: &Batch,
+        step: &Step<StepState>,
+    ) -> Result<(), Fault> {
+        let (built, bound, letters) = {
+            let course = self.course.borrow();
+            (course.built + batch.len() as u64, course.bound, course.letters.clone())
+        };
+        if built > bound {
+            let reason = format!(
+                "it would have {built} points, and the controller takes {bound} (ProfileNumPoints)"
+            );
+            return Err(task.fault(FaultClass::Rejected, reason));
+        }
+        let table = self.course.borrow_mut().table(batch);
+        self.write(task, (batch, &table), &letters).await?;
+        task.done(step.go.put(true).await)?;
+        task.done(step.state.wait_for(LOAD_WITHIN, |state| *state == StepState::Done).await)?;
+        let status = task.done(step.status.get().await)?;
+        if status != ProfileStatus::Success {
+            let message = task.done(step.message.get().await)?;
+            return Err(task.fault(FaultClass::Rejected, message));
+        }
+        self.course.borrow_mut().add(batch, &table);
+        Ok(())
+    }
+
+    async fn write(
+        &self,
+        task: Task<'_>,
+        (batch, table): (&Batch, &PmacTable),
+        letters: &[usize],
+    ) -> Result<(), Fault> {
+        let record = &self.record;
+        let count = signed(batch.len() as u64);
+        task.done(record.points_to_build.send(count).await)?;
+        for (axis, &letter) in letters.iter().enumerate() {
+            let signals = &record.letters[letter];
+            task.done(signals.positions.send(batch.positions[axis].as_slice().into()).await)?;
+            task.done(signals.velocities.send(batch.velocities[axis].as_slice().into()).await)?;
+        }
+        let column = |values: &[u64]| -> Arc<[f64]> { values.iter().map(|&v| v as f64).collect() };
+        task.done(record.times_us.send(column(&batch.durations_us)).await)?;
+        let programs = table.user_program.iter().map(|&program| f64::from(program));
+        task.done(record.user_programs.send(programs.collect()).await)?;
+        let modes = table.velocity_mode.iter().map(|&mode| f64::from(mode as u8));
+        task.done(record.velocity_modes.send(modes.collect()).await)?;
+        if let Some(triggers) = &record.triggers {
+            task.done(triggers.frames.send(column(&batch.frames)).await)?;
+            let goes_on = batch.frame_goes_on.iter().map(|&goes_on| f64::from(u8::from(goes_on)));
+            task.done(triggers.goes_on.send(goes_on.collect()).await)?;
+        }
+        Ok(())
+    }
+
+    /// What an axis of this index is called.
+    pub(super) fn letter(index: usize) -> &'static str {
+        AXIS_LETTERS[index]
+    }
+}

@@ -1,0 +1,266 @@
+//! How a controller moves its axes: along a trajectory, together to a place, and to a stop.
+use super::{
+    Activity, Controller,
+    limits::{check_phase, is_within},
+};
+use crate::{
+    axis::{Phase, State},
+    motor::UPDATE_PERIOD,
+    pv::Handled,
+    train::Train,
+};
+use bluefly_actors::{
+    clock::Instant,
+    logic::trajectory::{ExecuteState, ProfileStatus, TrajectoryStatus},
+    signal::Value,
+};
+use bluefly_protocol::trajectory::Segment;
+use std::{rc::Rc, time::Duration};
+
+/// How a trajectory came to its end.
+#[derive(Clone, Debug)]
+struct Outcome {
+    status: ProfileStatus,
+    trajectory: TrajectoryStatus,
+    message: String,
+}
+
+impl Outcome {
+    fn finished(status: ProfileStatus, message: impl Into<String>) -> Self {
+        Self { status, trajectory: TrajectoryStatus::Finished, message: message.into() }
+    }
+
+    fn error(message: impl Into<String>) -> Self {
+        let (status, trajectory) = (ProfileStatus::Failure, TrajectoryStatus::Error);
+        Self { status, trajectory, message: message.into() }
+    }
+}
+
+impl Controller {
+    /// Follows what was built.
+    pub(super) fn start(self: &Rc<Self>) {
+        let epoch = self.set_activity(Activity::Executing);
+        self.table.borrow_mut().start();
+        for motor in self.pvs.motors() {
+            let this = Rc::downgrade(self);
+            motor.set_brake(Some(Rc::new(move |reason| {
+                if let Some(this) = this.upgrade() {
+                    this.stop(Outcome::error(reason));
+                }
+            })));
+        }
+        self.pvs.trajectory_status.post(TrajectoryStatus::Running);
+        self.pvs.execute.state.post(ExecuteState::Executing);
+        self.pvs.execute.status.post(ProfileStatus::Success);
+        self.pvs.execute.message.post("Executing trajectory scan".to_owned());
+        let this = self.clone();
+        self.line.host.spawn(async move { this.run(epoch).await });
+    }
+
+    async fn run(self: Rc<Self>, epoch: u64) {
+        let mut start = self.now();
+        loop {
+            let segment = self.table.borrow_mut().next();
+            let Some(segment) = segment else {
+                return self.run_out();
+            };
+            if let Err(reason) = self.begin(&segment, start) {
+                return self.stop(Outcome::error(format!("Scan failed, {reason}")));
+            }
+            let end = start + Duration::from_micros(segment.duration_us);
+            while self.now() < end {
+                self.line.host.clock.sleep_until(end.min(self.now() + UPDATE_PERIOD)).await;
+                if self.epoch.get() != epoch {
+                    return;
+                }
+                if self.now() >= end {
+                    self.table.borrow_mut().scanned += 1;
+                }
+                self.refresh();
+            }
+            start = end;
+        }
+    }
+
+    fn begin(&self, segment: &Segment, start: Instant) -> Result<(), String> {
+        let duration = Duration::from_micros(segment.duration_us);
+        if duration < self.shortest {
+            let (scanned, shortest) = (self.table.borrow().scanned, self.shortest);
+            return Err(format!("point {scanned} takes {duration:?}: less than {shortest:?}"));
+        }
+        let used = self.table.borrow().trajectory.used.clone();
+        let motors = used.iter().filter_map(|&i| self.pvs.axes[i].motor.as_ref());
+        let ends = segment.positions.iter().zip(&segment.velocities);
+        let mut phases = Vec::with_capacity(used.len());
+        for (motor, (&position, &velocity)) in motors.zip(ends) {
+            let from = motor.axis.at(start);
+            let phase = Phase { start, duration, from, to: State { position, velocity } };
+            check_phase(motor, &phase)?;
+            phases.push((motor, phase));
+        }
+        for (motor, phase) in phases {
+            motor.axis.push(phase);
+        }
+        if segment.frames > 0 {
+            let train = Train::new(start, duration, segment.frames);
+            self.train.set(Some(train));
+            self.detectors.iter().for_each(|detector| detector.trigger(train));
+        } else {
+            self.train.set(None);
+        }
+        Ok(())
+    }
+
+    /// No point is left to go to: the end of the trajectory, or more came too late.
+    fn run_out(self: &Rc<Self>) {
+        let (built, scanned) = {
+            let table = self.table.borrow();
+            (table.built, table.scanned)
+        };
+        if scanned < built {
+            let reason = format!("Scan failed, unable to fill buffers in time ({scanned}/{built})");
+            self.stop(Outcome::finished(ProfileStatus::Failure, reason));
+        } else {
+            self.stop(Outcome::finished(ProfileStatus::Success, "Trajectory scan complete"));
+        }
+    }
+
+    /// Stops whatever is under way.
+    pub(super) fn abort(self: &Rc<Self>, reason: &str) {
+        match self.activity() {
+            Activity::Idle => {
+                self.table.borrow_mut().is_built = false;
+                // Whoever waits for demands that were dropped.
+                self.activity.send_replace(Activity::Idle);
+            }
+            Activity::Moving => self.stop(Outcome::finished(ProfileStatus::Aborted, reason)),
+            Activity::Executing => {
+                tracing::debug!(device = %self.name, reason, "abort");
+                self.set_executing(false);
+                self.stop(Outcome::finished(ProfileStatus::Aborted, reason));
+            }
+            Activity::Stopping => {}
+        }
+    }
+
+    /// Decelerates every axis; then all is over with this outcome.
+    fn stop(self: &Rc<Self>, outcome: Outcome) {
+        let was = self.activity();
+        if was == Activity::Stopping || was == Activity::Idle {
+            return;
+        }
+        let now = self.now();
+        self.freeze_train(now);
+        let stops = self.pvs.motors().map(|motor| motor.axis.halt(now));
+        let at_rest = stops.max().unwrap_or(now);
+        let outcome = (was == Activity::Executing).then_some(outcome);
+        if at_rest <= now {
+            return self.end(outcome);
+        }
+        let epoch = self.set_activity(Activity::Stopping);
+        let this = self.clone();
+        self.line.host.spawn(async move {
+            if this.settle(epoch, at_rest).await {
+                this.end(outcome);
+            }
+        });
+    }
+
+    /// Takes back the triggers that were to come.
+    fn freeze_train(&self, now: Instant) {
+        if self.train.take().is_some() {
+            self.detectors.iter().for_each(|detector| detector.cut(now));
+        }
+    }
+
+    fn end(&self, outcome: Option<Outcome>) {
+        self.pvs.motors().for_each(|motor| motor.set_brake(None));
+        if let Some(Outcome { status, trajectory, message }) = outcome {
+            self.pvs.trajectory_status.post(trajectory);
+            self.refresh();
+            self.table.borrow_mut().spend();
+            self.set_executing(false);
+            self.pvs.execute.end(status, &message);
+        } else {
+            self.refresh();
+        }
+        self.set_activity(Activity::Idle);
+    }
+
+    /// Waits until `at_rest`; false if something else was begun meanwhile.
+    async fn settle(&self, epoch: u64, at_rest: Instant) -> bool {
+        while self.now() < at_rest {
+            self.line.host.clock.sleep_until(at_rest.min(self.now() + UPDATE_PERIOD)).await;
+            if self.epoch.get() != epoch {
+                return false;
+            }
+            self.refresh();
+        }
+        self.epoch.get() == epoch
+    }
+
+    pub(super) fn defer(self: &Rc<Self>, value: &Value) -> Handled {
+        self.pvs.defer_moves.post(*value == Value::Bool(true));
+        if *value == Value::Bool(true) { Ok(None) } else { self.move_axes().map(|()| None) }
+    }
+
+    /// Takes a demand; the put completes when the axes have gone there.
+    pub(super) fn demand(self: &Rc<Self>, axis: usize, value: &Value) -> Handled {
+        let Value::Float(position) = *value else { return Err("it is no position".to_owned()) };
+        if !position.is_finite() {
+            return Err("the axis would run away".to_owned());
+        }
+        self.pvs.axes[axis].demand.post(position);
+        self.demands.borrow_mut()[axis] = Some(position);
+        if !self.pvs.defer_moves.get::<bool>() {
+            self.move_axes()?;
+        }
+        let (mut activity, this) = (self.activity.subscribe(), Rc::downgrade(self));
+        Ok(Some(Box::pin(async move {
+            let is_done = |activity: &Activity| {
+                let waits = this.upgrade().is_some_and(|t| t.demands.borrow()[axis].is_some());
+                *activity == Activity::Idle && !waits
+            };
+            // A world that is gone moves nothing.
+            drop(activity.wait_for(is_done).await);
+        })))
+    }
+
+    /// Moves every axis that has a demand.
+    fn move_axes(self: &Rc<Self>) -> Result<(), String> {
+        match self.activity() {
+            Activity::Executing => return Err("a trajectory is executing".to_owned()),
+            Activity::Stopping => return Err("the axes are coming to rest".to_owned()),
+            Activity::Idle | Activity::Moving => {}
+        }
+        let now = self.now();
+        let mut at_rest = now;
+        for (i, axis) in self.pvs.axes.iter().enumerate() {
+            let demand = self.demands.borrow_mut()[i].take();
+            let (Some(position), Some(motor)) = (demand, &axis.motor) else { continue };
+            if !is_within(motor, position) {
+                // As the real one: the demand is taken, and nothing moves.
+                continue;
+            }
+            let start = motor.axis.halt(now);
+            let velocity = motor.axis.max_velocity;
+            at_rest = at_rest.max(motor.axis.travel(start, position, velocity));
+        }
+        let epoch = self.set_activity(Activity::Moving);
+        self.refresh();
+        let this = self.clone();
+        self.line.host.spawn(async move {
+            if this.settle(epoch, at_rest).await {
+                this.end(None);
+            }
+        });
+        Ok(())
+    }
+
+    /// Tells where the axes are and how far the trajectory has come.
+    fn refresh(&self) {
+        self.pvs.motors().for_each(|motor| motor.refresh());
+        self.pvs.percent.refresh();
+        self.pvs.points_scanned.refresh();
+    }
+}
