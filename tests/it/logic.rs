@@ -64,7 +64,8 @@ fn a_motor_refuses_what_is_no_position() {
     };
     check(100.5, "x: cannot move to 100.5: 100.5 is not within the soft limits -100 to 100");
     check(-101.0, "x: cannot move to -101: -101 is not within the soft limits -100 to 100");
-    check(f64::NAN, "x: cannot move to NaN: NaN is not within the soft limits -100 to 100");
+    check(f64::NAN, "x: cannot move to NaN: the position NaN is not a finite number");
+    check(f64::INFINITY, "x: cannot move to inf: the position inf is not a finite number");
 }
 
 #[test]
@@ -80,10 +81,15 @@ fn a_following_error_is_a_failed_move() {
     });
 }
 
+/// A controller with so many points in each half of its buffer.
+fn halves_of(points: usize) -> Beam {
+    Beam::with(|config| config.controllers[0].buffer_length = points)
+}
+
 #[test]
 fn a_snake_is_built_appended_and_executed() {
     simulate(async {
-        let beam = Beam::new();
+        let beam = halves_of(3);
         let stage = beam.stage().await.unwrap();
         stage.move_to(&ROW_START).await.unwrap();
         let start = beam.clock.now();
@@ -92,11 +98,14 @@ fn a_snake_is_built_appended_and_executed() {
         let executed = stage.execute(|frames| *last.borrow_mut() = frames);
         let appended = async {
             beam.clock.sleep(ms(700)).await;
-            assert_eq!(stage.buffer().await.map(|buffer| buffer.queued), Ok(1));
+            assert_eq!(stage.buffer().await, Ok(Buffer { half: 3, queued: 2 }));
             stage.append(&row_back()).await.unwrap();
-            assert_eq!(stage.buffer().await.map(Buffer::free), Ok(1_996));
+            assert_eq!(stage.buffer().await.map(Buffer::free), Ok(7));
             beam.clock.sleep(ms(50)).await;
-            assert_eq!(stage.frames_done().await, Ok(2));
+            // Between two points the controller knows no more.
+            assert_eq!(stage.frames_done().await, Ok(0));
+            beam.clock.sleep(ms(750)).await;
+            assert_eq!(stage.frames_done().await, Ok(10));
         };
         let (executed, ()) = futures_util::join!(executed, appended);
         executed.unwrap();
@@ -115,9 +124,10 @@ fn a_controller_that_is_not_fed_starves() {
         let start = beam.clock.now();
         let batch = row().segments().take(2).collect();
         stage.build(&batch).await.unwrap();
-        let text = "stage: cannot execute the trajectory: Scan failed, unable to fill buffers in \
-                    time (2 segments done)";
+        let text = "stage: cannot execute the trajectory: ran out of points at 2 of 2 and those to \
+                    follow";
         check_fault(stage.execute(|_| ()).await, FaultClass::Failed, text);
+        // The axes come to rest after the last point.
         assert_eq!(beam.clock.now() - start, ms(2_000));
         assert_eq!(stage.positions().await.unwrap(), [12.5, 0.0]);
         assert_eq!(stage.frames_done().await, Ok(10));
@@ -139,11 +149,13 @@ fn a_halt_decelerates_and_ends_the_trajectory() {
             assert_eq!(beam.clock.now() - start, ms(1_550));
         };
         let (executed, ()) = futures_util::join!(stage.execute(|_| ()), halted);
-        check_fault(executed, FaultClass::Failed, "stage: cannot execute the trajectory: aborted");
+        let text = "stage: cannot execute the trajectory: Trajectory scan aborted";
+        check_fault(executed, FaultClass::Failed, text);
         assert_eq!(stage.positions().await.unwrap(), [8.0, 0.0]);
-        assert_eq!(stage.frames_done().await, Ok(5));
+        assert_eq!(stage.frames_done().await, Ok(0));
         let again = stage.execute(|_| ()).await;
-        let text = "stage: cannot execute the trajectory: no trajectory was built";
+        let text = "stage: cannot execute the trajectory: Trajectory profile was not built \
+                    successfully";
         check_fault(again, FaultClass::Failed, text);
     });
 }
@@ -169,13 +181,8 @@ fn a_controller_refuses_what_it_cannot_follow() {
     check(|b| b.positions[0][0] = f64::NAN, "x cannot go to NaN");
     check(|b| b.positions.truncate(1), "1 values for 2 axes");
     check(|b| b.durations_us[0] = 0, "segment 0 takes no time");
-    check(
-        |b| {
-            let first = b.segments().next().unwrap();
-            *b = std::iter::repeat_n(first, 2_001).collect();
-        },
-        "2001 segments do not fit: 0 of 2000 are taken",
-    );
+    let text = "Invalid profile time value (> 4095000 microseconds)";
+    check(|b| b.durations_us[0] = 4_095_001, text);
     // 2 mm further within the second at 10 mm/s: by 12 mm/s^2 at both ends, and at 13 mm/s between.
     check(|b| b.positions[0][1] = 12.0, "Scan failed, x cannot go at 13");
     // 2.5 mm from rest to 10 mm/s in 50 ms: from 5600 to -5200 mm/s^2, fastest after 28/54 of it.
@@ -189,7 +196,7 @@ fn a_controller_refuses_what_it_cannot_follow() {
             let two: Batch = b.segments().take(2).collect();
             *b = Batch { last: true, ..two };
         },
-        "Scan failed, the trajectory ends in motion",
+        "the trajectory ends in motion, with x at 10",
     );
 }
 

@@ -436,8 +436,8 @@ fn fly_rows(detectors: usize, rows: u64, expected: u64) {
 
 /// Rows of 100 frames of 100 ms at 10 mm/s, forth and back.
 fn rows_of_a_hundred(rows: u64) -> Batch {
-    let segment = |seconds: u64, frames, x: f64, velocity: f64| Segment {
-        duration_us: seconds * 1_000_000,
+    let segment = |ms: u64, frames, x: f64, velocity: f64| Segment {
+        duration_us: ms * 1_000,
         frame_goes_on: false,
         frames,
         positions: [x, 0.0].into(),
@@ -446,11 +446,14 @@ fn rows_of_a_hundred(rows: u64) -> Batch {
     let row = |row: u64| {
         let (from, to) = if row.is_multiple_of(2) { (0.0, 100.0) } else { (100.0, 0.0) };
         let velocity = (to - from) / 10.0;
-        [
-            segment(1, 0, from, velocity),
-            segment(10, 100, to, velocity),
-            segment(1, 0, to + velocity / 2.0, 0.0),
-        ]
+        // In four parts, since no time between two points may be as long as a row.
+        let part = |part: u32| {
+            let x = from + (to - from) * f64::from(part) / 4.0;
+            segment(2_500, 25, x, velocity)
+        };
+        let ends = [segment(1_000, 0, from, velocity), segment(1_000, 0, to + velocity / 2.0, 0.0)];
+        let [run_up, run_down] = ends;
+        [run_up, part(1), part(2), part(3), part(4), run_down]
     };
     Batch { last: true, ..(0..rows).flat_map(row).collect() }
 }
