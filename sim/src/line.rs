@@ -97,6 +97,9 @@ pub(crate) struct Line {
     num_requests: Cell<u64>,
     trip: Cell<Option<Trip>>,
     next_put_delay: Cell<Duration>,
+    /// Puts made so far, and those of them that have come to the device or been lost.
+    num_puts: Cell<u64>,
+    puts_over: watch::Sender<u64>,
     /// Which change of state is the latest, so that an outage does not end a later one.
     epoch: Cell<u64>,
 }
@@ -114,6 +117,8 @@ impl Line {
             num_requests: Cell::new(0),
             trip: Cell::new(None),
             next_put_delay: Cell::new(Duration::ZERO),
+            num_puts: Cell::new(0),
+            puts_over: watch::Sender::new(0),
             epoch: Cell::new(0),
         })
     }
@@ -180,6 +185,24 @@ impl Line {
     /// Makes the next put take `delay` longer to arrive.
     pub(crate) fn delay_next_put(&self, delay: Duration) {
         self.next_put_delay.set(delay);
+    }
+
+    /// The place of a put that is made now among all others.
+    pub(crate) fn take_place(&self) -> u64 {
+        let place = self.num_puts.get();
+        self.num_puts.set(place + 1);
+        place
+    }
+
+    /// Resolves when every put before this place is over: a circuit keeps their order.
+    pub(crate) async fn in_place(&self, place: u64) {
+        // The sender lives in self.
+        drop(self.puts_over.subscribe().wait_for(|over| *over >= place).await);
+    }
+
+    /// The put at this place is over.
+    pub(crate) fn leave_place(&self, place: u64) {
+        self.puts_over.send_replace(place + 1);
     }
 
     pub(crate) fn take_put_delay(&self) -> Duration {

@@ -7,17 +7,18 @@ use bluefly_actors::signal::{
 use std::{
     cell::{OnceCell, RefCell},
     rc::Rc,
+    sync::Arc,
 };
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// What a device does with a value: what completes the put (nothing: it is complete), or why not.
 pub(crate) type Handled = Result<Option<LocalFuture<()>>, String>;
 
 /// One put-callback at a time for everything that shares it: the fields of a record.
-pub(crate) type Turn = Rc<Semaphore>;
+pub(crate) type Turn = Arc<Semaphore>;
 
 pub(crate) fn turn() -> Turn {
-    Rc::new(Semaphore::new(1))
+    Arc::new(Semaphore::new(1))
 }
 
 pub(crate) struct Pv {
@@ -182,34 +183,55 @@ impl Pv {
     }
 }
 
-/// Where the device says whether it has taken a value.
-type Reply = oneshot::Sender<Result<(), SignalError>>;
+/// What completes a put-callback, and its turn, which others wait for until then.
+struct Completion {
+    completion: Option<LocalFuture<()>>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Completion {
+    async fn complete(self) {
+        if let Some(completion) = self.completion {
+            completion.await;
+        }
+        drop(self.permit);
+    }
+}
 
 impl Pv {
-    /// Takes a value that has arrived, in its turn; resolves when all that it set off is complete,
-    /// if that is to be waited for.
+    /// Takes a value that has arrived, in its turn.
     async fn take(
+        &self,
+        (value, settle): (Value, Settle),
+        place: u64,
+    ) -> Result<Completion, SignalError> {
+        let turn = self.turn.get().filter(|_| settle == Settle::Completed);
+        let Some(turn) = turn else {
+            let taken = self.taken(value, settle, None);
+            self.line.leave_place(place);
+            return taken;
+        };
+        let Ok(permit) = turn.clone().try_acquire_owned() else {
+            // Others that come later go on.
+            self.line.leave_place(place);
+            // It is never closed.
+            let permit = turn.clone().acquire_owned().await.ok();
+            return self.taken(value, settle, permit);
+        };
+        let permit = Some(permit);
+        let taken = self.taken(value, settle, permit);
+        self.line.leave_place(place);
+        taken
+    }
+
+    fn taken(
         &self,
         value: Value,
         settle: Settle,
-        reply: Reply,
-    ) -> Result<(), (SignalError, Reply)> {
-        let turn = self.turn.get().filter(|_| settle == Settle::Completed).cloned();
-        let permit = match &turn {
-            // It is never closed.
-            Some(turn) => turn.acquire().await.ok(),
-            None => None,
-        };
-        let completion = match self.handle(value) {
-            Ok(completion) => completion.filter(|_| settle == Settle::Completed),
-            Err(error) => return Err((error, reply)),
-        };
-        drop(reply.send(Ok(())));
-        if let Some(completion) = completion {
-            completion.await;
-        }
-        drop(permit);
-        Ok(())
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Result<Completion, SignalError> {
+        let completion = self.handle(value)?.filter(|_| settle == Settle::Completed);
+        Ok(Completion { completion, permit })
     }
 }
 
@@ -232,19 +254,31 @@ impl Channel for PvChannel {
         Box::pin(async move {
             pv.line.admit(&pv.address)?;
             let arrival = pv.line.arrival(pv.line.take_put_delay());
+            let place = pv.line.take_place();
             let (reply, answer) = oneshot::channel();
             let (done, completed) = oneshot::channel();
             // Once sent it cannot be taken back, whatever becomes of the caller.
             let sent = pv.clone();
             pv.line.host.spawn(async move {
-                let handled = match sent.line.reach(&sent.address, arrival).await {
-                    Ok(()) => sent.take(value, settle, reply).await,
-                    Err(error) => Err((error, reply)),
+                let reached = sent.line.reach(&sent.address, arrival).await;
+                sent.line.in_place(place).await;
+                let taken = match reached {
+                    Ok(()) => sent.take((value, settle), place).await,
+                    Err(error) => {
+                        sent.line.leave_place(place);
+                        Err(error)
+                    }
                 };
                 // Nobody may be waiting any more.
-                match handled {
-                    Ok(()) => drop(done.send(())),
-                    Err((error, reply)) => drop(reply.send(Err(error))),
+                match taken {
+                    Ok(completion) => {
+                        drop(reply.send(Ok(())));
+                        completion.complete().await;
+                        if done.send(()).is_err() {
+                            tracing::trace!("nobody waited");
+                        }
+                    }
+                    Err(error) => drop(reply.send(Err(error))),
                 }
             });
             answer.await.map_err(|_| disconnected(&pv.address))??;

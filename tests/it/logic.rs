@@ -104,7 +104,7 @@ fn a_snake_is_built_appended_and_executed() {
             beam.clock.sleep(ms(50)).await;
             // Between two points the controller knows no more.
             assert_eq!(stage.frames_done().await, Ok(0));
-            beam.clock.sleep(ms(750)).await;
+            beam.clock.sleep(ms(751)).await;
             assert_eq!(stage.frames_done().await, Ok(10));
         };
         let (executed, ()) = futures_util::join!(executed, appended);

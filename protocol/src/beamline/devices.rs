@@ -15,6 +15,8 @@ use std::time::Duration;
 
 const MICROSECOND: Duration = Duration::from_micros(1);
 const HOUR: Duration = Duration::from_hours(1);
+/// The driver of a PMAC takes no longer time between two points.
+const PMAC_LONGEST: Duration = Duration::from_millis(4_095);
 
 /// The device `name`, whose table stands at `key`.
 pub(super) fn device_spec(
@@ -98,7 +100,7 @@ fn controller(
         return Err(BeamlineError::new(format!("{key}.axes"), reason));
     }
     let time = |field: &str, value, range| duration(&format!("{key}.{field}"), value, range);
-    let longest = Duration::from_millis(1)..=HOUR;
+    let longest = Duration::from_millis(1)..=PMAC_LONGEST;
     let longest = time("max_segment_duration", &table.max_segment_duration, longest)?;
     // Segments last whole microseconds.
     let shortest = MICROSECOND..=Duration::from_micros(longest.as_micros() as u64);

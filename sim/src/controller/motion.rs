@@ -73,11 +73,12 @@ impl Controller {
                 if self.epoch.get() != epoch {
                     return;
                 }
-                if self.now() >= end {
-                    self.table.borrow_mut().scanned += 1;
+                if self.now() < end {
+                    self.refresh();
                 }
-                self.refresh();
             }
+            self.table.borrow_mut().scanned += 1;
+            self.refresh();
             start = end;
         }
     }
@@ -234,7 +235,6 @@ impl Controller {
             Activity::Idle | Activity::Moving => {}
         }
         let now = self.now();
-        let mut at_rest = now;
         for (i, axis) in self.pvs.axes.iter().enumerate() {
             let demand = self.demands.borrow_mut()[i].take();
             let (Some(position), Some(motor)) = (demand, &axis.motor) else { continue };
@@ -244,8 +244,11 @@ impl Controller {
             }
             let start = motor.axis.halt(now);
             let velocity = motor.axis.max_velocity;
-            at_rest = at_rest.max(motor.axis.travel(start, position, velocity));
+            motor.axis.travel(start, position, velocity);
         }
+        // Those that are on their way already go on.
+        let ends = self.pvs.motors().map(|motor| motor.axis.end().0);
+        let at_rest = ends.max().unwrap_or(now);
         let epoch = self.set_activity(Activity::Moving);
         self.refresh();
         let this = self.clone();

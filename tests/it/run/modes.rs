@@ -172,7 +172,7 @@ fn the_rest_of_a_row_was_too_short_for_a_segment() {
     let edits = [shortest, OPEN[0], OPEN[1]];
     // The row takes from 50.5 ms, when 10.1 mm/s are reached, to 250.5 ms.
     let text = row("0.002");
-    let done = fly(&edits, &text, &[ms(249)], |rig| rig.assert_complete(&text, 100));
+    let done = fly(&edits, &text, &[ms(250)], |rig| rig.assert_complete(&text, 100));
     assert_eq!(done, [99]);
     with_rig(Setup { edits: edits.to_vec(), ..Setup::default() }, async |rig| {
         rig.step(Stage::default()).await.unwrap();
