@@ -11,7 +11,7 @@ use bluefly_actors::{
     },
     device::{controller::Controller, detector::Detector, generator::Generator, motor::Motor},
     logic::{
-        detector::{DetectorLogic, DetectorRecord, overhead_bytes, row_bytes},
+        detector::{DetectorLogic, DetectorRecord, DetectorSetup, overhead_bytes, row_bytes},
         generator::{GeneratorLogic, GeneratorRecord},
         motor::{MotorLogic, MotorRecord},
         trajectory::{AxisAddress, TrajectoryLogic, TrajectoryRecord, TrajectorySetup},
@@ -22,7 +22,7 @@ use bluefly_actors::{
     supervise::{Backoff, ChildSpec, Lifeline, Ping, Ref, Seat, Strategy, Supervisor},
 };
 use bluefly_protocol::{
-    beamline::{BeamlineSpec, SupervisionSpec, TrajectoryControllerSpec},
+    beamline::{BeamlineSpec, DetectorSpec, Scheme, SupervisionSpec, TrajectoryControllerSpec},
     name::Name,
     plan::{AxisCapability, Capabilities, ControllerCapability, DetectorCapability},
 };
@@ -88,10 +88,10 @@ impl Devices {
         }
         for detector in spec.detectors() {
             let (name, address) = (detector.name.clone(), detector.provider.to_string());
-            let exposures = detector.exposures_per_frame;
-            let record = DetectorRecord::connect(&links.of(&name), &address, exposures).await;
+            let setup = detector_setup(spec, detector, site.axes_beside(spec, detector));
+            let record = DetectorRecord::connect(&links.of(&name), &address, &setup).await;
             let record = record.map_err(failed(&name))?;
-            let logic = DetectorLogic::new(name.clone(), record, site.axes_beside(spec, detector));
+            let logic = DetectorLogic::new(name.clone(), record, setup);
             devices.detectors.push((name, Rc::new(logic)));
         }
         for generator in spec.generators() {
@@ -123,6 +123,29 @@ pub(crate) fn trajectory_setup(
         axes: axes.collect(),
         trigger_bits: controller.trigger_bits,
         trigger_source: controller.trigger_source,
+    }
+}
+
+/// What is known of a detector before it is connected; of the axes beside it its file may tell
+/// positions.
+pub(crate) fn detector_setup(
+    spec: &BeamlineSpec,
+    detector: &DetectorSpec,
+    axes_beside: Vec<Name>,
+) -> DetectorSetup {
+    let axes = if detector.positions { axes_beside } else { Vec::new() };
+    // A simulated detector writes to the disk of this process, which looks for itself.
+    let is_elsewhere = detector.provider.scheme != Scheme::Sim;
+    DetectorSetup {
+        camera: detector.camera.clone(),
+        trigger: detector.trigger,
+        exposures_per_frame: detector.exposures_per_frame,
+        dead_time: detector.dead_time,
+        axes,
+        statistics: detector.statistics,
+        flush_period: spec.data.flush_period,
+        paths: detector.paths.clone(),
+        min_free_bytes: is_elsewhere.then_some(spec.data.min_free_bytes),
     }
 }
 
@@ -345,6 +368,7 @@ pub(crate) fn capabilities(spec: &BeamlineSpec) -> Capabilities {
 
 fn settings(spec: &BeamlineSpec, directory: PathBuf) -> Settings {
     let timeouts = spec.detectors().map(|detector| (detector.name.clone(), detector.frame_timeout));
+    let without_statistics = spec.detectors().filter(|detector| !detector.statistics);
     Settings {
         directory,
         path_template: spec.data.path_template.clone(),
@@ -355,5 +379,6 @@ fn settings(spec: &BeamlineSpec, directory: PathBuf) -> Settings {
         max_rewinds: spec.supervision.retries_for_lost_frames,
         frame_timeouts: timeouts.collect(),
         device_timeout: DEVICE_TIMEOUT,
+        without_statistics: without_statistics.map(|detector| detector.name.clone()).collect(),
     }
 }

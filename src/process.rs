@@ -1,6 +1,6 @@
 //! [`Process`]: a beamline in operation, put together from its specification.
 use crate::{
-    assembly::{Assembly, COORDINATOR, Devices, Planned},
+    assembly::{Assembly, COORDINATOR, Devices, Planned, detector_setup},
     claim::Claim,
     hardware::{Hardware, Simulation},
     links::Unconnected,
@@ -12,7 +12,7 @@ use bluefly_actors::{
     coordinator::{Abort, Beamline, Bulletin, ScanCoordinator, publish::Ledger},
     feed::Feed,
     front::{Desk, DeskParts},
-    logic::detector::Dtype,
+    logic::detector::{Dtype, trigger_choices, trigger_word},
     queue::{Register, RegisterParts, RunQueue, Settle},
     random::Seed,
     signal::SignalError,
@@ -21,8 +21,7 @@ use bluefly_actors::{
     supervise::{AskError, ChildSpec, Env, Exit, Ref, Schedule, Tree},
 };
 use bluefly_protocol::{
-    beamline::{self, BeamlineSpec},
-    exposures::ExposuresPerFrame,
+    beamline::{self, BeamlineSpec, CameraSpec, Trigger},
     fault::Refused,
     name::Name,
 };
@@ -360,8 +359,12 @@ pub fn world_config(spec: &BeamlineSpec, latency: Latency, schedule: Schedule) -
         shape: detector.shape,
         dtype: dtype(detector.dtype),
         dead_time: detector.dead_time,
+        triggers: triggers(&detector.camera),
         axes: motors.iter().map(|motor| motor.name.clone()).collect(),
-        has_multiplier: detector.exposures_per_frame != ExposuresPerFrame::ONE,
+        positions: detector.positions,
+        statistics: detector.statistics,
+        has_taken_a_frame: true,
+        has_multiplier: detector_setup(spec, detector, Vec::new()).has_multiplier(),
         missed_triggers: lost(spec, &detector.name),
         ring: RING,
     });
@@ -377,6 +380,17 @@ pub fn world_config(spec: &BeamlineSpec, latency: Latency, schedule: Schedule) -
         latency,
         schedule,
     }
+}
+
+/// What the words of a camera mean.
+fn triggers(camera: &CameraSpec) -> Vec<(String, Trigger)> {
+    let meaning = |word: &str| {
+        let has_word = |trigger: &Trigger| trigger_word(camera, *trigger) == Some(word);
+        Trigger::ALL.into_iter().find(has_word)
+    };
+    // What a word means that nobody here uses is not simulated.
+    let words = trigger_choices(camera).into_iter();
+    words.map(|word| (word.to_owned(), meaning(word).unwrap_or(Trigger::Software))).collect()
 }
 
 fn lost(spec: &BeamlineSpec, detector: &Name) -> std::collections::BTreeSet<u64> {

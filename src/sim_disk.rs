@@ -9,7 +9,7 @@ use bluefly_actors::{
 };
 use bluefly_sim::sink::{FrameSink, Frames, SinkFile, SinkPlan, SinkState, SinkStates};
 use futures_util::{StreamExt as _, stream};
-use std::rc::Rc;
+use std::{path::Path, rc::Rc};
 
 /// Where simulated detectors write their files.
 pub struct SimDisk(pub StorageClient);
@@ -18,20 +18,27 @@ struct SimFile {
     client: StorageClient,
     stream: StreamHandle,
     dtype: Dtype,
+    numbers: Vec<Dtype>,
 }
 
 impl FrameSink for SimDisk {
+    fn has_directory(&self, path: &Path, new_parts: u32) -> bool {
+        let there = path.ancestors().nth(new_parts as usize).is_none_or(Path::is_dir);
+        let made = if there { std::fs::create_dir_all(path) } else { Ok(()) };
+        if let Err(error) = &made {
+            tracing::debug!(path = %path.display(), %error, "not made");
+        }
+        there && made.is_ok()
+    }
+
     fn create(&self, plan: SinkPlan) -> LocalFuture<Result<Rc<dyn SinkFile>, String>> {
         let client = self.0.clone();
         Box::pin(async move {
             let dtype = plan.dtype;
-            if let Some(directory) = plan.path.parent() {
-                let place = directory.display();
-                std::fs::create_dir_all(directory).map_err(|error| format!("{place}: {error}"))?;
-            }
+            let numbers = plan.numbers.iter().map(|(_, dtype)| *dtype).collect();
             let stream =
                 client.create(stream_plan(plan)).await.map_err(|error| error.to_string())?;
-            Ok(Rc::new(SimFile { client, stream, dtype }) as Rc<dyn SinkFile>)
+            Ok(Rc::new(SimFile { client, stream, dtype, numbers }) as Rc<dyn SinkFile>)
         })
     }
 }
@@ -39,10 +46,14 @@ impl FrameSink for SimDisk {
 fn stream_plan(plan: SinkPlan) -> StreamPlan {
     let shape = plan.shape.map(|length| length as u64);
     let pixels = ColumnPlan::image(plan.pixels, element(plan.dtype), shape);
-    let numbers = plan.numbers.into_iter().map(ColumnPlan::number);
+    let numbers = plan.numbers.into_iter().map(|(dataset, dtype)| ColumnPlan {
+        element: element(dtype),
+        ..ColumnPlan::number(dataset)
+    });
     StreamPlan {
         path: plan.path,
-        run_uid: plan.run_uid,
+        // What writes the file of a detector knows nothing of runs.
+        run_uid: None,
         columns: [pixels].into_iter().chain(numbers).collect(),
     }
 }
@@ -55,6 +66,8 @@ fn element(dtype: Dtype) -> Element {
         Dtype::UInt16 => Element::U16,
         Dtype::UInt32 => Element::U32,
         Dtype::Int16 | Dtype::Int32 => Element::I32,
+        Dtype::Int64 => Element::I64,
+        Dtype::UInt64 => Element::U64,
         Dtype::Float32 => Element::F32,
         Dtype::Float64 => Element::F64,
     }
@@ -74,10 +87,18 @@ fn column(dtype: Dtype, pixels: Vec<u16>) -> ColumnData {
     }
 }
 
+fn number_column(dtype: Dtype, numbers: Vec<f64>) -> ColumnData {
+    match dtype {
+        Dtype::Int32 => ColumnData::I32(numbers.into_iter().map(|number| number as i32).collect()),
+        _ => ColumnData::F64(numbers),
+    }
+}
+
 impl SinkFile for SimFile {
     fn append(&self, frames: Frames) -> Result<(), String> {
         let pixels = column(self.dtype, frames.pixels);
-        let numbers = frames.numbers.into_iter().map(ColumnData::F64);
+        let numbers = frames.numbers.into_iter().zip(&self.numbers);
+        let numbers = numbers.map(|(numbers, dtype)| number_column(*dtype, numbers));
         let columns = [pixels].into_iter().chain(numbers).collect();
         let rows = Rows { first_index: frames.first_index, columns };
         self.stream.append(rows).map_err(|error| error.to_string())

@@ -1,6 +1,7 @@
 //! What stands at the simulated beamline.
 use bluefly_actors::{logic::detector::Dtype, supervise::Schedule};
 use bluefly_protocol::{
+    beamline::Trigger,
     name::Name,
     trajectory::{AxisLimits, TriggerSource},
 };
@@ -74,8 +75,16 @@ pub struct DetectorConfig {
     pub shape: [usize; 2],
     pub dtype: Dtype,
     pub dead_time: Duration,
-    /// Motors whose positions its file has.
+    /// What its `TriggerMode` has, and means; the first is set at first.
+    pub triggers: Vec<(String, Trigger)>,
+    /// Motors whose positions it sees.
     pub axes: Vec<Name>,
+    /// Whether its file has those positions.
+    pub positions: bool,
+    /// Whether its file has the sums of its frames.
+    pub statistics: bool,
+    /// Whether its file writer was given a frame before.
+    pub has_taken_a_frame: bool,
     /// Whether a pulse multiplier stands between the controller and it.
     pub has_multiplier: bool,
     /// Triggers that it misses, counted from zero since the world was made.
@@ -136,7 +145,14 @@ impl DetectorConfig {
             shape,
             dtype: Dtype::UInt16,
             dead_time,
+            triggers: vec![
+                ("Internal".to_owned(), Trigger::Internal),
+                ("External".to_owned(), Trigger::Edge),
+            ],
             axes: Vec::new(),
+            positions: true,
+            statistics: true,
+            has_taken_a_frame: true,
             has_multiplier: false,
             missed_triggers: BTreeSet::new(),
             ring: 1_024,

@@ -13,6 +13,7 @@ pub mod world;
 mod axis;
 mod controller;
 mod detector;
+mod echo;
 mod line;
 mod motor;
 mod multiplier;

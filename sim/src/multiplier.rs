@@ -13,6 +13,8 @@ pub(crate) struct PulseTrain {
     triggers: Train,
     pulses: u64,
     step: Duration,
+    /// Of each pulse.
+    width: Duration,
     /// How many pulses come in all.
     count: u64,
     /// Whether its time ended early.
@@ -22,17 +24,22 @@ pub(crate) struct PulseTrain {
 impl PulseTrain {
     /// The triggers themselves.
     pub(crate) const fn direct(triggers: Train) -> Self {
-        Self::new(triggers, 1, Duration::ZERO)
+        Self::new(triggers, 1, Duration::ZERO, Duration::ZERO)
     }
 
-    const fn new(triggers: Train, pulses: u64, step: Duration) -> Self {
+    const fn new(triggers: Train, pulses: u64, step: Duration, width: Duration) -> Self {
         let count = triggers.count.saturating_mul(pulses);
-        Self { triggers, pulses, step, count, is_cut: false }
+        Self { triggers, pulses, step, width, count, is_cut: false }
     }
 
     /// How many pulses come in all, unless it is cut.
     pub(crate) const fn count(&self) -> u64 {
         self.count
+    }
+
+    /// How long each pulse is.
+    pub(crate) const fn width(&self) -> Duration {
+        self.width
     }
 
     /// When pulse `number` comes.
@@ -64,13 +71,14 @@ impl PulseTrain {
 }
 
 /// Times of the block are 48 bits of 8 ns: 26 days.
-const LONGEST_STEP_S: f64 = (1_u64 << 48) as f64 * 8e-9;
+const LONGEST_S: f64 = (1_u64 << 48) as f64 * 8e-9;
 
 /// A block between the controller and one detector.
 pub(crate) struct Multiplier {
     enable: Rc<Pv>,
     pulses: Rc<Pv>,
     step_s: Rc<Pv>,
+    width_s: Rc<Pv>,
     on_disable: OnceCell<Box<dyn Fn()>>,
 }
 
@@ -82,6 +90,7 @@ impl Multiplier {
             enable: Pv::readback(line, field("Enable"), false),
             pulses: Pv::setting(line, field("Pulses"), 1_i64),
             step_s: Pv::readback(line, field("Step"), 0.0),
+            width_s: Pv::readback(line, field("Width"), 0.0),
             on_disable: OnceCell::new(),
         });
         let weak = Rc::downgrade(&multiplier);
@@ -97,26 +106,13 @@ impl Multiplier {
             }
             Ok(None)
         });
-        let step_s = Rc::downgrade(&multiplier.step_s);
-        multiplier.step_s.on_put(move |value| {
-            let Value::Float(seconds) = value else {
-                return Err("it is no time".to_owned());
-            };
-            if !(0.0..LONGEST_STEP_S).contains(&seconds) {
-                return Err(format!(
-                    "a step is 0 s or longer, and shorter than {LONGEST_STEP_S} s"
-                ));
-            }
-            if let Some(step_s) = step_s.upgrade() {
-                step_s.post(seconds);
-            }
-            Ok(None)
-        });
+        takes_time(&multiplier.step_s, "step");
+        takes_time(&multiplier.width_s, "width");
         multiplier
     }
 
-    pub(crate) fn pvs(&self) -> [Rc<Pv>; 3] {
-        [&self.enable, &self.pulses, &self.step_s].map(Rc::clone)
+    pub(crate) fn pvs(&self) -> [Rc<Pv>; 4] {
+        [&self.enable, &self.pulses, &self.step_s, &self.width_s].map(Rc::clone)
     }
 
     /// Says who forgets pulses that are under way when it is disabled; set once.
@@ -127,9 +123,27 @@ impl Multiplier {
     /// What it makes of triggers: nothing unless it is enabled.
     pub(crate) fn multiply(&self, triggers: Train) -> Option<PulseTrain> {
         let pulses = u64::try_from(self.pulses.get::<i64>()).ok().filter(|pulses| *pulses > 0)?;
-        let step = Duration::from_secs_f64(self.step_s.get());
-        self.enable.get::<bool>().then(|| PulseTrain::new(triggers, pulses, step))
+        let [step, width] =
+            [&self.step_s, &self.width_s].map(|time_s| Duration::from_secs_f64(time_s.get()));
+        self.enable.get::<bool>().then(|| PulseTrain::new(triggers, pulses, step, width))
     }
+}
+
+/// Lets a time be put that the block can keep.
+fn takes_time(pv: &Rc<Pv>, what: &'static str) {
+    let weak = Rc::downgrade(pv);
+    pv.on_put(move |value| {
+        let Value::Float(seconds) = value else {
+            return Err("it is no time".to_owned());
+        };
+        if !(0.0..LONGEST_S).contains(&seconds) {
+            return Err(format!("a {what} is 0 s or longer, and shorter than {LONGEST_S} s"));
+        }
+        if let Some(pv) = weak.upgrade() {
+            pv.post(seconds);
+        }
+        Ok(None)
+    });
 }
 
 /// Takes back every pulse of `trains` at `now` and later.
@@ -148,7 +162,7 @@ mod tests {
     /// Two frames of 10 us from 100 us on, three pulses in each, 3 us apart.
     fn train() -> PulseTrain {
         let triggers = Train::new(at(100), Duration::from_micros(20), 2);
-        PulseTrain::new(triggers, 3, Duration::from_micros(3))
+        PulseTrain::new(triggers, 3, Duration::from_micros(3), Duration::from_micros(1))
     }
 
     fn check(train: PulseTrain, expected: &[u64]) {

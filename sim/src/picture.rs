@@ -47,7 +47,13 @@ const fn largest(dtype: Dtype) -> u16 {
         Dtype::Int8 => 127,
         Dtype::UInt8 => 255,
         Dtype::Int16 => 32_767,
-        Dtype::UInt16 | Dtype::Int32 | Dtype::UInt32 | Dtype::Float32 | Dtype::Float64 => 65_535,
+        Dtype::UInt16
+        | Dtype::Int32
+        | Dtype::UInt32
+        | Dtype::Int64
+        | Dtype::UInt64
+        | Dtype::Float32
+        | Dtype::Float64 => 65_535,
     }
 }
 

@@ -106,7 +106,7 @@ impl Pv {
         self.post_value(value.into_value());
     }
 
-    fn post_value(&self, value: Value) {
+    pub(crate) fn post_value(&self, value: Value) {
         if self.reading.borrow().value != value {
             self.renew(value);
         }

@@ -13,14 +13,13 @@ use std::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct SinkPlan {
     pub path: PathBuf,
-    pub run_uid: String,
     /// Where the pixels go.
     pub pixels: String,
     /// Rows and columns of a frame.
     pub shape: [usize; 2],
     pub dtype: Dtype,
-    /// Where the numbers go, in the order of [`Frames::numbers`].
-    pub numbers: Vec<String>,
+    /// Where the numbers go and of what type they are, in the order of [`Frames::numbers`].
+    pub numbers: Vec<(String, Dtype)>,
 }
 
 /// Consecutive frames.
@@ -34,6 +33,17 @@ pub struct Frames {
     pub numbers: Vec<Vec<f64>>,
 }
 
+impl Frames {
+    /// Forgets all but the first `count`.
+    pub fn truncate(&mut self, count: u64) {
+        let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.count);
+        let size = self.pixels.len() / self.count.max(1);
+        self.pixels.truncate(count * size);
+        self.numbers.iter_mut().for_each(|column| column.truncate(count));
+        self.count = count;
+    }
+}
+
 /// How far a file has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SinkState {
@@ -45,6 +55,8 @@ pub struct SinkState {
 
 /// A disk.
 pub trait FrameSink {
+    /// Whether there is such a directory, once up to so many of its last parts were made.
+    fn has_directory(&self, path: &Path, new_parts: u32) -> bool;
     /// Resolves when the file exists. Fails if it exists already.
     fn create(&self, plan: SinkPlan) -> LocalFuture<Result<Rc<dyn SinkFile>, String>>;
 }
@@ -69,7 +81,11 @@ pub trait SinkFile {
 
 /// A disk in memory, on which everything is at once.
 #[derive(Clone, Debug, Default)]
-pub struct MemorySink(Rc<RefCell<BTreeMap<PathBuf, Rc<MemoryFile>>>>);
+pub struct MemorySink {
+    files: Rc<RefCell<BTreeMap<PathBuf, Rc<MemoryFile>>>>,
+    /// Directories that are not there; all others are.
+    missing: Rc<RefCell<Vec<PathBuf>>>,
+}
 
 /// A file of a [`MemorySink`].
 #[derive(Debug)]
@@ -90,14 +106,19 @@ pub struct MemoryFrame {
 }
 
 impl MemorySink {
+    /// There is no such directory, and nothing below it.
+    pub fn lacks(&self, directory: &Path) {
+        self.missing.borrow_mut().push(directory.to_owned());
+    }
+
     /// The file at `path`.
     pub fn file(&self, path: &Path) -> Option<Rc<MemoryFile>> {
-        self.0.borrow().get(path).cloned()
+        self.files.borrow().get(path).cloned()
     }
 
     /// Every file, by path.
     pub fn paths(&self) -> Vec<PathBuf> {
-        self.0.borrow().keys().cloned().collect()
+        self.files.borrow().keys().cloned().collect()
     }
 }
 
@@ -124,8 +145,14 @@ impl MemoryFile {
 }
 
 impl FrameSink for MemorySink {
+    fn has_directory(&self, path: &Path, new_parts: u32) -> bool {
+        let there = path.ancestors().nth(usize::try_from(new_parts).unwrap_or(usize::MAX));
+        let there = there.unwrap_or(Path::new("/"));
+        !self.missing.borrow().iter().any(|missing| there.starts_with(missing))
+    }
+
     fn create(&self, plan: SinkPlan) -> LocalFuture<Result<Rc<dyn SinkFile>, String>> {
-        let files = self.0.clone();
+        let files = self.files.clone();
         Box::pin(async move {
             if files.borrow().contains_key(&plan.path) {
                 return Err(format!("{} exists", plan.path.display()));

@@ -70,11 +70,6 @@ impl Stats {
         self.seen.set(self.seen.get() + 1);
     }
 
-    /// Frames that were seen.
-    pub(crate) fn seen(&self) -> i64 {
-        self.seen.get()
-    }
-
     /// Tells of the latest frame: its sum first.
     pub(crate) fn tell(&self) {
         self.total_pv.post(self.total.get());

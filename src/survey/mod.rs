@@ -2,8 +2,8 @@
 mod mismatch;
 
 use crate::{
-    assembly::trajectory_setup,
-    hardware::{Hardware, Simulation},
+    assembly::{detector_setup, trajectory_setup},
+    hardware::{Hardware, Simulation, Site},
     process,
 };
 use bluefly_actors::{
@@ -70,11 +70,11 @@ pub(crate) async fn survey(spec: &BeamlineSpec, hardware: &Hardware, clock: &Clo
     let simulation = Simulation { clock, seed: Seed(0), latency, schedule, sink: &sink };
     let site = hardware.site(spec, &simulation);
     let within = site.connect_within.min(DEADLINE);
-    let connector =
-        Connector::new(site.provider, clock.clone(), DEADLINE).connecting_within(within);
+    let connector = Connector::new(Rc::clone(&site.provider), clock.clone(), DEADLINE)
+        .connecting_within(within);
     let answers = spec.devices.iter().map(|(name, device)| {
-        let connector = connector.clone();
-        async move { (name.clone(), answer((spec, device), &connector).await) }
+        let (connector, site) = (connector.clone(), &site);
+        async move { (name.clone(), answer((spec, device), &connector, site).await) }
     });
     join_all(answers).await.into_iter().collect()
 }
@@ -82,6 +82,7 @@ pub(crate) async fn survey(spec: &BeamlineSpec, hardware: &Hardware, clock: &Clo
 async fn answer(
     (spec, device): (&BeamlineSpec, &DeviceSpec),
     connector: &Connector,
+    site: &Site,
 ) -> Answer {
     let (connector, batch) = connector.batch();
     let num_segments = match device {
@@ -89,7 +90,7 @@ async fn answer(
         DeviceSpec::Motor(_) | DeviceSpec::Detector(_) | DeviceSpec::Generator(_) => 0,
     };
     let (signals, mismatches) = (RefCell::default(), RefCell::default());
-    let look = Look { batch, num_segments, signals, mismatches };
+    let look = Look { site, batch, num_segments, signals, mismatches };
     let said = ask((spec, device), &connector, &look).await;
     if look.signals.borrow().is_empty()
         && let Err(error) = look.at_signals().await
@@ -101,7 +102,8 @@ async fn answer(
 }
 
 /// What is found out of one device on the way.
-struct Look {
+struct Look<'a> {
+    site: &'a Site,
     batch: Batch,
     /// Elements that a written array must have room for.
     num_segments: usize,
@@ -109,7 +111,7 @@ struct Look {
     mismatches: RefCell<Vec<String>>,
 }
 
-impl Look {
+impl Look<'_> {
     /// Asks every signal of the record; fails if not all were found.
     async fn at_signals(&self) -> Result<(), String> {
         let found = self.batch.survey().await;
@@ -139,7 +141,7 @@ impl Look {
 async fn ask(
     (spec, device): (&BeamlineSpec, &DeviceSpec),
     connector: &Connector,
-    look: &Look,
+    look: &Look<'_>,
 ) -> Result<String, String> {
     let (name, address) = (device.name().clone(), device.provider().to_string());
     match device {
@@ -160,13 +162,13 @@ async fn ask(
             Ok(format!("{} axes, room for {} segments", logic.axes().len(), buffer.free()))
         }
         DeviceSpec::Detector(detector) => {
-            let exposures = detector.exposures_per_frame;
-            let record = DetectorRecord::connect(connector, &address, exposures).await;
+            let setup = detector_setup(spec, detector, look.site.axes_beside(spec, detector));
+            let record = DetectorRecord::connect(connector, &address, &setup).await;
             look.at_signals().await?;
             let record = record.map_err(text)?;
-            let logic = DetectorLogic::new(name, record, Vec::new());
+            let logic = DetectorLogic::new(name, record, setup);
             let frame = logic.frame_shape().await.map_err(text)?;
-            let dead_time = logic.dead_time().await.map_err(text)?;
+            let dead_time = logic.dead_time();
             look.expect("frame", &shape(&frame), &expected_shape(detector));
             Ok(format!("{}, dead time {dead_time:?}", shape(&frame)))
         }

@@ -2,7 +2,7 @@
 use bluefly_actors::{
     clock::Clock,
     logic::{
-        detector::{Arm, DetectorLogic, DetectorRecord, FilePlan},
+        detector::{Arm, DetectorLogic, DetectorRecord, DetectorSetup, FilePlan},
         motor::{MotorLogic, MotorRecord},
         trajectory::{AxisAddress, TrajectoryLogic, TrajectoryRecord, TrajectorySetup},
     },
@@ -11,7 +11,6 @@ use bluefly_actors::{
     supervise::Schedule,
 };
 use bluefly_protocol::{
-    exposures::ExposuresPerFrame,
     name::Name,
     trajectory::{AxisLimits, Batch, Segment, TriggerBits, TriggerSource},
 };
@@ -91,7 +90,7 @@ impl Beam {
     }
 
     pub(crate) async fn stage(&self) -> Result<TrajectoryLogic, SignalError> {
-        self.stage_with(&setup()).await
+        self.stage_with(&stage_setup()).await
     }
 
     pub(crate) async fn stage_with(
@@ -103,9 +102,9 @@ impl Beam {
     }
 
     pub(crate) async fn camera(&self) -> Result<DetectorLogic, SignalError> {
-        let once = ExposuresPerFrame::ONE;
-        let record = DetectorRecord::connect(&self.connector, "sim://camera", once).await?;
-        Ok(DetectorLogic::new(name("camera"), record, vec![name("x"), name("y")]))
+        let setup = setup();
+        let record = DetectorRecord::connect(&self.connector, "sim://camera", &setup).await?;
+        Ok(DetectorLogic::new(name("camera"), record, setup))
     }
 
     /// Nothing moves, nothing is armed, nothing is open.
@@ -117,7 +116,7 @@ impl Beam {
 }
 
 /// Where the signals of `stage` are.
-pub(crate) fn setup() -> TrajectorySetup {
+pub(crate) fn stage_setup() -> TrajectorySetup {
     let axis = |axis: &str| AxisAddress {
         name: name(axis),
         address: format!("sim://{axis}"),
@@ -133,11 +132,17 @@ pub(crate) fn setup() -> TrajectorySetup {
     }
 }
 
+/// Of the camera of a [`Beam`].
+pub(crate) fn setup() -> DetectorSetup {
+    DetectorSetup { axes: vec![name("x"), name("y")], ..DetectorSetup::new(DEAD_TIME) }
+}
+
 pub(crate) fn plan(file_name: &str) -> FilePlan {
     FilePlan {
         directory: Path::new("/data").to_owned(),
         file_name: file_name.to_owned(),
-        run_uid: "run".to_owned(),
+        new_directories: 0,
+        frames: 20,
     }
 }
 

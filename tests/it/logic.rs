@@ -1,8 +1,11 @@
 //! Device logic against simulated hardware, and after a failure at each of its requests in turn.
-use crate::beam::{Beam, ROW_START, arm, ms, name, plan, row, row_back, simulate, snake};
+use crate::beam::{Beam, ROW_START, arm, ms, name, plan, row, row_back, setup, simulate, snake};
 use bluefly_actors::{
     logic::{
-        detector::{Arm, DatasetKind, DetectorLogic, DetectorRecord, Dtype, OpenFile, Summary},
+        detector::{
+            Arm, DatasetKind, DetectorLogic, DetectorRecord, DetectorSetup, Dtype, OpenFile,
+            Summary,
+        },
         trajectory::Buffer,
     },
     signal::SignalError,
@@ -219,7 +222,7 @@ fn a_detector_describes_opens_arms_and_writes() {
     simulate(async {
         let beam = Beam::new();
         let (stage, camera) = (beam.stage().await.unwrap(), beam.camera().await.unwrap());
-        assert_eq!(camera.dead_time().await, Ok(ms(1)));
+        assert_eq!(camera.dead_time(), ms(1));
         let frame = camera.frame_shape().await.unwrap();
         assert_eq!((frame.shape, frame.dtype), (vec![2, 2], Dtype::UInt16));
         let described = camera.describe().await.unwrap();
@@ -301,11 +304,9 @@ fn a_detector_refuses_what_it_cannot_take() {
 fn a_detector_is_armed_for_every_exposure_of_a_frame() {
     simulate(async {
         let beam = Beam::with(|config| config.detectors[0].has_multiplier = true);
-        let connect = || {
-            let thrice = 3.try_into().unwrap();
-            DetectorRecord::connect(&beam.connector, "sim://camera", thrice)
-        };
-        let camera = DetectorLogic::new(name("camera"), connect().await.unwrap(), Vec::new());
+        let thrice = DetectorSetup { exposures_per_frame: 3.try_into().unwrap(), ..setup() };
+        let connect = || DetectorRecord::connect(&beam.connector, "sim://camera", &thrice);
+        let camera = DetectorLogic::new(name("camera"), connect().await.unwrap(), thrice.clone());
         camera.open(&plan("a.h5")).await.unwrap();
         let text = "camera: cannot arm for frames 10 to 29: 50ms exposure and 1ms dead time exceed \
                     33.333333ms, which a frame of 100ms has for each exposure";
@@ -314,11 +315,13 @@ fn a_detector_is_armed_for_every_exposure_of_a_frame() {
         let DetectorRecord { driver, writer, multiplier, .. } = connect().await.unwrap();
         let multiplier = multiplier.unwrap();
         assert_eq!(driver.num_images.get().await, Ok(60));
-        assert_eq!(writer.position_offset.get().await, Ok(30));
+        assert_eq!(driver.array_counter.get().await, Ok(29));
+        assert_eq!(writer.array_counter_readback.get().await, Ok(29));
         assert_eq!(driver.acquire_period_s.get().await, Ok(0.033_333_333));
         assert_eq!(multiplier.enable.get().await, Ok(true));
         assert_eq!(multiplier.pulses.get().await, Ok(3));
         assert_eq!(multiplier.step_s.get().await, Ok(0.033_333_333));
+        assert_eq!(multiplier.width_s.get().await, Ok(0.032));
         assert_eq!(camera.disarm().await, Ok(0));
         camera.close().await.unwrap();
         beam.assert_safe();
@@ -329,8 +332,8 @@ fn a_detector_is_armed_for_every_exposure_of_a_frame() {
 fn several_exposures_per_frame_need_a_multiplier() {
     simulate(async {
         let beam = Beam::new();
-        let thrice = 3.try_into().unwrap();
-        let record = DetectorRecord::connect(&beam.connector, "sim://camera", thrice).await;
+        let thrice = DetectorSetup { exposures_per_frame: 3.try_into().unwrap(), ..setup() };
+        let record = DetectorRecord::connect(&beam.connector, "sim://camera", &thrice).await;
         let error = record.err().unwrap().to_string();
         assert!(error.contains("sim://camera:PULSE1:Enable"), "{error}");
     });
@@ -386,20 +389,20 @@ fn faults_of_a_detector_are_told_in_its_words() {
             };
             check_fault(outcome.await, class, text);
             camera.make_safe().await.unwrap();
-            // A write error is reported once more, but the file is closed.
+            // A write error closes the file, and is reported once more.
             assert_eq!(camera.close().await.is_err(), text.contains("space"));
             beam.assert_safe();
         });
     };
     let camera = || name("camera");
     let lost = faults::Fault::LoseFrame { detector: camera(), index: 7 };
-    let text = "camera: cannot bring its frames to disk: 1 exposures lost with 7 of 20 on disk";
+    let text = "camera: cannot bring its frames to disk: 1 exposures were dropped (sim://camera:HDF1:DroppedArrays_RBV) with 7 of 20 on disk";
     check(lost, FaultClass::Lost, text);
     let fault = faults::Fault::FailArm { detector: camera() };
-    let text = "camera: cannot arm for frames 0 to 19: the detector failed to arm";
+    let text = "camera: cannot arm for frames 0 to 19: the detector failed to arm (sim://camera:cam1:StatusMessage_RBV)";
     check(fault, FaultClass::Failed, text);
     let fault = faults::Fault::FailWrite { detector: camera() };
-    let text = "camera: cannot bring its frames to disk: no space left on device";
+    let text = "camera: cannot bring its frames to disk: no space left on device (sim://camera:HDF1:WriteMessage)";
     check(fault, FaultClass::Failed, text);
 }
 

@@ -12,7 +12,12 @@ use bluefly_protocol::{
     name::Name,
     plan::Capabilities,
 };
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 /// Every device of a beamline, and how a run is to be done with them.
 pub struct Beamline {
@@ -54,9 +59,16 @@ pub struct Settings {
     pub frame_timeouts: BTreeMap<Name, Duration>,
     /// How long to wait for a crashed or disconnected device to come back.
     pub device_timeout: Duration,
+    /// Detectors that do not sum up their frames.
+    pub without_statistics: BTreeSet<Name>,
 }
 
 impl Settings {
+    /// Whether a detector sums up its frames.
+    pub(super) fn has_statistics(&self, detector: &Name) -> bool {
+        !self.without_statistics.contains(detector)
+    }
+
     /// How long to wait, within a run, for whoever crashed or cannot be reached.
     pub(super) const fn crash_patience(&self) -> Duration {
         match self.on_crash {

@@ -131,7 +131,8 @@ impl Field {
     /// read before a failure stays.
     async fn read(&self, harvest: &mut Harvest, complete: u64) -> Result<(), Fault> {
         let read = harvest.read;
-        for name in self.beamline.detectors.keys() {
+        let sums_up = |name: &&Name| self.beamline.settings.has_statistics(name);
+        for name in self.beamline.detectors.keys().filter(sums_up) {
             harvest.ahead.entry(name.clone()).or_default();
         }
         let reads = harvest.ahead.iter_mut().map(|(name, summary)| async move {

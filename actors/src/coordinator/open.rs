@@ -55,7 +55,7 @@ pub(super) async fn open_run(
     let mut run = OpenRun { uid, axes: plan.axes().to_vec(), master: None };
     bulletin.opened(&run);
     let files = loop {
-        match open_files(beamline, &run.uid).await {
+        match open_files(beamline, &run.uid, plan.num_frames()).await {
             Ok(files) => break files,
             // A detector that is stopped by hand gives up what it does, and pauses the flight.
             Err(fault) if board.intent() == Intent::Pause => {
@@ -90,9 +90,10 @@ pub(super) async fn open_run(
 async fn open_files(
     beamline: &Beamline,
     uid: &str,
+    frames: u64,
 ) -> Result<BTreeMap<Name, Arc<OpenFile>>, Fault> {
     let opened = beamline.detectors.keys().map(|name| {
-        let file = file_plan(beamline, uid, name);
+        let file = file_plan(beamline, (uid, name), frames);
         async move { Ok::<_, Fault>((name.clone(), beamline.open_file((name, file)).await?)) }
     });
     Ok(try_join_all(opened).await?.into_iter().collect())
@@ -134,14 +135,17 @@ fn run_info(beamline: &Beamline, plan: &ScanPlan, session: &Session) -> RunInfo 
     }
 }
 
-fn file_plan(beamline: &Beamline, uid: &str, detector: &Name) -> FilePlan {
+fn file_plan(beamline: &Beamline, (uid, detector): (&str, &Name), frames: u64) -> FilePlan {
     let relative = beamline.settings.path_template.path(&beamline.name, uid, detector);
+    // Those of the template: the directory of all files is there.
+    let new_directories = u32::try_from(relative.matches('/').count()).unwrap_or(u32::MAX);
     let path = beamline.settings.directory.join(relative);
     let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     FilePlan {
         directory: path.parent().map(PathBuf::from).unwrap_or_default(),
         file_name: file_name.unwrap_or_default(),
-        run_uid: uid.to_owned(),
+        new_directories,
+        frames,
     }
 }
 
@@ -196,10 +200,14 @@ fn descriptor(
         descriptor.hints.insert(axis.to_string(), hints);
     }
     for (name, described) in detectors {
-        let total = total_key(name.as_str());
-        let source = format!("bluefly://{name}/total");
-        descriptor.data_keys.insert(total.clone(), DataKey::number(name.as_str(), &source));
-        let hints = ObjectHints { fields: vec![total], ..ObjectHints::default() };
+        let mut fields = Vec::new();
+        if beamline.settings.has_statistics(name) {
+            let total = total_key(name.as_str());
+            let source = format!("bluefly://{name}/total");
+            descriptor.data_keys.insert(total.clone(), DataKey::number(name.as_str(), &source));
+            fields.push(total);
+        }
+        let hints = ObjectHints { fields, ..ObjectHints::default() };
         descriptor.hints.insert(name.to_string(), hints);
         for dataset in &described.datasets {
             let source = format!("bluefly://{name}/{}", dataset.name);
@@ -329,6 +337,8 @@ fn numpy(dtype: Dtype) -> &'static str {
         Dtype::UInt16 => "<u2",
         Dtype::Int32 => "<i4",
         Dtype::UInt32 => "<u4",
+        Dtype::Int64 => "<i8",
+        Dtype::UInt64 => "<u8",
         Dtype::Float32 => "<f4",
         Dtype::Float64 => "<f8",
     }

@@ -218,7 +218,10 @@ impl Flight {
     /// Starts to collect in the background, if there is anything to read or to publish.
     pub(super) fn collect(&mut self) -> Option<Collection> {
         let (open, complete) = (self.open(), self.tally.complete());
-        let is_read = |(name, frames)| self.harvest.read_of(name) >= frames;
+        let settings = &self.beamline.settings;
+        let is_read = |(name, frames): (&Name, u64)| {
+            self.harvest.read_of(name) >= frames || !settings.has_statistics(name)
+        };
         if self.harvest.read >= complete
             && self.harvest.published >= open
             && self.tally.on_disk().all(is_read)

@@ -34,7 +34,9 @@ pub(super) fn create_file(path: &Path) -> Result<File> {
 /// Groups, columns (in the order of the plan) and commit counter of a stream file.
 pub(super) fn create_stream(file: &File, plan: &StreamPlan) -> Result<(Vec<Dataset>, Dataset)> {
     let entry = create_group(file, "/entry", "NXentry")?;
-    set_text(&entry, "run_uid", &plan.run_uid)?;
+    if let Some(uid) = &plan.run_uid {
+        set_text(&entry, "run_uid", uid)?;
+    }
     set_text(file, "default", "entry")?;
     let mut columns = Vec::with_capacity(plan.columns.len());
     for (i, column) in plan.columns.iter().enumerate() {

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 pub struct StreamPlan {
     /// The file to create. It must not exist.
     pub path: PathBuf,
-    /// UID of the run, kept as the attribute `run_uid` of `/entry`.
-    pub run_uid: String,
+    /// UID of the run, kept as the attribute `run_uid` of `/entry`, if it is known.
+    pub run_uid: Option<String>,
     /// At least one; [`Rows::columns`] has the same order.
     pub columns: Vec<ColumnPlan>,
 }
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     fn plan(columns: Vec<ColumnPlan>) -> StreamPlan {
-        StreamPlan { path: "a.h5".into(), run_uid: "run".to_owned(), columns }
+        StreamPlan { path: "a.h5".into(), run_uid: Some("run".to_owned()), columns }
     }
 
     #[track_caller]

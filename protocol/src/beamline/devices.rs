@@ -1,10 +1,10 @@
 //! The rules of each type of device.
 use super::{
-    BeamlineError, DetectorSpec, DetectorTable, DeviceSpec, DeviceTable, Dtype, GeneratorSpec,
-    GeneratorTable, MotorSpec, MotorTable, TrajectoryControllerSpec, TrajectoryControllerTable,
-    Trigger,
+    BeamlineError, DeviceSpec, DeviceTable, GeneratorSpec, GeneratorTable, MotorSpec, MotorTable,
+    TrajectoryControllerSpec, TrajectoryControllerTable,
     address::Address,
     check::{at, count, duration, word},
+    detector::detector,
     quantity,
 };
 use crate::{
@@ -13,8 +13,8 @@ use crate::{
 };
 use std::time::Duration;
 
-const MICROSECOND: Duration = Duration::from_micros(1);
-const HOUR: Duration = Duration::from_hours(1);
+pub(super) const MICROSECOND: Duration = Duration::from_micros(1);
+pub(super) const HOUR: Duration = Duration::from_hours(1);
 /// The driver of a PMAC takes no longer time between two points.
 const PMAC_LONGEST: Duration = Duration::from_millis(4_095);
 
@@ -34,7 +34,7 @@ pub(super) fn device_spec(
     }
 }
 
-fn provider(key: &str, text: &str) -> Result<Address, BeamlineError> {
+pub(super) fn provider(key: &str, text: &str) -> Result<Address, BeamlineError> {
     text.parse().map_err(at(format!("{key}.provider")))
 }
 
@@ -182,40 +182,6 @@ fn modes(
         (Some(points), _) => Ok((points, bits)),
         (None, TriggerBits::None | TriggerBits::RowGate) => Ok((PointMode::Sparse, bits)),
     }
-}
-
-fn detector(key: &str, name: Name, table: &DetectorTable) -> Result<DetectorSpec, BeamlineError> {
-    for (i, length) in table.shape.into_iter().enumerate() {
-        count(&format!("{key}.shape[{i}]"), length, 1..=65_536)?;
-    }
-    let exposure = |value| duration(&format!("{key}.exposure"), value, MICROSECOND..=HOUR);
-    let dead_time_key = format!("{key}.dead_time");
-    let timeout_key = format!("{key}.frame_timeout");
-    let dtypes = Dtype::ALL.map(|dtype| (dtype.as_str(), dtype));
-    Ok(DetectorSpec {
-        provider: provider(key, &table.provider)?,
-        shape: table.shape,
-        dtype: word(&format!("{key}.dtype"), &table.dtype, &dtypes)?,
-        trigger: trigger(&format!("{key}.trigger"), &table.trigger)?,
-        dead_time: duration(&dead_time_key, &table.dead_time, Duration::ZERO..=HOUR)?,
-        exposure: table.exposure.as_ref().map(exposure).transpose()?,
-        exposures_per_frame: (table.exposures_per_frame.try_into())
-            .map_err(at(format!("{key}.exposures_per_frame")))?,
-        frame_timeout: duration(
-            &timeout_key,
-            &table.frame_timeout,
-            Duration::from_millis(1)..=HOUR,
-        )?,
-        name,
-    })
-}
-
-/// A word that would change nothing is refused: whoever wrote it expects that it does.
-fn trigger(key: &str, value: &str) -> Result<Trigger, BeamlineError> {
-    if value == Trigger::Edge.as_str() {
-        return Ok(Trigger::Edge);
-    }
-    Err(BeamlineError::new(key, format!("{value:?}: this version supports \"edge\" only")))
 }
 
 fn generator(

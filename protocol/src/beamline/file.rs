@@ -174,8 +174,12 @@ pub struct DetectorTable {
     pub provider: String,
     pub shape: [usize; 2],
     pub dtype: String,
+    #[serde(default = "sim_detector")]
+    pub camera: String,
     #[serde(default = "edge")]
     pub trigger: String,
+    #[serde(default)]
+    pub trigger_words: Option<TriggerWordsTable>,
     pub dead_time: Quantity,
     #[serde(default)]
     pub exposure: Option<Quantity>,
@@ -183,6 +187,31 @@ pub struct DetectorTable {
     pub exposures_per_frame: u32,
     #[serde(default = "five_seconds")]
     pub frame_timeout: Quantity,
+    #[serde(default = "yes")]
+    pub statistics: bool,
+    #[serde(default = "yes")]
+    pub positions: bool,
+    #[serde(default)]
+    pub paths: Option<PathsTable>,
+}
+
+/// `[device.NAME.trigger_words]` of type `detector`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct TriggerWordsTable {
+    pub internal: String,
+    #[serde(default)]
+    pub edge: Option<String>,
+    #[serde(default)]
+    pub gate: Option<String>,
+}
+
+/// `[device.NAME.paths]` of type `detector`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct PathsTable {
+    pub here: String,
+    pub ioc: String,
 }
 
 /// `[device.NAME]` of type `generator`.
@@ -411,6 +440,14 @@ const fn three() -> u32 {
 
 const fn thousand() -> usize {
     1_000
+}
+
+const fn yes() -> bool {
+    true
+}
+
+fn sim_detector() -> String {
+    "sim_detector".into()
 }
 
 fn edge() -> String {

@@ -4,6 +4,7 @@ mod address;
 mod api;
 mod ca;
 mod check;
+mod detector;
 mod devices;
 mod file;
 mod quantity;
@@ -15,14 +16,15 @@ mod tests;
 pub use address::{Address, Scheme};
 pub use file::{
     ApiTable, BeamlineFile, BeamlineTable, CaTable, DataTable, DetectorTable, DeviceTable,
-    GeneratorTable, MotorTable, PublishTable, Quantity, QueueTable, SimDeviceTable, SimTable,
-    SupervisionTable, TrajectoryControllerTable,
+    GeneratorTable, MotorTable, PathsTable, PublishTable, Quantity, QueueTable, SimDeviceTable,
+    SimTable, SupervisionTable, TrajectoryControllerTable, TriggerWordsTable,
 };
 pub use quantity::QuantityError;
 pub use spec::{
-    AfterFailure, AfterRestart, ApiSpec, BeamlineSpec, CaSpec, DataSpec, DetectorSpec, DeviceSpec,
-    DeviceType, Dtype, GeneratorSpec, Lag, MotorSpec, OnCrash, PublishSpec, QueueSpec,
-    SimDeviceSpec, SimSpec, SupervisionSpec, TlsSpec, TrajectoryControllerSpec, Trigger,
+    AfterFailure, AfterRestart, ApiSpec, BeamlineSpec, CaSpec, CameraSpec, DataSpec, DetectorSpec,
+    DeviceSpec, DeviceType, Dtype, GeneratorSpec, Lag, MotorSpec, OnCrash, PathsSpec, PublishSpec,
+    QueueSpec, SimDeviceSpec, SimSpec, SupervisionSpec, TlsSpec, TrajectoryControllerSpec, Trigger,
+    TriggerWords,
 };
 pub use template::PathTemplate;
 

@@ -278,20 +278,71 @@ impl Dtype {
     }
 }
 
-/// What makes a detector take a frame: this version knows one way.
+/// What starts an exposure, and what ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
+    /// The detector itself, once it is started; its exposures have a length set beforehand.
+    Internal,
     /// A rising edge starts an exposure of a length set beforehand.
     Edge,
+    /// An exposure is as long as its pulse.
+    Gate,
+    /// A command starts each exposure.
+    Software,
 }
 
 impl Trigger {
+    /// Every trigger that a file may name.
+    pub const ALL: [Self; 4] = [Self::Internal, Self::Edge, Self::Gate, Self::Software];
+
     /// The trigger as written.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Internal => "internal",
             Self::Edge => "edge",
+            Self::Gate => "gate",
+            Self::Software => "software",
         }
     }
+}
+
+/// The driver of a detector: what it calls the things that it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CameraSpec {
+    /// ADSimDetector.
+    SimDetector,
+    /// ADAndor.
+    Andor,
+    /// Any other, in its own words.
+    Generic(TriggerWords),
+}
+
+impl CameraSpec {
+    /// The camera as written.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::SimDetector => "sim_detector",
+            Self::Andor => "andor",
+            Self::Generic(_) => "generic",
+        }
+    }
+}
+
+/// The choices of `TriggerMode` of a driver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TriggerWords {
+    pub internal: String,
+    pub edge: Option<String>,
+    pub gate: Option<String>,
+}
+
+/// A directory that has two names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathsSpec {
+    /// As this computer calls it.
+    pub here: String,
+    /// As the computer of the detector does.
+    pub ioc: String,
 }
 
 /// A detector that writes a file of frames.
@@ -302,6 +353,7 @@ pub struct DetectorSpec {
     /// Rows and columns of a frame.
     pub shape: [usize; 2],
     pub dtype: Dtype,
+    pub camera: CameraSpec,
     pub trigger: Trigger,
     /// Time after an exposure before the next may start.
     pub dead_time: Duration,
@@ -312,6 +364,12 @@ pub struct DetectorSpec {
     pub exposures_per_frame: ExposuresPerFrame,
     /// How long after its trigger a frame may arrive before it counts as lost.
     pub frame_timeout: Duration,
+    /// Whether it sums up its frames, and its file has the sums.
+    pub statistics: bool,
+    /// Whether its file has the positions of the axes.
+    pub positions: bool,
+    /// Where it writes, if its computer calls that by another path.
+    pub paths: Option<PathsSpec>,
 }
 
 impl DetectorSpec {

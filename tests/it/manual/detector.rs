@@ -6,7 +6,7 @@ use crate::{
 };
 use bluefly_actors::{
     coordinator::{Abort, Kickoff, Pause, Prepare, Stage},
-    logic::detector::{DriverRecord, ImageMode, TriggerMode},
+    logic::detector::{DetectorRecord, DetectorSetup, DriverRecord, ImageMode},
     signal::Connector,
     status::{OperationError, Outcome},
 };
@@ -16,18 +16,18 @@ use std::time::Duration;
 
 /// What a driver is set to.
 #[derive(Debug, PartialEq)]
-struct Settings(ImageMode, TriggerMode, i64, f64, f64);
+struct Settings(ImageMode, String, i64, f64, f64);
 
 /// What somebody set the camera to who looks at it.
-const WATCHED: Settings = Settings(ImageMode::Continuous, TriggerMode::Internal, 7, 0.25, 0.5);
+fn watched() -> Settings {
+    Settings(ImageMode::Continuous, "Internal".to_owned(), 7, 0.25, 0.5)
+}
 
 async fn driver(rig: &Rig) -> DriverRecord {
     let connector =
         Connector::new(rig.process.world.provider(), rig.process.clock.clone(), ms(5_000));
-    let once = bluefly_protocol::exposures::ExposuresPerFrame::ONE;
-    let record =
-        bluefly_actors::logic::detector::DetectorRecord::connect(&connector, "sim://camera", once);
-    record.await.unwrap().driver
+    let setup = DetectorSetup::new(ms(1));
+    DetectorRecord::connect(&connector, "sim://camera", &setup).await.unwrap().driver
 }
 
 async fn settings(driver: &DriverRecord) -> Settings {
@@ -42,7 +42,7 @@ async fn settings(driver: &DriverRecord) -> Settings {
 
 async fn set(driver: &DriverRecord, Settings(image, trigger, images, time, period): &Settings) {
     driver.image_mode.put(*image).await.unwrap();
-    driver.trigger_mode.put(*trigger).await.unwrap();
+    driver.trigger_mode.put(trigger.clone()).await.unwrap();
     driver.num_images.put(*images).await.unwrap();
     driver.acquire_time_s.put(*time).await.unwrap();
     driver.acquire_period_s.put(*period).await.unwrap();
@@ -93,7 +93,7 @@ fn a_frame_that_does_not_come_is_told() {
 fn a_frame_goes_into_no_file_and_leaves_the_detector_as_it_was() {
     with_rig(Setup::default(), async |rig| {
         let driver = driver(rig).await;
-        set(&driver, &WATCHED).await;
+        set(&driver, &watched()).await;
         let before = rig.process.clock.now();
         let first = total(rig, "camera").await;
         assert!(first > 0.0);
@@ -102,7 +102,7 @@ fn a_frame_goes_into_no_file_and_leaves_the_detector_as_it_was() {
             ms(6),
             "5 ms of exposure and 1 ms of dead time"
         );
-        assert_eq!(settings(&driver).await, WATCHED);
+        assert_eq!(settings(&driver).await, watched());
         assert_eq!(total(rig, "camera").await, first);
         assert!(total(rig, "diode").await > 0.0);
         rig.step(Stage::default()).await.unwrap();
@@ -173,7 +173,7 @@ fn a_frame_that_is_stopped_or_made_safe_leaves_the_detector_as_it_was() {
         for is_abort in [false, true] {
             with_rig(Setup::default(), async |rig| {
                 let driver = driver(rig).await;
-                set(&driver, &WATCHED).await;
+                set(&driver, &watched()).await;
                 let taking = ask(rig, trigger("camera")).await.unwrap();
                 rig.sleep(ms(wait)).await;
                 if is_abort {
@@ -183,7 +183,7 @@ fn a_frame_that_is_stopped_or_made_safe_leaves_the_detector_as_it_was() {
                 }
                 assert_eq!(taking.finished().await, Ok(Outcome::Aborted), "after {wait} ms");
                 rig.assert_safe();
-                assert_eq!(settings(&driver).await, WATCHED, "after {wait} ms");
+                assert_eq!(settings(&driver).await, watched(), "after {wait} ms");
                 flies(rig).await;
             });
         }
@@ -194,9 +194,9 @@ fn a_frame_that_is_stopped_or_made_safe_leaves_the_detector_as_it_was() {
 async fn is_well(rig: &Rig, driver: &DriverRecord) {
     rig.sleep(Duration::from_secs(3)).await;
     rig.assert_safe();
-    assert_eq!(settings(driver).await, WATCHED);
+    assert_eq!(settings(driver).await, watched());
     total(rig, "camera").await;
-    assert_eq!(settings(driver).await, WATCHED);
+    assert_eq!(settings(driver).await, watched());
     flies(rig).await;
 }
 
@@ -205,7 +205,7 @@ fn a_link_that_drops_at_any_request_fails_the_frame_and_nothing_else() {
     for request in 0.. {
         let is_through = with_rig(Setup::default(), async |rig| {
             let driver = driver(rig).await;
-            set(&driver, &WATCHED).await;
+            set(&driver, &watched()).await;
             let world = &rig.process.world;
             let before = world.requests(&name("camera"));
             let (device, time) = (name("camera"), ms(30));
@@ -233,7 +233,7 @@ fn a_crash_of_the_detector_or_the_coordinator_leaves_it_as_it_was() {
         let (device, wait) = (["camera", "scan_coordinator"][seed as usize % 2], ms(seed / 2));
         shuffled(seed, async |rig| {
             let driver = driver(rig).await;
-            set(&driver, &WATCHED).await;
+            set(&driver, &watched()).await;
             let taking = ask(rig, trigger("camera")).await.unwrap();
             rig.sleep(wait).await;
             if taking.ended().is_some() {
@@ -252,7 +252,7 @@ fn a_crash_of_the_detector_or_the_coordinator_leaves_it_as_it_was() {
 fn a_detector_that_is_frozen_fails_in_time_and_recovers() {
     with_rig(Setup::default(), async |rig| {
         let driver = driver(rig).await;
-        set(&driver, &WATCHED).await;
+        set(&driver, &watched()).await;
         let taking = ask(rig, trigger("camera")).await.unwrap();
         rig.sleep(ms(3)).await;
         let freeze = Fault::Freeze { device: name("camera"), time: Duration::from_mins(2) };

@@ -33,7 +33,7 @@ fn simulated<F: Future>(test: impl FnOnce(Clock) -> F) -> F::Output {
 fn plan(path: impl AsRef<Path>) -> StreamPlan {
     StreamPlan {
         path: path.as_ref().to_owned(),
-        run_uid: "run".to_owned(),
+        run_uid: Some("run".to_owned()),
         columns: vec![
             ColumnPlan::number("/entry/data/x").with_units("mm"),
             ColumnPlan { element: Element::U64, ..ColumnPlan::number("/entry/data/count") },

@@ -9,7 +9,16 @@ pub struct FilePlan {
     pub directory: PathBuf,
     /// Without directory, with extension.
     pub file_name: String,
-    pub run_uid: String,
+    /// How many of the last parts of the directory may be missing: they are made.
+    pub new_directories: u32,
+    /// Frames that are to come, as far as that is known; more may.
+    pub frames: u64,
+}
+
+impl FilePlan {
+    pub fn path(&self) -> PathBuf {
+        self.directory.join(&self.file_name)
+    }
 }
 
 /// What a frame looks like.
@@ -59,7 +68,6 @@ pub struct Description {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenFile {
     pub path: PathBuf,
-    pub run_uid: String,
     pub datasets: Vec<Dataset>,
     /// How many rows belong to a frame.
     pub exposures_per_frame: ExposuresPerFrame,
@@ -68,17 +76,27 @@ pub struct OpenFile {
 }
 
 impl OpenFile {
-    /// Whether it is the one that was planned, whoever opened it.
+    /// Whether it is the one that was planned, whoever opened it: no two runs have one name.
     pub fn is_of(&self, plan: &FilePlan) -> bool {
-        self.path == plan.directory.join(&plan.file_name) && self.run_uid == plan.run_uid
+        self.path == plan.path()
     }
 }
 
 /// What is known of each exposure beside its pixels and the positions.
-const MONITORS: [&str; 3] = ["NDArrayUniqueId", "NDArrayTimeStamp", "StatsTotal"];
+const MONITORS: [(&str, Dtype); 3] =
+    [("NDArrayUniqueId", Dtype::Int32), ("NDArrayTimeStamp", Dtype::Float64), TOTAL];
+/// The sum of its pixels, with statistics.
+const TOTAL: (&str, Dtype) = ("StatsTotal", Dtype::Float64);
+
+/// The numbers beside each exposure: their names and types, in order.
+pub fn numbers(axes: &[Name], statistics: bool) -> Vec<(String, Dtype)> {
+    let monitors = MONITORS.into_iter().filter(|number| statistics || *number != TOTAL);
+    let monitors = monitors.map(|(name, dtype)| (name.to_owned(), dtype));
+    monitors.chain(axes.iter().map(|axis| (axis.to_string(), Dtype::Float64))).collect()
+}
 
 /// What an exposure adds to the file of a detector: its pixels, and numbers about them and of the
-/// positions of so many axes.
+/// positions of so many axes. As if it had statistics: it is what is asked of the disk at most.
 pub const fn row_bytes(pixel_bytes: u64, axes: u64) -> u64 {
     pixel_bytes + (MONITORS.len() as u64 + axes) * size_of::<f64>() as u64
 }
@@ -90,15 +108,7 @@ pub const fn overhead_bytes(axes: u64) -> u64 {
 }
 
 /// The datasets that the layout of the file writer makes.
-pub(super) fn datasets(frame: &FrameShape, axes: &[Name]) -> Vec<Dataset> {
-    let number = |name: String, kind: DatasetKind, dtype: Dtype| Dataset {
-        path: format!("/entry/instrument/NDAttributes/{name}"),
-        name,
-        kind,
-        shape: Vec::new(),
-        dtype,
-        rows_per_chunk: NUMBERS_PER_CHUNK,
-    };
+pub(super) fn datasets(frame: &FrameShape, axes: &[Name], statistics: bool) -> Vec<Dataset> {
     let pixels = Dataset {
         name: "data".to_owned(),
         path: "/entry/data/data".to_owned(),
@@ -107,10 +117,15 @@ pub(super) fn datasets(frame: &FrameShape, axes: &[Name]) -> Vec<Dataset> {
         dtype: frame.dtype,
         rows_per_chunk: 1,
     };
-    let monitor = |name: &str| number(name.to_owned(), DatasetKind::Monitor, Dtype::Float64);
-    let mut datasets = vec![pixels];
-    datasets.extend(MONITORS.map(monitor));
-    let position = |axis: &Name| number(axis.to_string(), DatasetKind::Position, Dtype::Float64);
-    datasets.extend(axes.iter().map(position));
-    datasets
+    let monitors = numbers(&[], statistics).len();
+    let number = |(i, (name, dtype)): (usize, (String, Dtype))| Dataset {
+        path: format!("/entry/instrument/NDAttributes/{name}"),
+        name,
+        kind: if i < monitors { DatasetKind::Monitor } else { DatasetKind::Position },
+        shape: Vec::new(),
+        dtype,
+        rows_per_chunk: NUMBERS_PER_CHUNK,
+    };
+    let numbers = numbers(axes, statistics).into_iter().enumerate().map(number);
+    [pixels].into_iter().chain(numbers).collect()
 }

@@ -1,27 +1,48 @@
 //! [`DetectorLogic`]: a detector that is armed, takes triggers and writes its frames to a file.
+//!
+//! Each frame has a unique id, which is the row of the file where it lands: the counter of the driver
+//! is set before it is armed, so that a rewind overwrites what is there.
+mod camera;
+mod continuity;
 mod file;
+mod frames;
+mod opening;
+mod place;
 mod record;
+mod setup;
 mod single;
+mod summary;
+mod tally;
+mod watch;
 
+pub use camera::{trigger_choices, trigger_word};
 pub use file::{
-    Dataset, DatasetKind, Description, FilePlan, FrameShape, NUMBERS_PER_CHUNK, OpenFile,
+    Dataset, DatasetKind, Description, FilePlan, FrameShape, NUMBERS_PER_CHUNK, OpenFile, numbers,
     overhead_bytes, row_bytes,
 };
 pub use record::{
-    DetectorRecord, DetectorState, DriverRecord, Dtype, ImageMode, MultiplierRecord, StatsRecord,
-    TriggerMode, WriteStatus, WriterRecord,
+    AttributesStatus, DetectorRecord, DetectorState, DriverRecord, Dtype, FileWriteMode, ImageMode,
+    MultiplierRecord, StatsRecord, WriteStatus, WriterRecord,
 };
+pub use setup::DetectorSetup;
+pub use summary::Summary;
 
 use super::{Task, signed};
 use crate::signal::{Backlog, SignalR};
 use bluefly_protocol::{
+    beamline::Trigger,
     exposures::Exposures,
     fault::{Fault, FaultClass},
     name::Name,
 };
 use file::datasets;
 use single::Settings;
-use std::{cell::Cell, ops::Range, pin::pin, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
+use tally::Tally;
+use watch::Watch;
 
 /// What a detector is armed for. Frames are those of the scan, however often it exposes in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,16 +57,6 @@ pub struct Arm {
     pub exposure: Duration,
 }
 
-/// Numbers of consecutive frames, in columns of equal length.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Summary {
-    pub first_index: u64,
-    /// Sum of the pixels, over all exposures of the frame.
-    pub total: Vec<f64>,
-    /// When the first exposure began, seconds since 1970-01-01T00:00:00Z.
-    pub timestamp_s: Vec<f64>,
-}
-
 /// Arms one detector and follows its frames to the disk.
 ///
 /// Whoever asks speaks of frames of the scan, the hardware of exposures, which are rows of its file:
@@ -53,24 +64,22 @@ pub struct Summary {
 pub struct DetectorLogic {
     device: Name,
     record: DetectorRecord,
-    /// The axes whose positions its file has.
-    axes: Vec<Name>,
-    /// Exposures that are on disk once everything armed is.
-    target: Cell<Exposures>,
-    /// Exposures that were written once everything armed is, those before a rewind among them.
-    written: Cell<Exposures>,
+    setup: DetectorSetup,
+    tally: Cell<Tally>,
+    /// Of what it was armed for last.
+    watch: RefCell<Option<Watch>>,
     /// What the driver was set to before a single frame, until it is so again.
-    before: Cell<Option<Settings>>,
+    before: RefCell<Option<Settings>>,
 }
 
 /// How long a driver or writer may take to change its state.
 const WITHIN: Duration = Duration::from_secs(10);
 
 impl DetectorLogic {
-    /// `axes`: those whose positions the file writer has as attributes of each frame.
-    pub const fn new(device: Name, record: DetectorRecord, axes: Vec<Name>) -> Self {
-        let (target, written) = (Cell::new(Exposures(0)), Cell::new(Exposures(0)));
-        Self { device, record, axes, target, written, before: Cell::new(None) }
+    pub fn new(device: Name, record: DetectorRecord, setup: DetectorSetup) -> Self {
+        let tally = Cell::new(Tally::NONE);
+        let (watch, before) = (RefCell::new(None), RefCell::new(None));
+        Self { device, record, setup, tally, watch, before }
     }
 
     /// Stops acquiring, and tells of a file that is still open so that it can be adopted or closed.
@@ -89,13 +98,13 @@ impl DetectorLogic {
             return if is_opening { Err(fault) } else { Ok(None) };
         }
         // A file that cannot be written any more is still open, and is told as such.
-        self.flush(task).await?;
+        self.settle(task).await?;
         Ok(Some(self.open_file(task).await?))
     }
 
     /// Least time between the end of an exposure and the next trigger.
-    pub async fn dead_time(&self) -> Result<Duration, Fault> {
-        self.read_dead_time(self.task("read the dead time")).await
+    pub const fn dead_time(&self) -> Duration {
+        self.setup.dead_time
     }
 
     /// What its frames look like.
@@ -106,30 +115,9 @@ impl DetectorLogic {
     /// What its file will have, whether or not one is open.
     pub async fn describe(&self) -> Result<Description, Fault> {
         let frame = self.frame_shape().await?;
-        let exposures_per_frame = self.record.exposures_per_frame;
-        Ok(Description { datasets: datasets(&frame, &self.axes), exposures_per_frame })
-    }
-
-    /// Opens a new file; resolves when it exists and a reader may open it.
-    pub async fn open(&self, plan: &FilePlan) -> Result<OpenFile, Fault> {
-        let operation = format!("open {}", plan.directory.join(&plan.file_name).display());
-        let task = self.task(&operation);
-        let writer = &self.record.writer;
-        if task.done(writer.is_capturing.get().await)? {
-            let path = task.done(writer.full_file_name.get().await)?;
-            return Err(task.fault(FaultClass::Failed, format!("{path} is still open")));
-        }
-        let directory = plan.directory.to_string_lossy().into_owned();
-        task.done(writer.file_path.put(directory).await)?;
-        task.done(writer.file_name.put(plan.file_name.clone()).await)?;
-        task.done(writer.run_uid.put(plan.run_uid.clone()).await)?;
-        task.done(writer.num_capture.put(0).await)?;
-        task.done(writer.lazy_open.put(false).await)?;
-        task.done(writer.swmr_mode.put(true).await)?;
-        task.done(writer.position_offset.put(0).await)?;
-        task.done(writer.capture.send(true).await)?;
-        self.await_open(task).await?;
-        self.open_file(task).await
+        let exposures_per_frame = self.setup.exposures_per_frame;
+        let datasets = datasets(&frame, &self.setup.axes, self.setup.statistics);
+        Ok(Description { datasets, exposures_per_frame })
     }
 
     /// Gets ready for the triggers of `arm.frames` frames; resolves once they would be taken.
@@ -139,93 +127,26 @@ impl DetectorLogic {
         let last = arm.first_index + arm.frames.saturating_sub(1);
         let operation = format!("arm for frames {} to {last}", arm.first_index);
         let task = self.task(&operation);
-        self.check_arm(task, arm).await?;
-        let per_frame = self.record.exposures_per_frame;
+        let per_frame = self.setup.exposures_per_frame;
         let (first, count) = (per_frame.of(arm.first_index), per_frame.of(arm.frames));
-        let period_s = per_frame.period(arm.frame_duration).as_secs_f64();
-        if let Some(multiplier) = &self.record.multiplier {
-            // Pulses of a frame that was cut short must not be taken for those to come.
-            task.done(multiplier.enable.put(false).await)?;
-            task.done(multiplier.pulses.put(i64::from(per_frame.get())).await)?;
-            task.done(multiplier.step_s.put(period_s).await)?;
-            task.done(multiplier.enable.put(true).await)?;
-        }
-        let driver = &self.record.driver;
-        self.before.set(None);
-        task.done(driver.image_mode.put(ImageMode::Multiple).await)?;
-        task.done(driver.trigger_mode.put(TriggerMode::External).await)?;
-        task.done(driver.num_images.put(signed(count.0)).await)?;
-        task.done(driver.acquire_time_s.put(arm.exposure.as_secs_f64()).await)?;
-        task.done(driver.acquire_period_s.put(period_s).await)?;
-        task.done(self.record.writer.position_offset.put(signed(first.0)).await)?;
-        self.target.set(per_frame.of(arm.first_index + arm.frames));
-        let written = self.read_count(task, &self.record.writer.num_captured).await?;
-        self.written.set(Exposures(written + count.0));
-        task.done(driver.acquire.send(true).await)?;
-        let settled =
-            |state: &DetectorState| matches!(state, DetectorState::Waiting | DetectorState::Error);
-        match task.done(driver.state.wait_for(WITHIN, settled).await)? {
-            DetectorState::Error => Err(self.driver_fault(task).await?),
-            _ => Ok(()),
-        }
-    }
-
-    /// Resolves when all frames that were armed are on disk.
-    ///
-    /// `progress` is told the number of frames on disk without a hole from index 0, as it changes.
-    /// Fails if the writer or driver does, or if the link drops; as [`FaultClass::Lost`] as soon as
-    /// it is known that a frame will never come.
-    pub async fn on_disk(&self, progress: impl Fn(u64)) -> Result<(), Fault> {
-        let task = self.task("bring its frames to disk");
-        let DetectorRecord { driver, writer, .. } = &self.record;
-        let mut frames = writer.frames_on_disk.observe(Backlog::Latest);
-        let mut dropped = writer.dropped_arrays.observe(Backlog::Latest);
-        let mut write_status = writer.write_status.observe(Backlog::Latest);
-        let mut state = driver.state.observe(Backlog::Latest);
-        let mut flushing = pin!(self.flush_when_written(task));
-        loop {
-            tokio::select! { biased;
-                status = write_status.next() => {
-                    if task.done(status)?.value == WriteStatus::Error {
-                        return Err(self.writer_fault(task).await?);
-                    }
-                }
-                state = state.next() => {
-                    if task.done(state)?.value == DetectorState::Error {
-                        return Err(self.driver_fault(task).await?);
-                    }
-                }
-                fault = &mut flushing => return Err(fault),
-                frames = frames.next() => {
-                    let exposures = Exposures(task.done(frames)?.value.unsigned_abs());
-                    progress(self.record.exposures_per_frame.whole_frames(exposures));
-                    if exposures >= self.target.get() {
-                        return Ok(());
-                    }
-                }
-                dropped = dropped.next() => {
-                    let dropped = task.done(dropped)?.value;
-                    if dropped > 0 {
-                        return Err(self.lost_fault(task, dropped).await?);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Brings the last frames to disk as soon as they are written: a run of few frames would else
-    /// last as long as the writer takes until its next flush. Resolves only if that fails.
-    async fn flush_when_written(&self, task: Task<'_>) -> Fault {
-        let flushed = async {
-            let mut written = self.record.writer.num_captured.observe(Backlog::Latest);
-            let all = self.written.get();
-            while Exposures(task.done(written.next().await)?.value.unsigned_abs()) < all {}
-            self.flush(task).await
-        };
-        match flushed.await {
-            Ok(()) => std::future::pending().await,
-            Err(fault) => fault,
-        }
+        self.check_arm(task, arm).await?;
+        self.check_room(task, first, count).await?;
+        let period = per_frame.period(arm.frame_duration);
+        self.set_pulses(task, period, arm.exposure).await?;
+        *self.before.borrow_mut() = None;
+        *self.watch.borrow_mut() = None;
+        self.set_driver(task, count, (arm.exposure, period)).await?;
+        let (driver, writer) = (&self.record.driver, &self.record.writer);
+        // The first frame has the next id; the writer counts along.
+        let before = signed(first.0) - 1;
+        task.done(driver.array_counter.put(before).await)?;
+        task.done(writer.array_counter.put(before).await)?;
+        let mut tally = self.tally.get();
+        tally.arm(first, count);
+        self.tally.set(tally);
+        let watch = task.done(Watch::new(&self.record, before + 1).await)?;
+        *self.watch.borrow_mut() = Some(watch);
+        self.start(task).await
     }
 
     /// Stops acquiring; resolves when everything acquired is on disk, with the number of frames
@@ -233,58 +154,26 @@ impl DetectorLogic {
     pub async fn disarm(&self) -> Result<u64, Fault> {
         let task = self.task("disarm");
         self.stop_acquiring(task).await?;
-        self.flush(task).await?;
+        self.settle(task).await?;
         self.check_written(task).await?;
-        self.read_frames_on_disk(task).await
-    }
-
-    /// Closes the file, if one is open; resolves when it is complete on disk.
-    pub async fn close(&self) -> Result<(), Fault> {
-        let task = self.task("close its file");
-        let writer = &self.record.writer;
-        task.done(writer.capture.send(false).await)?;
-        task.done(writer.is_capturing.wait_for(WITHIN, |capturing| !capturing).await)?;
-        self.check_written(task).await
-    }
-
-    /// Numbers of frames that are on disk, from memory.
-    ///
-    /// Fails as [`FaultClass::Lost`] if they are no longer (or not yet) in the ring.
-    pub async fn summary(&self, frames: Range<u64>) -> Result<Summary, Fault> {
-        let operation = format!("summarise frames {frames:?}");
-        let task = self.task(&operation);
-        let stats = &self.record.stats;
-        let total = task.done(stats.total.get().await)?;
-        let timestamp_s = task.done(stats.timestamp_s.get().await)?;
-        // Last: a slot that still has its index now had its values when they were read.
-        let index = task.done(stats.index.get().await)?;
-        let mut summary = Summary { first_index: frames.start, ..Summary::default() };
-        let per_frame = self.record.exposures_per_frame;
-        for frame in frames {
-            let exposures = per_frame.of(frame).0..per_frame.of(frame + 1).0;
-            let slots = exposures.map(|exposure| ring_slot(&index, exposure));
-            let slots = slots.collect::<Option<Vec<usize>>>().ok_or_else(|| {
-                let reason = format!("frame {frame} is not in a ring of {}", index.len());
-                task.fault(FaultClass::Lost, reason)
-            })?;
-            summary.total.push(slots.iter().map(|slot| total[*slot]).sum());
-            summary.timestamp_s.extend(slots.first().map(|slot| timestamp_s[*slot]));
-        }
-        Ok(summary)
+        Ok(self.frames_on_disk())
     }
 
     fn task<'a>(&'a self, operation: &'a str) -> Task<'a> {
         Task { device: &self.device, operation }
     }
 
+    fn word(&self, task: Task<'_>, trigger: Trigger) -> Result<&str, Fault> {
+        self.setup.word(trigger).map_err(|reason| task.fault(FaultClass::Rejected, reason))
+    }
+
     async fn check_arm(&self, task: Task<'_>, arm: &Arm) -> Result<(), Fault> {
-        let dead_time = self.read_dead_time(task).await?;
         let Arm { frames, frame_duration, exposure, .. } = *arm;
         if frames == 0 {
             return Err(task.fault(FaultClass::Rejected, "there are no frames"));
         }
-        let per_frame = self.record.exposures_per_frame;
-        let period = per_frame.period(frame_duration);
+        let dead_time = self.setup.dead_time;
+        let period = self.setup.exposures_per_frame.period(frame_duration);
         if exposure + dead_time > period {
             let reason = format!(
                 "{exposure:?} exposure and {dead_time:?} dead time exceed {period:?}, which a \
@@ -298,49 +187,129 @@ impl DetectorLogic {
         self.check_written(task).await
     }
 
-    async fn await_open(&self, task: Task<'_>) -> Result<(), Fault> {
+    /// Frames that the file has no room for end the capture, or the IOC.
+    async fn check_room(
+        &self,
+        task: Task<'_>,
+        Exposures(first): Exposures,
+        Exposures(count): Exposures,
+    ) -> Result<(), Fault> {
         let writer = &self.record.writer;
-        let mut is_capturing = writer.is_capturing.observe(Backlog::Latest);
-        let mut write_status = writer.write_status.observe(Backlog::Latest);
+        let room = self.read_count(task, writer.num_capture.r()).await?;
+        let captured = self.read_count(task, &writer.num_captured).await?;
+        if first.max(captured).saturating_add(count) < room {
+            return Ok(());
+        }
+        let signal = writer.num_capture.address();
+        let reason = format!(
+            "{signal} is {room}: its file has no room for {count} more exposures from {first} on, \
+             with {captured} written"
+        );
+        Err(task.fault(FaultClass::Failed, reason))
+    }
+
+    async fn set_pulses(
+        &self,
+        task: Task<'_>,
+        period: Duration,
+        exposure: Duration,
+    ) -> Result<(), Fault> {
+        let Some(multiplier) = &self.record.multiplier else { return Ok(()) };
+        let pulses = i64::from(self.setup.exposures_per_frame.get());
+        // Pulses of a frame that was cut short must not be taken for those to come.
+        task.done(multiplier.enable.put(false).await)?;
+        task.done(multiplier.pulses.put(pulses).await)?;
+        task.done(multiplier.step_s.put(period.as_secs_f64()).await)?;
+        task.done(multiplier.width_s.put(exposure.as_secs_f64()).await)?;
+        task.done(multiplier.enable.put(true).await)
+    }
+
+    /// Sets the driver, and checks what it made of that: drivers take the nearest that they can.
+    async fn set_driver(
+        &self,
+        task: Task<'_>,
+        Exposures(count): Exposures,
+        (exposure, period): (Duration, Duration),
+    ) -> Result<(), Fault> {
+        let (driver, word) = (&self.record.driver, self.word(task, self.setup.trigger)?);
+        task.done(driver.image_mode.put(ImageMode::Multiple).await)?;
+        task.done(driver.trigger_mode.put(word.to_owned()).await)?;
+        task.done(driver.num_images.put(signed(count)).await)?;
+        task.done(driver.acquire_time_s.put(exposure.as_secs_f64()).await)?;
+        task.done(driver.acquire_period_s.put(period.as_secs_f64()).await)?;
+        let (images, mode, time_s) = futures_util::join!(
+            driver.num_images_readback.get(),
+            driver.trigger_mode_readback.get(),
+            driver.acquire_time_readback_s.get(),
+        );
+        let (images, mode, time_s) = (task.done(images)?, task.done(mode)?, task.done(time_s)?);
+        let refused = |signal: &str, found: String, wanted: String| {
+            let reason = format!("{signal} is {found} after {wanted} was put");
+            Err(task.fault(FaultClass::Rejected, reason))
+        };
+        if images != signed(count) {
+            let signal = driver.num_images_readback.address();
+            return refused(signal, images.to_string(), count.to_string());
+        }
+        if mode != word {
+            let signal = driver.trigger_mode_readback.address();
+            return refused(signal, format!("{mode:?}"), format!("{word:?}"));
+        }
+        let longest_s = (period.saturating_sub(self.setup.dead_time)).as_secs_f64();
+        // A gate has the length of its pulse, whatever the driver says.
+        if self.setup.trigger != Trigger::Gate && time_s > longest_s * (1.0 + 1e-9) {
+            let signal = driver.acquire_time_readback_s.address();
+            let longest = format!("{} s, of at most {longest_s} s,", exposure.as_secs_f64());
+            return refused(signal, format!("{time_s} s"), longest);
+        }
+        Ok(())
+    }
+
+    async fn start(&self, task: Task<'_>) -> Result<(), Fault> {
+        let driver = &self.record.driver;
+        let mut state = driver.state.observe(Backlog::Latest);
+        // What it says now may be of an earlier acquisition.
+        let before = task.done(state.next_within(WITHIN).await)?.value;
+        task.done(driver.acquire.send(true).await)?;
         loop {
-            tokio::select! { biased;
-                capturing = is_capturing.next_within(WITHIN) => {
-                    if task.done(capturing)?.value {
+            match state.next_within(WITHIN).await {
+                Ok(reading) => match reading.value {
+                    DetectorState::Error | DetectorState::Disconnected => {
+                        return Err(self.driver_fault(task).await?);
+                    }
+                    DetectorState::Acquire
+                    | DetectorState::Readout
+                    | DetectorState::Correct
+                    | DetectorState::Saving
+                    | DetectorState::Waiting => return Ok(()),
+                    DetectorState::Idle
+                    | DetectorState::Aborting
+                    | DetectorState::Initializing
+                    | DetectorState::Aborted => {}
+                },
+                Err(crate::signal::SignalError::Timeout { .. }) => {
+                    // A driver may say the same of every acquisition.
+                    if task.done(driver.acquiring.get().await)? {
                         return Ok(());
                     }
+                    let (signal, state) = (driver.state.address(), before.text());
+                    let reason = format!("{signal} is still {state:?} after {WITHIN:?}");
+                    return Err(task.fault(FaultClass::Failed, reason));
                 }
-                status = write_status.next_within(WITHIN) => {
-                    if task.done(status)?.value == WriteStatus::Error {
-                        return Err(self.writer_fault(task).await?);
-                    }
-                }
+                Err(error) => return task.done(Err(error)),
             }
         }
     }
 
-    async fn open_file(&self, task: Task<'_>) -> Result<OpenFile, Fault> {
-        let writer = &self.record.writer;
-        let frame = self.read_shape(task).await?;
-        Ok(OpenFile {
-            path: task.done(writer.full_file_name.get().await)?.into(),
-            run_uid: task.done(writer.run_uid.get().await)?,
-            datasets: datasets(&frame, &self.axes),
-            exposures_per_frame: self.record.exposures_per_frame,
-            frames_on_disk: self.read_frames_on_disk(task).await?,
-        })
-    }
-
     async fn stop_acquiring(&self, task: Task<'_>) -> Result<(), Fault> {
         let driver = &self.record.driver;
+        // A put-callback would wait for the acquisition to end by itself.
         task.done(driver.acquire.send(false).await)?;
-        let stopped =
-            |state: &DetectorState| matches!(state, DetectorState::Idle | DetectorState::Error);
-        task.done(driver.state.wait_for(WITHIN, stopped).await)?;
-        Ok(())
+        task.done(driver.acquiring.wait_for(WITHIN, |acquiring| !acquiring).await).map(drop)
     }
 
     async fn flush(&self, task: Task<'_>) -> Result<(), Fault> {
-        task.done(self.record.writer.flush_now.trigger_within(WITHIN).await)
+        task.done(self.record.writer.flush_now.w().put_within(WITHIN, true).await)
     }
 
     async fn check_written(&self, task: Task<'_>) -> Result<(), Fault> {
@@ -351,27 +320,15 @@ impl DetectorLogic {
     }
 
     async fn writer_fault(&self, task: Task<'_>) -> Result<Fault, Fault> {
-        let message = task.done(self.record.writer.write_message.get().await)?;
-        Ok(task.fault(FaultClass::Failed, message))
+        let message = &self.record.writer.write_message;
+        let reason = format!("{} ({})", task.done(message.get().await)?, message.address());
+        Ok(task.fault(FaultClass::Failed, reason))
     }
 
     async fn driver_fault(&self, task: Task<'_>) -> Result<Fault, Fault> {
-        let message = task.done(self.record.driver.status_message.get().await)?;
-        Ok(task.fault(FaultClass::Failed, message))
-    }
-
-    async fn lost_fault(&self, task: Task<'_>, dropped: i64) -> Result<Fault, Fault> {
-        let exposures = self.read_count(task, &self.record.writer.frames_on_disk).await?;
-        let Exposures(target) = self.target.get();
-        let reason = format!("{dropped} exposures lost with {exposures} of {target} on disk");
-        Ok(task.fault(FaultClass::Lost, reason))
-    }
-
-    async fn read_dead_time(&self, task: Task<'_>) -> Result<Duration, Fault> {
-        let dead_time_s = task.done(self.record.driver.dead_time_s.get().await)?;
-        Duration::try_from_secs_f64(dead_time_s).map_err(|error| {
-            task.fault(FaultClass::Failed, format!("its dead time is {dead_time_s} s: {error}"))
-        })
+        let message = &self.record.driver.status_message;
+        let reason = format!("{} ({})", task.done(message.get().await)?, message.address());
+        Ok(task.fault(FaultClass::Failed, reason))
     }
 
     async fn read_shape(&self, task: Task<'_>) -> Result<FrameShape, Fault> {
@@ -382,18 +339,11 @@ impl DetectorLogic {
         Ok(FrameShape { shape: vec![rows, columns], dtype })
     }
 
-    async fn read_frames_on_disk(&self, task: Task<'_>) -> Result<u64, Fault> {
-        let exposures = self.read_count(task, &self.record.writer.frames_on_disk).await?;
-        Ok(self.record.exposures_per_frame.whole_frames(Exposures(exposures)))
+    fn frames_on_disk(&self) -> u64 {
+        self.setup.exposures_per_frame.whole_frames(self.tally.get().on_disk())
     }
 
     async fn read_count(&self, task: Task<'_>, signal: &SignalR<i64>) -> Result<u64, Fault> {
         Ok(u64::try_from(task.done(signal.get().await)?).unwrap_or(0))
     }
-}
-
-/// Where in a ring the values of an exposure are.
-fn ring_slot(index: &Arc<[f64]>, exposure: u64) -> Option<usize> {
-    let slot = usize::try_from(exposure.checked_rem(index.len() as u64)?).ok()?;
-    (index[slot] == exposure as f64).then_some(slot)
 }

@@ -1,15 +1,16 @@
 //! Single frames, started by software: they go into no file.
-use super::{
-    DetectorLogic, DetectorState, DriverRecord, ImageMode, StatsRecord, Task, TriggerMode, WITHIN,
+use super::{DetectorLogic, DetectorState, DriverRecord, ImageMode, StatsRecord, Task, WITHIN};
+use bluefly_protocol::{
+    beamline::Trigger,
+    fault::{Fault, FaultClass},
 };
-use bluefly_protocol::fault::{Fault, FaultClass};
 use std::time::Duration;
 
 /// What a driver was set to.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Settings {
     image_mode: ImageMode,
-    trigger_mode: TriggerMode,
+    trigger_mode: String,
     num_images: i64,
     acquire_time_s: f64,
     acquire_period_s: f64,
@@ -28,8 +29,10 @@ impl DetectorLogic {
             let reason = format!("{path} is open, and the frame would go into it");
             return Err(task.fault(FaultClass::Failed, reason));
         }
-        if self.before.get().is_none() {
-            self.before.set(Some(self.record.driver.settings(task).await?));
+        self.stats(task)?;
+        if self.before.borrow().is_none() {
+            let settings = self.record.driver.settings(task).await?;
+            *self.before.borrow_mut() = Some(settings);
         }
         let total = self.expose_once(task, exposure).await?;
         self.restore(task).await?;
@@ -37,17 +40,21 @@ impl DetectorLogic {
     }
 
     async fn expose_once(&self, task: Task<'_>, exposure: Duration) -> Result<f64, Fault> {
-        let dead_time = self.read_dead_time(task).await?;
-        let (driver, stats) = (&self.record.driver, &self.record.stats);
+        let (dead_time, driver) = (self.setup.dead_time, &self.record.driver);
+        let word = self.word(task, Trigger::Internal)?;
         let settings = Settings {
             image_mode: ImageMode::Single,
-            trigger_mode: TriggerMode::Internal,
+            trigger_mode: word.to_owned(),
             num_images: 1,
             acquire_time_s: exposure.as_secs_f64(),
             acquire_period_s: (exposure + dead_time).as_secs_f64(),
         };
+        // Its plugins have the frame, and its sum, from the driver.
+        task.done(driver.array_callbacks.put(true).await)?;
         driver.set(task, settings).await?;
-        let StatsRecord { num_frames, latest_total, .. } = stats;
+        // Each has the same id: nothing about it depends on how many there were before.
+        task.done(driver.array_counter.put(-1).await)?;
+        let StatsRecord { num_frames, latest_total, .. } = self.stats(task)?;
         let before = task.done(num_frames.get().await)?;
         // Completes when the acquisition ends, whatever came of it.
         task.done(driver.acquire.w().put_within(exposure + dead_time + WITHIN, true).await)?;
@@ -60,9 +67,10 @@ impl DetectorLogic {
 
     /// Sets the driver as it was before a single frame, if it is not so yet.
     pub(super) async fn restore(&self, task: Task<'_>) -> Result<(), Fault> {
-        if let Some(before) = self.before.get() {
+        let before = self.before.borrow().clone();
+        if let Some(before) = before {
             self.record.driver.set(task, before).await?;
-            self.before.set(None);
+            *self.before.borrow_mut() = None;
         }
         Ok(())
     }

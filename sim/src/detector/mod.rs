@@ -1,4 +1,6 @@
 //! [`Detector`]: takes triggers, exposes, and hands its frames to its file writer.
+mod pvs;
+
 use crate::{
     config::DetectorConfig,
     line::Line,
@@ -6,18 +8,19 @@ use crate::{
     multiplier::{Multiplier, PulseTrain, silence},
     picture::Picture,
     pv::{Handled, Pv},
-    sink::{FrameSink, Frames},
+    sink::FrameSink,
     stats::Stats,
     train::{Train, nanoseconds},
-    writer::Writer,
+    writer::{Batch, Writer},
 };
 use bluefly_actors::{
     clock::Instant,
-    logic::detector::{DetectorState, ImageMode, TriggerMode},
+    logic::detector::{DetectorState, ImageMode},
     signal::{LocalFuture, Value},
     watch,
 };
-use bluefly_protocol::name::Name;
+use bluefly_protocol::{beamline::Trigger, name::Name};
+use pvs::Pvs;
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeSet, VecDeque},
@@ -35,35 +38,24 @@ const ENDLESS: u64 = 1 << 32;
 /// An exposure that was begun.
 #[derive(Clone, Copy, Debug)]
 struct Shot {
-    index: u64,
+    id: i64,
     start: Instant,
+    exposure: Duration,
     ready: Instant,
+    /// Whether it is lost on the way to the file writer.
+    is_dropped: bool,
 }
 
 /// What it was armed for, and how far it has come.
 #[derive(Debug)]
 struct Acquisition {
-    first_index: u64,
     num_images: u64,
-    trigger_mode: TriggerMode,
+    trigger: Trigger,
     exposure: Duration,
     since: Instant,
     triggers_seen: u64,
     busy_until: Instant,
     shots: VecDeque<Shot>,
-}
-
-struct Pvs {
-    acquire: Rc<Pv>,
-    image_mode: Rc<Pv>,
-    num_images: Rc<Pv>,
-    trigger_mode: Rc<Pv>,
-    exposure_s: Rc<Pv>,
-    period_s: Rc<Pv>,
-    counter: Rc<Pv>,
-    state: Rc<Pv>,
-    message: Rc<Pv>,
-    all: Vec<Rc<Pv>>,
 }
 
 pub(crate) struct Detector {
@@ -72,6 +64,10 @@ pub(crate) struct Detector {
     pub writer: Rc<Writer>,
     multiplier: Option<Rc<Multiplier>>,
     dead_time: Duration,
+    /// Whether its file has the sums of its frames.
+    has_statistics: bool,
+    /// Whether its file has positions.
+    has_positions: bool,
     axes: Vec<Rc<Motor>>,
     picture: Picture,
     pvs: Pvs,
@@ -82,53 +78,25 @@ pub(crate) struct Detector {
     stats: Rc<Stats>,
     triggers_total: Cell<u64>,
     missed_triggers: BTreeSet<u64>,
-    /// Frames that will be lost when they next come, by index.
+    triggers: Vec<(String, Trigger)>,
+    /// Frames that will be lost when they next come, by unique id.
     pub lost_frames: RefCell<BTreeSet<u64>>,
     pub fails_to_arm: Cell<bool>,
     changed: Notify,
     is_acquiring: watch::Sender<bool>,
 }
 
-impl Pvs {
-    fn new(line: &Rc<Line>, config: &DetectorConfig) -> Self {
-        let field = |name: &str| format!("{}:cam1:{name}", config.address);
-        let [rows, columns] = config.shape.map(|size| i64::try_from(size).unwrap_or(i64::MAX));
-        let acquire = Pv::readback(line, field("Acquire"), false);
-        let image_mode = Pv::setting(line, field("ImageMode"), ImageMode::Single);
-        let num_images = Pv::setting(line, field("NumImages"), 1_i64);
-        let trigger_mode = Pv::setting(line, field("TriggerMode"), TriggerMode::Internal);
-        let exposure_s = Pv::setting(line, field("AcquireTime"), 0.1);
-        let period_s = Pv::setting(line, field("AcquirePeriod"), 0.1);
-        let counter = Pv::readback(line, field("ArrayCounter_RBV"), 0_i64);
-        let state = Pv::readback(line, field("DetectorState_RBV"), DetectorState::Idle);
-        let message = Pv::readback(line, field("StatusMessage_RBV"), String::new());
-        let dead_time_s = config.dead_time.as_secs_f64();
-        let all = vec![
-            acquire.clone(),
-            image_mode.clone(),
-            num_images.clone(),
-            trigger_mode.clone(),
-            exposure_s.clone(),
-            period_s.clone(),
-            counter.clone(),
-            state.clone(),
-            message.clone(),
-            Pv::readback(line, field("DeadTime_RBV"), dead_time_s),
-            Pv::readback(line, field("ArraySizeX_RBV"), columns),
-            Pv::readback(line, field("ArraySizeY_RBV"), rows),
-            Pv::readback(line, field("DataType_RBV"), config.dtype),
-        ];
-        Self {
-            acquire,
-            image_mode,
-            num_images,
-            trigger_mode,
-            exposure_s,
-            period_s,
-            counter,
-            state,
-            message,
-            all,
+impl Acquisition {
+    /// Whether its last frame is ready.
+    fn is_over(&self, now: Instant) -> bool {
+        self.triggers_seen >= self.num_images && self.shots.iter().all(|shot| shot.ready <= now)
+    }
+
+    /// How long it exposes for a pulse of `train`.
+    fn exposure_of(&self, train: &PulseTrain) -> Duration {
+        match self.trigger {
+            Trigger::Gate => train.width(),
+            Trigger::Internal | Trigger::Edge | Trigger::Software => self.exposure,
         }
     }
 }
@@ -147,6 +115,8 @@ impl Detector {
             writer: Writer::new(line, config, sink),
             multiplier: config.has_multiplier.then(|| Multiplier::new(line, &config.address)),
             dead_time: config.dead_time,
+            has_statistics: config.statistics,
+            has_positions: config.positions,
             axes: config.axes.iter().filter_map(find).collect(),
             picture: Picture::new(config.shape, config.dtype),
             pvs: Pvs::new(line, config),
@@ -156,6 +126,7 @@ impl Detector {
             stats: Stats::new(line, &config.address, config.ring),
             triggers_total: Cell::new(0),
             missed_triggers: config.missed_triggers.clone(),
+            triggers: config.triggers.clone(),
             lost_frames: RefCell::default(),
             fails_to_arm: Cell::new(false),
             changed: Notify::new(),
@@ -166,7 +137,7 @@ impl Detector {
     }
 
     pub(crate) fn pvs(self: &Rc<Self>, address: &str) -> Vec<Rc<Pv>> {
-        let mut pvs = self.pvs.all.clone();
+        let mut pvs = self.pvs.all();
         pvs.extend(self.writer.pvs());
         pvs.extend(self.multiplier.iter().flat_map(|multiplier| multiplier.pvs()));
         pvs.extend(self.stats.pvs(&self.line, address));
@@ -175,7 +146,9 @@ impl Detector {
 
     fn wire(self: &Rc<Self>) {
         let detector = Rc::downgrade(self);
-        self.pvs.acquire.on_put(move |value| match (detector.upgrade(), value) {
+        let acquire = &self.pvs.acquire.setting;
+        acquire.in_turn(&crate::pv::turn());
+        acquire.on_put(move |value| match (detector.upgrade(), value) {
             (Some(detector), Value::Bool(true)) => detector.arm(),
             (Some(detector), Value::Bool(false)) => {
                 detector.disarm();
@@ -209,45 +182,54 @@ impl Detector {
     }
 
     /// Gets ready for triggers, of its own or of others; the put completes when the acquisition ends.
+    /// While it acquires, this does nothing.
     fn arm(self: &Rc<Self>) -> Handled {
         if self.is_armed() {
-            return Err("it is acquiring".to_owned());
+            return Ok(None);
         }
         if self.fails_to_arm.take() {
             self.pvs.message.post("the detector failed to arm".to_owned());
+            self.pvs.state.post(DetectorState::Initializing);
             self.pvs.state.post(DetectorState::Error);
             return Ok(None);
         }
         let seconds = |pv: &Pv| Duration::try_from_secs_f64(pv.get()).unwrap_or_default();
         let now = self.now();
         self.forget_trains(now);
-        let num_images = self.num_images();
-        let trigger_mode = self.pvs.trigger_mode.get();
+        let (num_images, trigger) = (self.num_images(), self.trigger_mode());
         *self.acquisition.borrow_mut() = Some(Acquisition {
-            first_index: self.writer.begin(),
             num_images,
-            trigger_mode,
-            exposure: seconds(&self.pvs.exposure_s),
+            trigger,
+            exposure: seconds(&self.pvs.exposure_s.readback),
             since: now,
             triggers_seen: 0,
             busy_until: now,
             shots: VecDeque::new(),
         });
-        if trigger_mode == TriggerMode::Internal {
+        let state = if trigger == Trigger::Internal {
             self.forget_all_trains();
-            let period = seconds(&self.pvs.period_s);
+            let period = seconds(&self.pvs.period_s.readback);
             let duration = nanoseconds(period.as_nanos() * u128::from(num_images));
             let train = PulseTrain::direct(Train::new(now, duration, num_images));
             self.trains.borrow_mut().extend((num_images > 0).then_some(train));
-        }
-        self.pvs.message.post(String::new());
-        self.pvs.counter.post(0_i64);
-        self.pvs.acquire.post(true);
-        self.pvs.state.post(DetectorState::Waiting);
+            DetectorState::Acquire
+        } else {
+            DetectorState::Waiting
+        };
+        self.pvs.tell_acquiring(true);
+        self.pvs.num_images_counter.post(0_i64);
+        self.pvs.state.post(state);
+        self.pvs.message.post("Acquiring data".to_owned());
         self.is_acquiring.send_replace(true);
         let detector = self.clone();
         self.line.host.spawn(async move { detector.acquire().await });
         Ok(Some(self.at_end()))
+    }
+
+    fn trigger_mode(&self) -> Trigger {
+        let word: String = self.pvs.trigger_mode.get();
+        let known = self.triggers.iter().find(|(known, _)| *known == word);
+        known.map_or(Trigger::Internal, |(_, trigger)| *trigger)
     }
 
     /// How many frames an acquisition takes.
@@ -268,18 +250,21 @@ impl Detector {
 
     /// Stops: what is exposed is kept, what is being exposed is not.
     fn disarm(&self) {
-        self.collect();
-        self.end();
+        if self.is_armed() {
+            self.collect();
+            self.end(DetectorState::Aborted, "Acquisition stopped");
+        }
     }
 
-    fn end(&self) {
+    fn end(&self, state: DetectorState, message: &str) {
         let ended = self.acquisition.borrow_mut().take();
-        if ended.is_some_and(|ended| ended.trigger_mode == TriggerMode::Internal) {
+        if ended.is_some_and(|ended| ended.trigger == Trigger::Internal) {
             self.forget_all_trains();
         }
         self.forget_trains(self.now());
-        self.pvs.acquire.post(false);
-        self.pvs.state.post(DetectorState::Idle);
+        self.pvs.tell_acquiring(false);
+        self.pvs.state.post(state);
+        self.pvs.message.post(message.to_owned());
         self.is_acquiring.send_replace(false);
         self.changed.notify_one();
     }
@@ -303,7 +288,7 @@ impl Detector {
     /// Whether it acquires and listens to nobody.
     fn triggers_itself(&self) -> bool {
         let acquisition = self.acquisition.borrow();
-        acquisition.as_ref().is_some_and(|now| now.trigger_mode == TriggerMode::Internal)
+        acquisition.as_ref().is_some_and(|now| now.trigger == Trigger::Internal)
     }
 
     /// Triggers at `now` and later will not come.
@@ -332,7 +317,7 @@ impl Detector {
         while self.is_armed() {
             self.collect();
             if self.is_complete() {
-                return self.end();
+                return self.end(DetectorState::Idle, "Waiting for acquisition");
             }
             let changed = self.changed.notified();
             match self.next_collection() {
@@ -357,23 +342,23 @@ impl Detector {
     fn next_collection(&self) -> Option<Instant> {
         let acquisition = self.acquisition.borrow();
         let acquisition = acquisition.as_ref()?;
-        let latency = acquisition.exposure + self.dead_time;
         let trains = self.trains.borrow();
         let mut done = self.triggers_done.get();
         let mut next_trigger = None;
         let mut last_trigger = None;
         for train in trains.iter().filter(|_| acquisition.triggers_seen < acquisition.num_images) {
             if done < train.count() {
-                next_trigger = next_trigger.or_else(|| Some(train.time(done)));
+                let latency = acquisition.exposure_of(train) + self.dead_time;
+                next_trigger = next_trigger.or_else(|| Some(train.time(done) + latency));
                 let left = acquisition.num_images - acquisition.triggers_seen;
-                last_trigger = Some(train.time((done + left).min(train.count()) - 1));
+                last_trigger = Some(train.time((done + left).min(train.count()) - 1) + latency);
             }
             done = 0;
         }
         let first = acquisition.shots.front().map(|shot| shot.ready);
         let last = acquisition.shots.back().map(|shot| shot.ready);
-        let first = first.or_else(|| next_trigger.map(|time| time + latency))?;
-        let last = last_trigger.map(|time| time + latency).or(last).unwrap_or(first);
+        let first = first.or(next_trigger)?;
+        let last = last_trigger.or(last).unwrap_or(first);
         let next = first.max(self.now()).since_start().as_nanos();
         let grid = next.div_ceil(COLLECT_PERIOD.as_nanos()) * COLLECT_PERIOD.as_nanos();
         Some((Instant::default() + nanoseconds(grid)).min(last.max(first)))
@@ -384,14 +369,21 @@ impl Detector {
         let now = self.now();
         let mut acquisition = self.acquisition.borrow_mut();
         let Some(acquisition) = acquisition.as_mut() else { return };
+        let before = acquisition.triggers_seen;
         self.take_triggers(acquisition, now);
+        if acquisition.is_over(now) {
+            // Before its last frame is written, as a real one does.
+            self.pvs.tell_acquiring(false);
+        }
+        if acquisition.triggers_seen != before {
+            self.pvs.tell_counters(acquisition.triggers_seen);
+            self.pvs.state.post(DetectorState::Acquire);
+        }
         self.hand_on(acquisition, now);
     }
 
     fn take_triggers(&self, acquisition: &mut Acquisition, now: Instant) {
         let mut trains = self.trains.borrow_mut();
-        let mut dropped = 0;
-        let before = acquisition.triggers_seen;
         while let Some(train) = trains.front() {
             let done = self.triggers_done.get();
             if done >= train.count() {
@@ -408,69 +400,80 @@ impl Detector {
             }
             self.triggers_done.set(done + 1);
             if time >= acquisition.since && acquisition.triggers_seen < acquisition.num_images {
-                dropped += i64::from(!self.expose(acquisition, time));
+                let exposure = acquisition.exposure_of(train);
+                self.expose(acquisition, time, exposure);
             }
-        }
-        if acquisition.triggers_seen != before {
-            self.pvs.counter.post(acquisition.triggers_seen.cast_signed());
-            self.pvs.state.post(DetectorState::Acquire);
-            self.writer.drop_frames(dropped);
         }
     }
 
-    /// Begins an exposure; false if no frame will come of it.
-    fn expose(&self, acquisition: &mut Acquisition, start: Instant) -> bool {
-        let index = acquisition.first_index + acquisition.triggers_seen;
+    /// Begins an exposure, unless it is not ready: the frame then has a unique id, but never comes.
+    fn expose(&self, acquisition: &mut Acquisition, start: Instant, exposure: Duration) {
+        let id = self.pvs.next_id();
         acquisition.triggers_seen += 1;
         let trigger = self.triggers_total.replace(self.triggers_total.get() + 1);
         if start < acquisition.busy_until || self.missed_triggers.contains(&trigger) {
-            return false;
+            return;
         }
-        let ready = start + acquisition.exposure + self.dead_time;
+        let ready = start + exposure + self.dead_time;
         acquisition.busy_until = ready;
-        if self.lost_frames.borrow_mut().remove(&index) {
-            return false;
-        }
-        acquisition.shots.push_back(Shot { index, start, ready });
-        true
+        let is_lost = |id| self.lost_frames.borrow_mut().remove(&id);
+        let is_dropped = u64::try_from(id).is_ok_and(is_lost);
+        acquisition.shots.push_back(Shot { id, start, exposure, ready, is_dropped });
     }
 
     fn hand_on(&self, acquisition: &mut Acquisition, now: Instant) {
-        let mut frames = Frames::default();
+        let mut batch = Batch::default();
+        let mut any = false;
         while acquisition.shots.front().is_some_and(|shot| shot.ready <= now)
             && let Some(shot) = acquisition.shots.pop_front()
         {
-            let follows = frames.first_index + frames.count as u64 == shot.index;
-            if frames.count > 0 && !follows {
-                self.writer.append(std::mem::take(&mut frames));
+            if !batch.goes_on_with(shot.id) || shot.is_dropped {
+                self.give(std::mem::take(&mut batch));
             }
-            self.develop(&mut frames, &shot, acquisition.exposure);
+            if shot.is_dropped {
+                self.writer.drop_frame();
+                continue;
+            }
+            any = true;
+            self.develop(&mut batch, &shot);
         }
-        if frames.count > 0 {
-            self.writer.append(frames);
+        self.give(batch);
+        if any {
             self.stats.tell();
         }
     }
 
-    /// Adds the frame of `shot` to `frames`.
-    fn develop(&self, frames: &mut Frames, shot: &Shot, exposure: Duration) {
-        let middle = shot.start + exposure / 2;
+    fn give(&self, batch: Batch) {
+        if batch.frames.count > 0 && self.pvs.array_callbacks.get::<bool>() {
+            self.writer.take(batch, &|name| self.pvs.has_row_attribute(name));
+        }
+    }
+
+    /// Adds the frame of `shot` to `batch`.
+    fn develop(&self, batch: &mut Batch, shot: &Shot) {
+        let middle = shot.start + shot.exposure / 2;
         let position = |motor: &Rc<Motor>| motor.axis.at(middle).position;
         let positions: Vec<f64> = self.axes.iter().map(position).collect();
-        let pixels = self.picture.expose(shot.index, &positions);
+        let index = u64::try_from(shot.id).unwrap_or(0);
+        let pixels = self.picture.expose(index, &positions);
         let total: f64 = pixels.iter().map(|pixel| f64::from(*pixel)).sum();
         let timestamp_s = self.line.host.clock.unix_s(shot.start);
-        self.stats.put(shot.index, total, timestamp_s);
-        if frames.count == 0 {
-            frames.first_index = shot.index;
-            frames.numbers.resize(3 + positions.len(), Vec::new());
+        if self.pvs.array_callbacks.get::<bool>() {
+            self.stats.put(index, total, timestamp_s);
         }
-        frames.count += 1;
-        frames.pixels.extend(pixels);
-        let numbers = [self.stats.seen() as f64, timestamp_s, total];
-        for (column, number) in frames.numbers.iter_mut().zip(numbers.into_iter().chain(positions))
-        {
-            column.push(number);
+        if batch.frames.count == 0 {
+            batch.first_id = shot.id;
+        }
+        batch.frames.count += 1;
+        batch.frames.pixels.extend(pixels);
+        let total = self.has_statistics.then_some(total);
+        let file_positions = positions.into_iter().filter(|_| self.has_positions);
+        let numbers = [shot.id as f64, timestamp_s].into_iter().chain(total).chain(file_positions);
+        for (i, number) in numbers.enumerate() {
+            match batch.frames.numbers.get_mut(i) {
+                Some(column) => column.push(number),
+                None => batch.frames.numbers.push(vec![number]),
+            }
         }
     }
 }

@@ -1,0 +1,17 @@
+//! ADAndor, the driver of the SDK 2 cameras.
+//!
+//! Its words are those of the documentation of the driver; no camera was at hand to try them.
+use bluefly_protocol::beamline::Trigger;
+
+pub(super) const CHOICES: &[&str] =
+    &["Internal", "External", "External Start", "External Exposure", "External FVB", "Software"];
+
+/// "External Start" waits for one edge and then goes on by itself: nothing here asks for that.
+pub(super) const fn trigger_word(trigger: Trigger) -> Option<&'static str> {
+    match trigger {
+        Trigger::Internal => Some("Internal"),
+        Trigger::Edge => Some("External"),
+        Trigger::Gate => Some("External Exposure"),
+        Trigger::Software => Some("Software"),
+    }
+}

@@ -1,0 +1,217 @@
+//! Following the frames of a detector to the disk.
+use super::{
+    DetectorLogic, DetectorState, Task, WITHIN, WriteStatus,
+    watch::{Event, Taken, Watch},
+};
+use crate::clock::Instant;
+use bluefly_protocol::fault::{Fault, FaultClass};
+use futures_util::future::LocalBoxFuture;
+
+/// How often what looks like a gap is read again: it may be hidden by frames that come meanwhile.
+const CONFIRMATIONS: usize = 3;
+
+/// How far the frames of one acquisition have come.
+struct Course<'a> {
+    /// Frames that were written since it was armed.
+    written: u64,
+    /// Those of them that are on disk.
+    flushed: u64,
+    /// Resolves with the frames that are on disk then.
+    flushing: Option<LocalBoxFuture<'a, Result<u64, Fault>>>,
+    /// Not before then.
+    next_flush: Instant,
+}
+
+impl DetectorLogic {
+    /// Resolves when all frames that were armed are on disk.
+    ///
+    /// `progress` is told the number of frames on disk without a hole from index 0, as it changes.
+    /// Fails if the writer or driver does, or if the link drops; as [`FaultClass::Lost`] as soon as
+    /// it is known that a frame will never come.
+    pub async fn on_disk(&self, progress: impl Fn(u64)) -> Result<(), Fault> {
+        let task = self.task("bring its frames to disk");
+        let mut taken = Taken::of(&self.watch);
+        let not_armed = || task.fault(FaultClass::Failed, "it is not armed");
+        let watch = taken.watch().ok_or_else(not_armed)?;
+        let clock = &self.record.clock;
+        let (written, flushed, flushing) = (0, 0, None);
+        let mut course = Course { written, flushed, flushing, next_flush: clock.now() };
+        progress(self.frames_on_disk());
+        while !self.tally.get().is_complete() {
+            if course.is_due(self.tally.get().count, clock.now()) {
+                course.next_flush = clock.now() + self.setup.flush_period;
+                course.flushing = Some(Box::pin(self.flush_written(task, course.written)));
+            }
+            let is_waiting = course.flushing.is_none() && course.written > course.flushed;
+            tokio::select! { biased;
+                event = watch.next() => {
+                    let event = task.done(event)?;
+                    self.take_event(task, event, watch, &mut course).await?;
+                }
+                flushed = async { course.flushing.as_mut().expect("there is one").await },
+                    if course.flushing.is_some() =>
+                {
+                    (course.flushing, course.flushed) = (None, flushed?);
+                    self.count_flushed(course.flushed);
+                    progress(self.frames_on_disk());
+                }
+                () = clock.sleep_until(course.next_flush), if is_waiting => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn flush_written(&self, task: Task<'_>, written: u64) -> Result<u64, Fault> {
+        self.flush(task).await?;
+        Ok(written)
+    }
+
+    fn count_flushed(&self, frames: u64) {
+        let mut tally = self.tally.get();
+        tally.flushed(frames);
+        self.tally.set(tally);
+    }
+
+    async fn take_event(
+        &self,
+        task: Task<'_>,
+        event: Event,
+        watch: &mut Watch,
+        course: &mut Course<'_>,
+    ) -> Result<(), Fault> {
+        match event {
+            Event::Status(WriteStatus::Error) => Err(self.writer_fault(task).await?),
+            Event::State(DetectorState::Error | DetectorState::Disconnected) => {
+                Err(self.driver_fault(task).await?)
+            }
+            Event::Capturing(false) => Err(self.closed_fault(task).await?),
+            Event::Arrived => self.check_gap(task, watch).await,
+            Event::Dropped(dropped) if dropped > watch.dropped_before => {
+                let dropped = dropped - watch.dropped_before;
+                let signal = self.record.writer.dropped_arrays.address();
+                Err(self.lost_fault(task, &format!("{dropped} exposures were dropped ({signal})")))
+            }
+            Event::Captured(captured) => {
+                let since = captured.saturating_sub(watch.captured_before);
+                course.written = course.written.max(u64::try_from(since).unwrap_or(0));
+                Ok(())
+            }
+            Event::Acquiring(false) => self.check_end(task, watch, course).await,
+            Event::Status(WriteStatus::Ok)
+            | Event::State(_)
+            | Event::Capturing(true)
+            | Event::Dropped(_)
+            | Event::Acquiring(true) => Ok(()),
+        }
+    }
+
+    /// Fails if a frame is missing among those that came.
+    async fn check_gap(&self, task: Task<'_>, watch: &mut Watch) -> Result<(), Fault> {
+        let writer = &self.record.writer;
+        while let Some(gap) = watch.gap() {
+            for _ in 0..CONFIRMATIONS {
+                if self.missing(task).await? > 0 {
+                    self.lose_from(gap.first);
+                    let signal = writer.unique_id.address();
+                    return Err(self.lost_fault(task, &format!("{gap} ({signal})")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Frames that the writer does not have, of those before its latest. Frames that come while it is
+    /// read hide some, but never make one up.
+    async fn missing(&self, task: Task<'_>) -> Result<i64, Fault> {
+        let writer = &self.record.writer;
+        let id = task.done(writer.unique_id.get().await)?;
+        let count = task.done(writer.array_counter_readback.get().await)?;
+        Ok(id.saturating_sub(count))
+    }
+
+    /// An acquisition that ended has no more frames than are written then.
+    async fn check_end(
+        &self,
+        task: Task<'_>,
+        watch: &mut Watch,
+        course: &mut Course<'_>,
+    ) -> Result<(), Fault> {
+        self.drain(task).await?;
+        let captured = self.read_count(task, &self.record.writer.num_captured).await?;
+        let before = u64::try_from(watch.captured_before).unwrap_or(0);
+        course.written = course.written.max(captured.saturating_sub(before));
+        let count = self.tally.get().count;
+        if course.written >= count {
+            return Ok(());
+        }
+        // What is wrong with the file, or which frame is missing, says more.
+        watch.catch_up();
+        self.check_written(task).await?;
+        self.check_gap(task, watch).await?;
+        let signal = self.record.driver.acquiring.address();
+        let written = course.written;
+        let reason =
+            format!("the acquisition ended ({signal}) with {written} of {count} exposures");
+        Err(task.fault(FaultClass::Lost, reason))
+    }
+
+    /// Resolves when the plugins of the driver have taken in every frame.
+    pub(super) async fn drain(&self, task: Task<'_>) -> Result<(), Fault> {
+        let queued = &self.record.driver.queued_arrays;
+        task.done(queued.wait_for(WITHIN, |queued| *queued == 0).await).map(drop)
+    }
+
+    /// After an acquisition: brings everything to disk, and counts it.
+    pub(super) async fn settle(&self, task: Task<'_>) -> Result<(), Fault> {
+        self.drain(task).await?;
+        let captured = self.read_count(task, &self.record.writer.num_captured).await?;
+        self.flush(task).await?;
+        let mut taken = Taken::of(&self.watch);
+        let Some(watch) = taken.watch() else { return Ok(()) };
+        watch.catch_up();
+        let before = u64::try_from(watch.captured_before).unwrap_or(0);
+        let frames = captured.saturating_sub(before);
+        if frames > 0 && self.missing(task).await? > 0 && !self.tally.get().knows_a_loss() {
+            // Which one is not known for sure unless it was seen to be skipped.
+            let first = signed_first(self.tally.get().first);
+            self.lose_from(watch.gap().map_or(first, |gap| gap.first));
+        }
+        self.count_flushed(frames);
+        Ok(())
+    }
+
+    fn lose_from(&self, row: i64) {
+        let mut tally = self.tally.get();
+        tally.lose_from(u64::try_from(row).unwrap_or(0));
+        self.tally.set(tally);
+    }
+
+    fn lost_fault(&self, task: Task<'_>, what: &str) -> Fault {
+        let tally = self.tally.get();
+        let (on_disk, target) = (tally.on_disk().0, tally.first + tally.count);
+        task.fault(FaultClass::Lost, format!("{what} with {on_disk} of {target} on disk"))
+    }
+
+    async fn closed_fault(&self, task: Task<'_>) -> Result<Fault, Fault> {
+        let writer = &self.record.writer;
+        if task.done(writer.write_status.get().await)? == WriteStatus::Error {
+            return self.writer_fault(task).await;
+        }
+        let captured = task.done(writer.num_captured.get().await)?;
+        let signal = writer.is_capturing.address();
+        let reason = format!("its file was closed ({signal}) after {captured} exposures");
+        Ok(task.fault(FaultClass::Failed, reason))
+    }
+}
+
+impl Course<'_> {
+    /// Whether to flush now: everything is written, or it is time.
+    fn is_due(&self, count: u64, now: Instant) -> bool {
+        let is_time = self.written >= count || now >= self.next_flush;
+        self.flushing.is_none() && self.written > self.flushed && is_time
+    }
+}
+
+fn signed_first(first: u64) -> i64 {
+    i64::try_from(first).unwrap_or(i64::MAX)
+}

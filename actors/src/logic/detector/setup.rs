@@ -1,0 +1,125 @@
+//! [`DetectorSetup`]: what the beamline file says of a detector.
+use super::camera::trigger_word;
+use bluefly_protocol::{
+    beamline::{CameraSpec, PathsSpec, Trigger},
+    exposures::ExposuresPerFrame,
+    name::Name,
+};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// What is known of a detector before it is connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DetectorSetup {
+    pub camera: CameraSpec,
+    /// What starts its exposures in a scan.
+    pub trigger: Trigger,
+    pub exposures_per_frame: ExposuresPerFrame,
+    /// Least time between the end of an exposure and the next trigger.
+    pub dead_time: Duration,
+    /// The axes whose positions its file has.
+    pub axes: Vec<Name>,
+    /// Whether it has `:STAT1:`, and its file the sum of each frame.
+    pub statistics: bool,
+    /// Longest time for which frames are written but not known to be on disk.
+    pub flush_period: Duration,
+    /// Where its computer has the directories that are known by another path here.
+    pub paths: Option<PathsSpec>,
+    /// What must be free in the directory of its file, if that directory can be seen from here.
+    /// None: what can be seen from here is not the disk that it writes to.
+    pub min_free_bytes: Option<u64>,
+}
+
+impl DetectorSetup {
+    /// An ADSimDetector that takes one exposure at each edge, with statistics and no positions.
+    pub fn new(dead_time: Duration) -> Self {
+        Self {
+            camera: CameraSpec::SimDetector,
+            trigger: Trigger::Edge,
+            exposures_per_frame: ExposuresPerFrame::ONE,
+            dead_time,
+            axes: Vec::new(),
+            statistics: true,
+            flush_period: Duration::from_millis(100),
+            paths: None,
+            min_free_bytes: None,
+        }
+    }
+
+    /// Whether a pulse block stands before it: it makes several pulses of one, and gives them their
+    /// length.
+    pub fn has_multiplier(&self) -> bool {
+        self.exposures_per_frame != ExposuresPerFrame::ONE || self.trigger == Trigger::Gate
+    }
+
+    /// The camera's word for this trigger, or why it has none.
+    pub(super) fn word(&self, trigger: Trigger) -> Result<&str, String> {
+        trigger_word(&self.camera, trigger).ok_or_else(|| {
+            let (camera, trigger) = (self.camera.as_str(), trigger.as_str());
+            format!("camera {camera:?} has no trigger {trigger:?}")
+        })
+    }
+
+    /// A directory as the computer of the detector calls it.
+    pub(super) fn to_ioc(&self, directory: &Path) -> Result<String, String> {
+        let Some(PathsSpec { here, ioc }) = &self.paths else {
+            return Ok(directory.to_string_lossy().into_owned());
+        };
+        let below = directory.strip_prefix(here).map_err(|_| {
+            format!("{} is not below {here}, all that it can reach", directory.display())
+        })?;
+        let parts = below.iter().map(|part| part.to_string_lossy());
+        let start = ioc.trim_end_matches(['/', '\\']).to_owned();
+        Ok(parts.fold(start, |path, part| format!("{path}/{part}")))
+    }
+
+    /// A path of the computer of the detector as it is called here.
+    pub(super) fn from_ioc(&self, path: &str) -> PathBuf {
+        let Some(PathsSpec { here, ioc }) = &self.paths else { return PathBuf::from(path) };
+        let below = path.strip_prefix(ioc.trim_end_matches(['/', '\\']));
+        let below = below.filter(|below| below.starts_with(['/', '\\']));
+        below.map_or_else(
+            || PathBuf::from(path),
+            |below| {
+                let parts = below.split(['/', '\\']).filter(|part| !part.is_empty());
+                parts.fold(PathBuf::from(here), |path, part| path.join(part))
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setup(here: &str, ioc: &str) -> DetectorSetup {
+        let paths = PathsSpec { here: here.to_owned(), ioc: ioc.to_owned() };
+        DetectorSetup { paths: Some(paths), ..DetectorSetup::new(Duration::ZERO) }
+    }
+
+    #[test]
+    fn a_path_is_told_as_the_other_computer_knows_it_and_comes_back() {
+        let check = |here: &str, ioc: &str, path: &str, told: &str| {
+            let setup = setup(here, ioc);
+            assert_eq!(setup.to_ioc(Path::new(path)), Ok(told.to_owned()));
+            assert_eq!(setup.from_ioc(told), PathBuf::from(path));
+        };
+        check("/data", "X:/data", "/data/run/1", "X:/data/run/1");
+        check("/data/", "X:/data/", "/data", "X:/data");
+        check("/data", "X:", "/data/run", "X:/run");
+        let plain = DetectorSetup::new(Duration::ZERO);
+        assert_eq!(plain.to_ioc(Path::new("/data/run")), Ok("/data/run".to_owned()));
+        assert_eq!(plain.from_ioc("/data/run"), PathBuf::from("/data/run"));
+    }
+
+    #[test]
+    fn a_path_that_it_cannot_reach_is_refused_and_a_strange_one_comes_back_as_it_is() {
+        let setup = setup("/data", "X:/data");
+        let refused = setup.to_ioc(Path::new("/database/run")).unwrap_err();
+        assert_eq!(refused, "/database/run is not below /data, all that it can reach");
+        assert_eq!(setup.from_ioc("X:/database/a.h5"), PathBuf::from("X:/database/a.h5"));
+        assert_eq!(setup.from_ioc(r"X:/data\run\a.h5"), PathBuf::from("/data/run/a.h5"));
+    }
+}

@@ -1,0 +1,53 @@
+//! [`Summary`]: numbers of frames that are on disk, from memory.
+use super::{DetectorLogic, StatsRecord, Task};
+use bluefly_protocol::fault::{Fault, FaultClass};
+use std::{ops::Range, sync::Arc};
+
+/// Numbers of consecutive frames, in columns of equal length.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    pub first_index: u64,
+    /// Sum of the pixels, over all exposures of the frame.
+    pub total: Vec<f64>,
+    /// When the first exposure began, seconds since 1970-01-01T00:00:00Z.
+    pub timestamp_s: Vec<f64>,
+}
+
+impl DetectorLogic {
+    /// Numbers of frames that are on disk, from memory.
+    ///
+    /// Fails as [`FaultClass::Lost`] if they are no longer (or not yet) in the ring.
+    pub async fn summary(&self, frames: Range<u64>) -> Result<Summary, Fault> {
+        let operation = format!("summarise frames {frames:?}");
+        let task = self.task(&operation);
+        let stats = self.stats(task)?;
+        let total = task.done(stats.total.get().await)?;
+        let timestamp_s = task.done(stats.timestamp_s.get().await)?;
+        // Last: a slot that still has its index now had its values when they were read.
+        let index = task.done(stats.index.get().await)?;
+        let mut summary = Summary { first_index: frames.start, ..Summary::default() };
+        let per_frame = self.setup.exposures_per_frame;
+        for frame in frames {
+            let exposures = per_frame.of(frame).0..per_frame.of(frame + 1).0;
+            let slots = exposures.map(|exposure| ring_slot(&index, exposure));
+            let slots = slots.collect::<Option<Vec<usize>>>().ok_or_else(|| {
+                let reason = format!("frame {frame} is not in a ring of {}", index.len());
+                task.fault(FaultClass::Lost, reason)
+            })?;
+            summary.total.push(slots.iter().map(|slot| total[*slot]).sum());
+            summary.timestamp_s.extend(slots.first().map(|slot| timestamp_s[*slot]));
+        }
+        Ok(summary)
+    }
+
+    pub(super) fn stats(&self, task: Task<'_>) -> Result<&StatsRecord, Fault> {
+        let reason = "it has no statistics: statistics = false in the beamline file";
+        self.record.stats.as_ref().ok_or_else(|| task.fault(FaultClass::Rejected, reason))
+    }
+}
+
+/// Where in a ring the values of an exposure are.
+fn ring_slot(index: &Arc<[f64]>, exposure: u64) -> Option<usize> {
+    let slot = usize::try_from(exposure.checked_rem(index.len() as u64)?).ok()?;
+    (index[slot] == exposure as f64).then_some(slot)
+}

@@ -1,0 +1,136 @@
+//! [`Watch`]: what a detector and its file writer say while frames come.
+use super::{
+    DetectorState, WITHIN, WriteStatus,
+    continuity::{Continuity, Gap},
+    record::DetectorRecord,
+};
+use crate::signal::{Backlog, Observer, SignalError};
+use futures_util::FutureExt as _;
+use std::cell::RefCell;
+
+/// Values of a counter that may wait: those of a second, at a frame each millisecond.
+const BACKLOG: Backlog = Backlog::Queue(1_024);
+
+/// What was said.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Event {
+    Status(WriteStatus),
+    State(DetectorState),
+    Capturing(bool),
+    /// The file writer took in a frame.
+    Arrived,
+    Dropped(i64),
+    Captured(i64),
+    Acquiring(bool),
+}
+
+/// Observers that began before the first frame could come, so that none is missed.
+pub(super) struct Watch {
+    status: Observer<WriteStatus>,
+    state: Observer<DetectorState>,
+    capturing: Observer<bool>,
+    counts: Observer<i64>,
+    ids: Observer<i64>,
+    dropped: Observer<i64>,
+    captured: Observer<i64>,
+    acquiring: Observer<bool>,
+    continuity: Continuity,
+    /// What was dropped before.
+    pub(super) dropped_before: i64,
+    /// Frames that were written before.
+    pub(super) captured_before: i64,
+}
+
+impl Watch {
+    /// Watches for frames, of which the first will have the id `first`. Nothing may acquire yet.
+    pub(super) async fn new(record: &DetectorRecord, first: i64) -> Result<Self, SignalError> {
+        let DetectorRecord { driver, writer, .. } = record;
+        let mut watch = Self {
+            status: writer.write_status.observe(Backlog::Latest),
+            state: driver.state.observe(Backlog::Latest),
+            capturing: writer.is_capturing.observe(Backlog::Latest),
+            counts: writer.array_counter_readback.observe(BACKLOG),
+            ids: writer.unique_id.observe(BACKLOG),
+            dropped: writer.dropped_arrays.observe(Backlog::Latest),
+            captured: writer.num_captured.observe(Backlog::Latest),
+            acquiring: driver.acquiring.observe(Backlog::Latest),
+            continuity: Continuity::new(first),
+            dropped_before: 0,
+            captured_before: 0,
+        };
+        // How it was before is no news: a state of error may be that of an earlier acquisition.
+        watch.state.next_within(WITHIN).await?;
+        watch.acquiring.next_within(WITHIN).await?;
+        watch.counts.next_within(WITHIN).await?;
+        watch.ids.next_within(WITHIN).await?;
+        watch.dropped_before = watch.dropped.next_within(WITHIN).await?.value;
+        watch.captured_before = watch.captured.next_within(WITHIN).await?.value;
+        Ok(watch)
+    }
+
+    /// What is said next; what ends an acquisition comes first. Cancel safe.
+    pub(super) async fn next(&mut self) -> Result<Event, SignalError> {
+        tokio::select! { biased;
+            status = self.status.next() => Ok(Event::Status(status?.value)),
+            state = self.state.next() => Ok(Event::State(state?.value)),
+            count = self.counts.next() => {
+                if let Some(count) = unless_overrun(count.map(|count| count.value))? {
+                    self.continuity.take_count(count);
+                }
+                Ok(Event::Arrived)
+            }
+            id = self.ids.next() => {
+                if let Some(id) = unless_overrun(id.map(|id| id.value))? {
+                    self.continuity.take_id(id);
+                }
+                Ok(Event::Arrived)
+            }
+            dropped = self.dropped.next() => Ok(Event::Dropped(dropped?.value)),
+            captured = self.captured.next() => Ok(Event::Captured(captured?.value)),
+            acquiring = self.acquiring.next() => Ok(Event::Acquiring(acquiring?.value)),
+            capturing = self.capturing.next() => Ok(Event::Capturing(capturing?.value)),
+        }
+    }
+
+    /// What is missing among the frames that came.
+    pub(super) fn gap(&mut self) -> Option<Gap> {
+        self.continuity.gap()
+    }
+
+    /// Takes in what was said so far, without waiting for more.
+    pub(super) fn catch_up(&mut self) {
+        while let Some(Ok(_)) = self.next().now_or_never() {}
+    }
+}
+
+/// Values that were skipped are made up for by what is read before a gap is told.
+fn unless_overrun(value: Result<i64, SignalError>) -> Result<Option<i64>, SignalError> {
+    match value {
+        Ok(value) => Ok(Some(value)),
+        Err(SignalError::Overrun { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A watch while somebody uses it; it is put back however that ends.
+pub(super) struct Taken<'a> {
+    slot: &'a RefCell<Option<Watch>>,
+    watch: Option<Watch>,
+}
+
+impl<'a> Taken<'a> {
+    pub(super) fn of(slot: &'a RefCell<Option<Watch>>) -> Self {
+        let watch = slot.borrow_mut().take();
+        Self { slot, watch }
+    }
+
+    pub(super) const fn watch(&mut self) -> Option<&mut Watch> {
+        self.watch.as_mut()
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        *self.slot.borrow_mut() = self.watch.take();
+    }
+}
