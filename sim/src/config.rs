@@ -40,6 +40,8 @@ pub struct MotorConfig {
     pub precision: u32,
     /// One step of the motor.
     pub resolution: f64,
+    /// The lowest velocity that it takes.
+    pub base_velocity: f64,
     /// Where its limit switches are, if it has any.
     pub switches: Option<[f64; 2]>,
     /// Whether it is made of several motors by its controller.
@@ -58,6 +60,8 @@ pub struct ControllerConfig {
     pub cs_address: String,
     /// Points that one half of its buffer holds.
     pub buffer_length: usize,
+    /// Most points that it keeps memory for.
+    pub max_points: i64,
     /// The shortest time between two points that it follows.
     pub shortest: Duration,
     /// What it triggers detectors by.
@@ -112,6 +116,7 @@ impl MotorConfig {
             position: 0.0,
             precision: 4,
             resolution: 1e-6,
+            base_velocity: 0.0,
             switches: None,
             is_compound: false,
         }
@@ -129,6 +134,7 @@ impl ControllerConfig {
             address,
             axes,
             buffer_length: 1_000,
+            max_points: 2_000_000,
             shortest: Duration::from_micros(1),
             trigger_source: TriggerSource::Box,
             warm_up: Duration::ZERO,

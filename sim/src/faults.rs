@@ -24,6 +24,8 @@ pub enum Fault {
     DropRequest { device: Name, after: u64, time: Duration },
     /// An axis loses its way and stops, if it is moving.
     FollowingError { motor: Name },
+    /// Nobody knows where a motor is; it goes on.
+    UnknownPosition { motor: Name },
 }
 
 /// A fault and when it happens, counted from when it is scheduled.

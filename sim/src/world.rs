@@ -12,7 +12,7 @@ use crate::{
 use bluefly_actors::{
     clock::Clock,
     random::Seed,
-    signal::{Channel, Kind, LocalFuture, SignalError, SignalProvider},
+    signal::{Channel, Kind, LocalFuture, Severity, SignalError, SignalProvider},
 };
 use bluefly_protocol::name::Name;
 use std::{collections::BTreeMap, path::PathBuf, rc::Rc, time::Duration};
@@ -148,6 +148,11 @@ impl World {
                 let motor = self.0.motors.iter().find(|known| known.name == *motor);
                 if let Some(motor) = motor.filter(|motor| motor.is_moving()) {
                     motor.fail("following error");
+                }
+            }
+            Fault::UnknownPosition { motor } => {
+                if let Some(motor) = self.0.motors.iter().find(|known| known.name == *motor) {
+                    motor.set_alarm(Severity::Invalid, "COMM");
                 }
             }
         }

@@ -47,6 +47,7 @@ pub(crate) struct Controller {
     pvs: Pvs,
     detectors: Vec<Rc<Detector>>,
     buffer_length: usize,
+    max_points: i64,
     shortest: Duration,
     source: TriggerSource,
     cs: String,
@@ -75,6 +76,7 @@ impl Controller {
             line: line.clone(),
             detectors: detectors.to_vec(),
             buffer_length: config.buffer_length,
+            max_points: config.max_points,
             shortest: config.shortest,
             source: config.trigger_source,
             cs: config.cs.clone(),
@@ -133,7 +135,7 @@ impl Controller {
         self.on_put(&self.pvs.num_points, |this, value| match value {
             Value::Int(points) if points >= 0 => {
                 this.pvs.num_points.post(points);
-                this.pvs.num_points_taken.post(points);
+                this.pvs.num_points_taken.post(points.min(this.max_points));
                 Ok(None)
             }
             _ => Err("it is no number of points".to_owned()),

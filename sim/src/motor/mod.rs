@@ -34,6 +34,8 @@ enum Then {
     Rest,
     /// The setpoint becomes where it is.
     Forget,
+    /// The same, on a limit switch.
+    Blocked,
     /// Goes somewhere else.
     Go(f64),
 }
@@ -281,7 +283,7 @@ impl Motor {
             self.axis.cut(now);
             self.pvs.low_switch.post(is_low);
             self.pvs.high_switch.post(is_high);
-            self.then.set(Then::Forget);
+            self.then.set(Then::Blocked);
         }
         is_low || is_high
     }
@@ -289,13 +291,20 @@ impl Motor {
     fn arrive(self: &Rc<Self>) {
         match self.then.get() {
             Then::Go(position) => {
+                self.pvs.setpoint.tell(position);
                 self.pvs.is_moving.post(false);
                 return self.travel(position);
             }
-            Then::Forget => self.pvs.setpoint.tell(self.position()),
-            Then::Rest => {}
+            Then::Forget => {
+                self.pvs.setpoint.tell(self.position());
+                self.pvs.is_moving.post(false);
+            }
+            Then::Blocked => {
+                self.pvs.is_moving.post(false);
+                self.pvs.setpoint.tell(self.position());
+            }
+            Then::Rest => self.pvs.is_moving.post(false),
         }
-        self.pvs.is_moving.post(false);
         self.set_busy(false);
     }
 

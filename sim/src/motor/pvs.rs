@@ -52,7 +52,7 @@ impl Pvs {
             stop: Pv::readback(line, field("STOP"), 0_i64).like(looks.short()),
             mode: Pv::readback(line, field("SPMG"), Spmg::Go),
             velocity: velocity("VELO", limits.max_velocity),
-            base_velocity: velocity("VBAS", 0.0),
+            base_velocity: velocity("VBAS", config.base_velocity),
             limit_violation: flag("LVIO"),
             low_switch: flag("LLS"),
             high_switch: flag("HLS"),

@@ -130,11 +130,9 @@ impl TrajectoryLogic {
     /// Frames whose time is over since execution began, as far as the points tell that were come to.
     pub async fn frames_done(&self) -> Result<u64, Fault> {
         let task = self.task("read the frames done");
-        if !self.course.borrow().is_heard {
-            return Ok(0);
-        }
         let scanned = self.read_count(task, &self.record.points_scanned).await?;
-        Ok(self.course.borrow_mut().frames_at(scanned))
+        let mut course = self.course.borrow_mut();
+        Ok(if course.is_heard { course.frames_at(scanned) } else { 0 })
     }
 
     /// How full the controller's buffer is.
