@@ -157,7 +157,7 @@ fn a_flight_goes_through_at_one_velocity_and_leaves_the_usual_one() {
         assert_eq!((heard.first(), heard.last()), (Some(&0.5), Some(&5.5)));
         // 0.2 mm in each update at the velocity of the flight.
         let at_speed = heard.windows(2).filter(|pair| (pair[1] - pair[0] - 0.2).abs() < 1e-9);
-        assert_eq!(at_speed.count(), 23);
+        assert_eq!(at_speed.count(), 24);
         assert_eq!(velocity(&beam).await, 10.0);
         assert_eq!(motor.unit().await, Ok("mm".to_owned()));
         assert_eq!(motor.precision().await, Ok(4));

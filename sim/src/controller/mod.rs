@@ -222,6 +222,7 @@ impl Controller {
         let mut trajectory = Trajectory::new(self.pvs.used(), self.source);
         let segments = self.pvs.rows(&trajectory).segments(&mut trajectory)?;
         if segments.len() as u64 > self.num_points() {
+            self.pvs.points_built.post(0_i64);
             return Err("Failed to build trajectory object".to_owned());
         }
         self.pvs.build.message.post("Building profile".to_owned());

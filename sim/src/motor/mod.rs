@@ -156,7 +156,7 @@ impl Motor {
             self.set_busy(was_busy);
             return Ok(was_busy.then(|| self.at_rest()));
         }
-        self.pvs.setpoint.tell(position);
+        self.pvs.setpoint.post(position);
         self.pvs.limit_violation.post(false);
         if self.pvs.mode.get::<Spmg>() != Spmg::Go && self.pvs.mode.get::<Spmg>() != Spmg::Move {
             self.waiting.set(Some(position));

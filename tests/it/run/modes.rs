@@ -17,6 +17,7 @@ const MODES: [&str; 6] = [
     "axes = [\"x\", \"y\"]\ntrigger_bits = \"row_gate\"\npoints = \"every\"\n",
     "axes = [\"x\", \"y\"]\ntrigger_bits = \"every_point\"\n",
     "axes = [\"x\", \"y\"]\ntrigger_bits = \"every_point\"\npoints = \"every\"\n",
+    "axes = [\"x\", \"y\"]\ntrigger_bits = \"every_point\"\ntriggers = \"user_programs\"\n",
 ];
 
 /// An edit of the keys of the controller.
