@@ -144,7 +144,7 @@ pub(crate) fn detector_setup(
         axes,
         statistics: detector.statistics,
         flush_period: spec.data.flush_period,
-        paths: detector.paths.clone(),
+        paths: detector.paths.clone().filter(|_| is_elsewhere),
         min_free_bytes: is_elsewhere.then_some(spec.data.min_free_bytes),
     }
 }

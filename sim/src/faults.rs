@@ -10,6 +10,8 @@ pub enum Fault {
     LoseFrame { detector: Name, index: u64 },
     /// A detector does not arm the next time.
     FailArm { detector: Name },
+    /// A detector that acquires breaks off.
+    FailAcquisition { detector: Name },
     /// A file writer cannot write the next frames.
     FailWrite { detector: Name },
     /// A file writer tells this much later what is on disk.

@@ -114,6 +114,11 @@ impl World {
                     detector.fails_to_arm.set(true);
                 }
             }
+            Fault::FailAcquisition { detector } => {
+                if let Some(detector) = self.detector(detector) {
+                    detector.break_off();
+                }
+            }
             Fault::FailWrite { detector } => {
                 if let Some(detector) = self.detector(detector) {
                     detector.writer.fails_to_write.set(true);

@@ -351,7 +351,8 @@ fn a_detector_needs_a_file_and_only_one() {
         check_fault(camera.open(&plan("b.h5")).await, FaultClass::Failed, text);
         camera.close().await.unwrap();
         camera.close().await.unwrap();
-        let text = "camera: cannot open /data/a.h5: /data/a.h5 exists";
+        let text =
+            "camera: cannot open /data/a.h5: /data/a.h5 exists (sim://camera:HDF1:WriteMessage)";
         check_fault(camera.open(&plan("a.h5")).await, FaultClass::Failed, text);
         beam.assert_safe();
     });

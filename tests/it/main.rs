@@ -1,6 +1,7 @@
 //! Integration tests: one binary, which sees all crates, one module for each subject.
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 mod api;
+mod area_detector;
 mod beam;
 mod cli;
 mod ctl;

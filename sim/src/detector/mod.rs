@@ -256,10 +256,21 @@ impl Detector {
         }
     }
 
+    /// Ends an acquisition, if there is one, for no reason of whoever uses it.
+    pub(crate) fn break_off(&self) {
+        if self.is_armed() {
+            self.collect();
+            self.end(DetectorState::Error, "the detector failed");
+        }
+    }
+
     fn end(&self, state: DetectorState, message: &str) {
-        let ended = self.acquisition.borrow_mut().take();
-        if ended.is_some_and(|ended| ended.trigger == Trigger::Internal) {
-            self.forget_all_trains();
+        if let Some(ended) = self.acquisition.borrow_mut().take() {
+            // What was being exposed has no unique id.
+            self.pvs.take_back(ended.shots.len() as u64);
+            if ended.trigger == Trigger::Internal {
+                self.forget_all_trains();
+            }
         }
         self.forget_trains(self.now());
         self.pvs.tell_acquiring(false);
@@ -376,9 +387,10 @@ impl Detector {
             self.pvs.tell_acquiring(false);
         }
         if acquisition.triggers_seen != before {
-            self.pvs.tell_counters(acquisition.triggers_seen);
             self.pvs.state.post(DetectorState::Acquire);
         }
+        let exposing = acquisition.shots.iter().filter(|shot| shot.ready > now).count() as u64;
+        self.pvs.tell_counters(acquisition.triggers_seen - exposing, exposing);
         self.hand_on(acquisition, now);
     }
 

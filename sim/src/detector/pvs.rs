@@ -150,9 +150,14 @@ impl Pvs {
         id
     }
 
-    /// Tells how many frames there were, after some came.
-    pub(crate) fn tell_counters(&self, images: u64) {
-        self.counter_setting.readback.post(self.counter.get());
+    /// Takes back the latest unique ids.
+    pub(crate) fn take_back(&self, ids: u64) {
+        self.counter.set(self.counter.get().saturating_sub_unsigned(ids));
+    }
+
+    /// Tells how many frames there were, without those that are being exposed.
+    pub(crate) fn tell_counters(&self, images: u64, exposing: u64) {
+        self.counter_setting.readback.post(self.counter.get().saturating_sub_unsigned(exposing));
         self.num_images_counter.post(images.cast_signed());
     }
 

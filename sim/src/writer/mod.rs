@@ -172,25 +172,22 @@ impl Writer {
             pvs.full_name.post(String::new());
             return None;
         } else {
-            pvs.capture.setting.post(true);
             pvs.forget_error();
             let path = pvs.next_name();
             if !pvs.has_path() {
-                self.fail_to_open(&path);
+                pvs.full_name.post(path.clone());
+                pvs.fail(&open_error(&path));
+                pvs.capture.setting.post(true);
                 pvs.capture.setting.post(false);
                 return None;
             }
+            pvs.capture.setting.post(true);
             self.create(path, Vec::new());
         }
         self.captures.send_replace(true);
         let mut captures = self.captures.subscribe();
         // A world that is gone captures nothing.
         Some(Box::pin(async move { drop(captures.wait_for(|captures| !captures).await) }))
-    }
-
-    fn fail_to_open(&self, path: &str) {
-        self.pvs.fail(&format!("Error opening file {path}, status=3"));
-        self.pvs.full_name.post(path.to_owned());
     }
 
     /// Makes the file, which these frames wait for.
@@ -286,7 +283,8 @@ impl Writer {
         if self.pvs.has_path() {
             self.create(path, vec![frames]);
         } else {
-            self.fail_to_open(&path);
+            self.pvs.fail(&open_error(&path));
+            self.pvs.full_name.post(path);
         }
     }
 
@@ -409,4 +407,8 @@ impl Writer {
         }
         self.captures.send_replace(false);
     }
+}
+
+fn open_error(path: &str) -> String {
+    format!("Error opening file {path}, status=3")
 }

@@ -83,7 +83,10 @@ fn a_frame_that_does_not_come_is_told() {
         assert_eq!(fault.class, FaultClass::Failed);
         beam.world.fault(&Fault::FailArm { detector: name("camera") });
         let fault = camera.take_one(ms(20)).await.unwrap_err();
-        assert_eq!(fault.reason, "the detector failed to arm");
+        assert_eq!(
+            fault.reason,
+            "the detector failed to arm (sim://camera:cam1:StatusMessage_RBV)"
+        );
         camera.make_safe().await.unwrap();
         assert_eq!(camera.take_one(ms(20)).await, Ok(3.0 * 21_845.0));
     });

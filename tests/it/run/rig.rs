@@ -285,7 +285,7 @@ impl Rig {
     }
 
     /// The values of one key in the documents of the latest run.
-    fn published(&self, key: &str) -> Vec<f64> {
+    pub(crate) fn published(&self, key: &str) -> Vec<f64> {
         let documents = self.documents();
         let start = documents.iter().rposition(|(name, _)| name == "start").unwrap();
         let pages = documents[start..].iter().filter(|(name, _)| name == "event_page");

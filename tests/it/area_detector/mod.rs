@@ -1,0 +1,5 @@
+//! Detectors as areaDetector has them: against recordings of a real one, through faults, and without
+//! what only a simulation writes.
+mod faults;
+mod plain;
+mod replay;
