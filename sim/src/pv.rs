@@ -117,6 +117,19 @@ impl Pv {
         self.renew(value.into_value());
     }
 
+    /// Tells a value with its alarm, if either changed.
+    pub(crate) fn post_with(&self, value: impl SignalValue, alarm: Alarm) {
+        let value = value.into_value();
+        let is_new = {
+            let reading = self.reading.borrow();
+            reading.value != value || reading.alarm != alarm
+        };
+        if is_new {
+            self.reading.borrow_mut().alarm = alarm;
+            self.renew(value);
+        }
+    }
+
     pub(crate) fn post_alarm(&self, alarm: Alarm) {
         if self.reading.borrow().alarm != alarm {
             self.reading.borrow_mut().alarm = alarm;

@@ -113,7 +113,7 @@ fn frames_carry_their_index_and_the_positions_of_their_middle() {
             // A quarter of a frame after its trigger.
             let expected = if row == 0 { column + 0.25 } else { 9.75 - column };
             assert_eq!(((x * 1e9).round() / 1e9, y), (expected, row as f64), "frame {index}");
-            assert_eq!(id, *index as f64 + 1.0);
+            assert_eq!(id, *index as f64);
             let since_us = ((time_s - first) * 1e6).round() as u64;
             assert_eq!(since_us, index % 10 * 100_000 + row * 2_000_000, "frame {index}");
             assert_eq!(u64::from(frame.pixels[0]), *index);

@@ -117,8 +117,7 @@ impl Pvs {
             let Value::Text(path) = value else { return Err("it is no text".to_owned()) };
             let new_parts = u32::try_from(new_parts.get::<i64>().saturating_neg()).unwrap_or(0);
             let is_there = sink.has_directory(Path::new(&path), new_parts);
-            exists.post(is_there);
-            exists.post_alarm(if is_there { Alarm::default() } else { no_path() });
+            exists.post_with(is_there, if is_there { Alarm::default() } else { major() });
             readback.post(format!("{}/", path.trim_end_matches('/')));
             if let Some(setting) = weak.upgrade() {
                 setting.post(path);
@@ -195,17 +194,14 @@ impl Pvs {
 
     pub(crate) fn fail(&self, reason: &str) {
         self.message.post(reason.to_owned());
-        self.status.post(WriteStatus::Error);
-        let text = "STATE".to_owned();
-        self.status.post_alarm(Alarm { severity: Severity::Major, text });
+        self.status.post_with(WriteStatus::Error, major());
     }
 
     pub(crate) fn forget_error(&self) {
-        self.status.post(WriteStatus::Ok);
-        self.status.post_alarm(Alarm::default());
+        self.status.post_with(WriteStatus::Ok, Alarm::default());
     }
 }
 
-fn no_path() -> Alarm {
+fn major() -> Alarm {
     Alarm { severity: Severity::Major, text: "STATE".to_owned() }
 }

@@ -26,7 +26,7 @@ fn a_run_needs_neither_sums_nor_positions() {
         let expected = ["camera", "camera-NDArrayTimeStamp", "camera-NDArrayUniqueId"];
         assert_eq!(of_camera.copied().collect::<Vec<_>>(), expected);
         assert!(diode.iter().all(|key| keys.contains(key)) && keys.contains(&"diode_total"));
-        assert_eq!(descriptor["hints"]["camera"], serde_json::json!({"fields": []}));
+        assert_eq!(descriptor["hints"]["camera"], serde_json::json!({}));
         let resources = of("stream_resource");
         let of_camera = resources
             .iter()

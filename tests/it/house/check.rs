@@ -12,7 +12,7 @@ beamline example: 4 devices
 NAME       TYPE                   PROVIDER         DETAILS
 camera     detector               sim://camera     connected: 48 x 64 UInt16, dead time 1ms
 generator  generator              sim://generator  connected: 0 points loaded
-motion     trajectory_controller  sim://motion     connected: 1 axes, room for 1000 segments
+motion     trajectory_controller  sim://motion     connected: 1 axes, room for 4000 segments
 x          motor                  sim://x          connected: at 0 mm";
     assert_eq!(devices, expected);
     let lines: Vec<Vec<&str>> =

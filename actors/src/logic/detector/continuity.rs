@@ -34,6 +34,8 @@ pub(super) struct Continuity {
     /// The latest pair of which both are known.
     count: i64,
     id: i64,
+    /// The id of a frame before, if the next one has the same: it does not change then.
+    unchanged: Option<i64>,
     counts: VecDeque<i64>,
     ids: VecDeque<i64>,
     /// Whether the two queues no longer hold pairs.
@@ -41,10 +43,11 @@ pub(super) struct Continuity {
 }
 
 impl Continuity {
-    /// Nothing came yet: the first frame will have the id `first`.
-    pub(super) fn new(first: i64) -> Self {
+    /// Nothing came yet: the first frame will have the id `first`, and one before had `latest`.
+    pub(super) fn new(first: i64, latest: i64) -> Self {
+        let unchanged = (latest == first).then_some(latest);
         let (counts, ids) = (VecDeque::new(), VecDeque::new());
-        Self { count: first - 1, id: first - 1, counts, ids, is_astray: false }
+        Self { count: first - 1, id: first - 1, unchanged, counts, ids, is_astray: false }
     }
 
     pub(super) fn take_count(&mut self, count: i64) {
@@ -52,6 +55,11 @@ impl Continuity {
     }
 
     pub(super) fn take_id(&mut self, id: i64) {
+        // The count of a frame comes before its id: one too many is that of the first frame, of whose
+        // id nothing told.
+        let is_behind = |first: &i64| self.counts.len() > 1 && self.counts.front() == Some(first);
+        let first = self.unchanged.take().filter(is_behind);
+        self.ids.extend(first);
         self.ids.push_back(id);
     }
 
@@ -77,6 +85,11 @@ impl Continuity {
         None
     }
 
+    /// The gap found last is none: values were skipped.
+    pub(super) fn reject_gap(&mut self) {
+        self.is_astray = true;
+    }
+
     /// Goes on from where both are equal again: nothing is missing there.
     fn find_the_way(&mut self) {
         if !self.is_astray {
@@ -87,7 +100,7 @@ impl Continuity {
         if let (Some(count), Some(id)) = (self.counts.back(), self.ids.back())
             && count == id
         {
-            *self = Self::new(id + 1);
+            *self = Self::new(id + 1, *id);
         }
     }
 }
@@ -98,7 +111,7 @@ mod tests {
 
     /// What is found in frames from 5 on, if counts and ids come like this.
     fn check(counts: &[i64], ids: &[i64], expected: &[&str]) {
-        let mut continuity = Continuity::new(5);
+        let mut continuity = Continuity::new(5, 77);
         counts.iter().for_each(|count| continuity.take_count(*count));
         ids.iter().for_each(|id| continuity.take_id(*id));
         let gaps = std::iter::from_fn(|| continuity.gap()).map(|gap| gap.to_string());
@@ -112,6 +125,21 @@ mod tests {
         check(&[5, 9, 20], &[5, 9, 20], &[]);
         check(&[5, 6], &[5], &[]);
         check(&[5], &[5, 6], &[]);
+    }
+
+    #[test]
+    fn an_id_that_is_the_one_before_is_not_told_again() {
+        let check = |counts: &[i64], ids: &[i64], expected: &[&str]| {
+            let mut continuity = Continuity::new(5, 5);
+            counts.iter().for_each(|count| continuity.take_count(*count));
+            ids.iter().for_each(|id| continuity.take_id(*id));
+            let gaps = std::iter::from_fn(|| continuity.gap()).map(|gap| gap.to_string());
+            assert_eq!(gaps.collect::<Vec<_>>(), expected);
+        };
+        check(&[5, 6, 7], &[6, 7], &[]);
+        check(&[5, 6, 7], &[6, 8], &["exposure 7 was lost"]);
+        check(&[7, 8], &[7, 8], &[]);
+        check(&[5], &[6], &["exposure 5 was lost"]);
     }
 
     #[test]
@@ -132,7 +160,7 @@ mod tests {
         // An id was skipped: this is what has to be confirmed.
         check(&[5, 6, 7], &[6, 7], &["exposure 5 was lost"]);
         check(&[5, 8, 9], &[5, 6, 9], &[]);
-        let mut continuity = Continuity::new(5);
+        let mut continuity = Continuity::new(5, 77);
         for (count, id) in [(5, 5), (8, 6), (8, 8), (9, 9), (10, 11)] {
             continuity.take_count(count);
             continuity.take_id(id);

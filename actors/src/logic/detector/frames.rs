@@ -1,6 +1,6 @@
 //! Following the frames of a detector to the disk.
 use super::{
-    DetectorLogic, DetectorState, Task, WITHIN, WriteStatus,
+    DetectorLogic, DetectorState, Task, WITHIN, WriteStatus, signed,
     watch::{Event, Taken, Watch},
 };
 use crate::clock::Instant;
@@ -116,6 +116,7 @@ impl DetectorLogic {
                     return Err(self.lost_fault(task, &format!("{gap} ({signal})")));
                 }
             }
+            watch.reject_gap();
         }
         Ok(())
     }
@@ -173,7 +174,7 @@ impl DetectorLogic {
         let frames = captured.saturating_sub(before);
         if frames > 0 && self.missing(task).await? > 0 && !self.tally.get().knows_a_loss() {
             // Which one is not known for sure unless it was seen to be skipped.
-            let first = signed_first(self.tally.get().first);
+            let first = signed(self.tally.get().first);
             self.lose_from(watch.gap().map_or(first, |gap| gap.first));
         }
         self.count_flushed(frames);
@@ -210,8 +211,4 @@ impl Course<'_> {
         let is_time = self.written >= count || now >= self.next_flush;
         self.flushing.is_none() && self.written > self.flushed && is_time
     }
-}
-
-fn signed_first(first: u64) -> i64 {
-    i64::try_from(first).unwrap_or(i64::MAX)
 }

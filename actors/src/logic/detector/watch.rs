@@ -54,7 +54,7 @@ impl Watch {
             dropped: writer.dropped_arrays.observe(Backlog::Latest),
             captured: writer.num_captured.observe(Backlog::Latest),
             acquiring: driver.acquiring.observe(Backlog::Latest),
-            continuity: Continuity::new(first),
+            continuity: Continuity::new(first, first),
             dropped_before: 0,
             captured_before: 0,
         };
@@ -62,7 +62,8 @@ impl Watch {
         watch.state.next_within(WITHIN).await?;
         watch.acquiring.next_within(WITHIN).await?;
         watch.counts.next_within(WITHIN).await?;
-        watch.ids.next_within(WITHIN).await?;
+        let latest = watch.ids.next_within(WITHIN).await?.value;
+        watch.continuity = Continuity::new(first, latest);
         watch.dropped_before = watch.dropped.next_within(WITHIN).await?.value;
         watch.captured_before = watch.captured.next_within(WITHIN).await?.value;
         Ok(watch)
@@ -95,6 +96,11 @@ impl Watch {
     /// What is missing among the frames that came.
     pub(super) fn gap(&mut self) -> Option<Gap> {
         self.continuity.gap()
+    }
+
+    /// The gap found last is none.
+    pub(super) fn reject_gap(&mut self) {
+        self.continuity.reject_gap();
     }
 
     /// Takes in what was said so far, without waiting for more.
