@@ -17,17 +17,17 @@ use std::{
 /// Tells a process which test it is for.
 const NAME: &str = "BLUEFLY_CA_TEST";
 /// How long anything but a long put may take.
-pub const DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// What a test works with.
-pub struct World {
-    pub provider: ChannelAccess,
-    pub connector: Connector,
-    pub clock: Clock,
+pub(crate) struct World {
+    pub(crate) provider: ChannelAccess,
+    pub(crate) connector: Connector,
+    pub(crate) clock: Clock,
 }
 
 /// Runs the test of this name in a process of its own, whose servers are those that it starts.
-pub fn alone<F: Future<Output = ()>>(name: &str, test: impl FnOnce(World) -> F) {
+pub(crate) fn alone<F: Future<Output = ()>>(name: &str, test: impl FnOnce(World) -> F) {
     if env::var(NAME).as_deref() == Ok(name) {
         real_system().block_on(async {
             let clock = Clock::real();

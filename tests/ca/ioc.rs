@@ -7,16 +7,16 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-pub struct Ioc(Child);
+pub(crate) struct Ioc(Child);
 
 impl Ioc {
     /// An IOC of the package softioc, once it runs; what it is to have is in its script.
-    pub fn softioc(arguments: &[&str]) -> Self {
+    pub(crate) fn softioc(arguments: &[&str]) -> Self {
         Self::start("softioc_ioc.py", arguments)
     }
 
     /// A server of the package caproto, once it runs.
-    pub fn caproto(arguments: &[&str]) -> Self {
+    pub(crate) fn caproto(arguments: &[&str]) -> Self {
         Self::start("caproto_ioc.py", arguments)
     }
 
@@ -44,11 +44,11 @@ impl Ioc {
     }
 
     /// It hangs, with all its connections open.
-    pub fn hang(&self) {
+    pub(crate) fn hang(&self) {
         self.signal(Signal::STOP);
     }
 
-    pub fn resume(&self) {
+    pub(crate) fn resume(&self) {
         self.signal(Signal::CONT);
     }
 }

@@ -46,7 +46,7 @@ const CASES: &[(&str, Case)] = cases![
 ];
 
 /// Runs all cases but those that the server `lacks` something for.
-pub async fn run(world: &World, prefix: &str, lacks: &[&str]) {
+pub(crate) async fn run(world: &World, prefix: &str, lacks: &[&str]) {
     for lacking in lacks {
         assert!(CASES.iter().any(|(name, _)| name == lacking), "{lacking} is no case");
     }

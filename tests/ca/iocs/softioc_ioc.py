@@ -1,11 +1,13 @@
 """An IOC of the package softioc, whose core is that of EPICS base, with the records of reference.db.
 
-python softioc_ioc.py PREFIX [NUMBER_OF_COUNTERS [NUMBER_OF_PVS]]
+python softioc_ioc.py PREFIX [NUMBER_OF_COUNTERS [NUMBER_OF_PVS [NAME=string]]]
 
 Says "ready" once it runs, and ends when its standard input does, so that it never outlives the test
 that started it. For measurements it has counters at 1 kHz and PVs that only keep a number besides.
+The record NAME is one of a string instead.
 """
 import os
+import re
 import sys
 import tempfile
 
@@ -32,9 +34,15 @@ def with_fast_scans(directory):
     epicscorelibs.path.base_path = directory
 
 
-def records(prefix, counters, pvs):
+def records(prefix, counters, pvs, other):
     with open(os.path.join(HERE, "reference.db"), encoding="utf-8") as file:
-        yield file.read().replace("$(P)", prefix)
+        text = file.read()
+    if other:
+        name = other.removesuffix("=string")
+        ours = f'record(stringout, "$(P){name}") {{ }}\n'
+        text, replaced = re.subn(rf'record\(\w+, "\$\(P\){name}"\) {{.*?\n}}\n', ours, text, flags=re.S)
+        assert replaced == 1
+    yield text.replace("$(P)", prefix)
     for i in range(counters):
         name = f"{prefix}counter:{i:03}"
         yield f'record(calc, "{name}") {{ field(INPA, "{name}") field(CALC, "A+1") field(SCAN, ".001 second") }}\n'
@@ -43,7 +51,7 @@ def records(prefix, counters, pvs):
 
 
 def main():
-    prefix, counters, pvs = (sys.argv[1:] + ["0", "0"])[:3]
+    prefix, counters, pvs, other = (sys.argv[1:] + ["0", "0", ""][len(sys.argv) - 2 :])[:4]
     with tempfile.TemporaryDirectory() as directory:
         with_fast_scans(directory)
         # Reads the definitions.
@@ -51,7 +59,7 @@ def main():
 
         database = os.path.join(directory, "reference.db")
         with open(database, "w", encoding="utf-8") as file:
-            file.writelines(records(prefix, int(counters), int(pvs)))
+            file.writelines(records(prefix, int(counters), int(pvs), other))
         softioc.dbLoadDatabase(database, None, None)
         access = os.path.join(directory, "access.acf")
         with open(os.path.join(HERE, "access.acf"), encoding="utf-8") as file:

@@ -224,7 +224,7 @@ impl State {
                 Verdict::Wait(until) => until,
                 Verdict::Ask => {
                     self.ask(&name);
-                    now + config.patience
+                    now + config.period.min(config.patience)
                 }
                 Verdict::Silence => {
                     tracing::warn!(server = &*name, "does not answer: it counts as disconnected");
