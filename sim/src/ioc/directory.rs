@@ -191,7 +191,10 @@ fn common_field(base: &Rc<Served>, record: &str, field: &str) -> Option<Served> 
             i64::try_from(metadata.max_count).unwrap_or(i64::MAX),
             NativeType::Long,
         ),
-        "NORD" => return Some(viewed(View::Count, NativeType::Long)),
+        "NORD" => {
+            let of_text = metadata.native == NativeType::Char;
+            return Some(viewed(View::Count { of_text }, NativeType::Long));
+        }
         "SEVR" => {
             let severity = viewed(View::Severity, NativeType::Enum);
             let choices = SEVERITIES.map(str::to_owned).to_vec();

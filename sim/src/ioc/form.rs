@@ -12,8 +12,10 @@ pub(super) enum View {
     Value,
     /// A text as characters (`NAME$`).
     LongString,
-    /// How many elements there are.
-    Count,
+    /// How many elements there are; a text has its characters and a zero.
+    Count {
+        of_text: bool,
+    },
     /// How bad it is.
     Severity,
 }
@@ -82,11 +84,9 @@ pub(super) fn data(reading: &Reading<Value>, view: View, metadata: &Metadata) ->
     let value = &reading.value;
     match view {
         View::Severity => Data::Enums(vec![severity_number(reading.alarm.severity)]),
-        View::Count => Data::Longs(vec![match value {
+        View::Count { of_text } => Data::Longs(vec![match value {
             Value::Floats(elements) => i32::try_from(elements.len()).unwrap_or(i32::MAX),
-            Value::Text(text) if metadata.native == NativeType::Char => {
-                i32::try_from(text.len() + 1).unwrap_or(i32::MAX)
-            }
+            Value::Text(text) if of_text => i32::try_from(text.len() + 1).unwrap_or(i32::MAX),
             Value::Text(_) | Value::Bool(_) | Value::Int(_) | Value::Float(_) => 1,
         }]),
         View::LongString | View::Value => match value {

@@ -232,7 +232,7 @@ fn value_to_put(
 ) -> Result<Value, (u32, String)> {
     let served = &channel.served;
     let named = |why: &dyn std::fmt::Display| format!("{}: {why}", served.name);
-    let is_shown_only = matches!(served.view, View::Count | View::Severity);
+    let is_shown_only = matches!(served.view, View::Count { .. } | View::Severity);
     if is_shown_only || !served.metadata.borrow().access.write {
         return Err((status::NO_WRITE_ACCESS, named(&"it is read-only")));
     }

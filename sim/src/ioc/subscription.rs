@@ -42,10 +42,11 @@ impl Follower {
     async fn follow(self, served: Rc<Served>) {
         let mut monitor = served.channel.observe(BACKLOG);
         let mut last: Option<Reading<Value>> = None;
+        let mut was_off = false;
         loop {
             let next = monitor.next().await;
             let Some(circuit) = self.circuit.upgrade() else { return };
-            let was_off = circuit.until_wanted().await;
+            was_off |= circuit.until_wanted().await;
             let Some(mut reading) = take(&circuit, &served, next) else { continue };
             // Who switched events off gets the last of them only.
             while was_off && let Some(newer) = monitor.next().now_or_never() {
@@ -54,6 +55,7 @@ impl Follower {
                     reading = newer;
                 }
             }
+            was_off = false;
             if self.is_told(last.as_ref(), &reading) {
                 let metadata = served.metadata.borrow().clone();
                 let data = form::data(&reading, served.view, &metadata);
