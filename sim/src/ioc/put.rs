@@ -103,6 +103,7 @@ pub(super) const fn put_status(error: &SignalError) -> u32 {
         | SignalError::NotReached { .. }
         | SignalError::NoProvider { .. }
         | SignalError::Unknown { .. }
+        | SignalError::NoProvider { .. }
         | SignalError::WrongType { .. }
         | SignalError::WrongRecord { .. }
         | SignalError::NoChoice { .. }
