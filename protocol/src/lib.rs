@@ -29,6 +29,7 @@ pub mod exposures;
 pub mod fault;
 pub mod name;
 pub mod plan;
+pub mod pvi;
 pub mod run;
 pub mod scan;
 pub mod sequencer;

@@ -3,6 +3,7 @@
 //! A logic knows hardware; it knows no actor and no phase. Methods take `&self`. Each future may be
 //! dropped at any await: a later `make_safe` brings the device to rest from whatever was left.
 pub mod detector;
+pub mod dynamic;
 pub mod generator;
 pub mod motor;
 pub mod trajectory;

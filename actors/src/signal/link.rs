@@ -117,8 +117,13 @@ impl Connector {
         Ok(SignalX::new(self.link(wanted::<i64>(address, Usage::Trigger)).await?))
     }
 
-    async fn link(&self, wanted: Wanted) -> Result<Rc<Link>, SignalError> {
-        let link = Rc::new(Link { wanted, reach: self.reach.clone(), channel: OnceCell::new() });
+    /// A link that is not connected, and part of no batch.
+    pub(super) fn probe(&self, wanted: Wanted) -> Link {
+        Link { wanted, reach: self.reach.clone(), channel: OnceCell::new() }
+    }
+
+    pub(super) async fn link(&self, wanted: Wanted) -> Result<Rc<Link>, SignalError> {
+        let link = Rc::new(self.probe(wanted));
         match &self.batch {
             Some(links) => links.borrow_mut().push(Rc::clone(&link)),
             None => drop(link.connect().await?),

@@ -4,6 +4,7 @@
 //! Everything here lives on one thread; futures need not be `Send`.
 //!
 //! **Invariant:** a value from a lost connection is an error, never a stale number.
+mod any;
 mod batch;
 #[cfg(feature = "ca")]
 pub mod channel_access;
@@ -17,6 +18,7 @@ mod soft;
 mod typed;
 mod value;
 
+pub use any::AnySignal;
 pub use batch::{put_all, read_all};
 pub use error::SignalError;
 pub use link::{Batch, Connector, Found, Usage, Wanted};

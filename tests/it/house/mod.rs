@@ -3,6 +3,7 @@
 mod cable;
 mod check;
 mod outage;
+mod pvi;
 mod soft;
 mod start;
 
