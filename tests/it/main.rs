@@ -18,6 +18,8 @@ mod motor;
 mod pmac;
 mod queue;
 mod replay;
+#[cfg(feature = "ca")]
+mod reconnect;
 mod run;
 mod serve;
 mod signals;

@@ -237,6 +237,12 @@ fn a_beamline_is_operated_as_the_guide_says() {
     follow("docs/operate.md");
 }
 
+#[cfg(feature = "ca")]
+#[test]
+fn devices_of_epics_are_described_as_the_guide_says() {
+    follow("docs/epics.md");
+}
+
 #[test]
 fn what_is_shown_must_come() {
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();

@@ -168,19 +168,29 @@ impl Flight {
     }
 
     async fn arm(&self, frame: u64) -> Result<(), Fault> {
-        let arms =
-            self.plan.exposures().iter().map(|(name, exposure)| {
-                let arm = Arm {
-                    first_index: self.tally.row(frame),
-                    frames: self.tally.total() - frame,
-                    frame_duration: self.plan.shortest_frame(),
-                    exposure: *exposure,
-                };
-                async move {
-                    self.beamline.detector(name)?.call("arm", ArmFrames(arm), ARM_WITHIN).await
-                }
-            });
+        let arms = self.plan.exposures().iter().map(|(name, exposure)| {
+            let arm = Arm {
+                first_index: self.tally.row(frame),
+                frames: self.tally.total() - frame,
+                frame_duration: self.plan.shortest_frame(),
+                exposure: *exposure,
+            };
+            async move {
+                let detector = self.beamline.detector(name)?;
+                let armed = detector.call("arm", ArmFrames(arm), ARM_WITHIN).await;
+                armed.map_err(|fault| self.telling_what_is_there(fault))
+            }
+        });
         try_join_all(arms).await.map(drop)
+    }
+
+    /// A detector may come back without the file that it had: what is in there is worth knowing.
+    fn telling_what_is_there(&self, fault: Fault) -> Fault {
+        let frames = self.tally.on_disk_of(&fault.device);
+        if fault.class != FaultClass::Failed || frames == 0 {
+            return fault;
+        }
+        Fault { reason: format!("{}: {frames} of its frames are on disk", fault.reason), ..fault }
     }
 
     /// Builds the trajectory and starts it: what is under way from here on is in the watch.
