@@ -102,7 +102,7 @@ pictures:
 
 # The figures of docs/performance.md.
 bench:
-	cargo bench --locked --bench supervision --bench storage --bench points --bench run --bench api
+	cargo bench --locked --bench supervision --bench storage --bench points --bench run --bench api --bench ca
 
 # Ten minutes of odd specifications. Needs a nightly compiler and `cargo install cargo-fuzz`.
 fuzz:

@@ -61,12 +61,12 @@ impl Meter {
 }
 
 /// CPU time of all threads since the process began.
-fn cpu_time() -> Duration {
+pub(crate) fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.try_into().expect("CPU time is never negative")
 }
 
-fn peak_memory_mib() -> f64 {
+pub(crate) fn peak_memory_mib() -> f64 {
     let status = fs::read_to_string("/proc/self/status").expect("Linux tells of every process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
