@@ -17,9 +17,9 @@ mod manual;
 mod motor;
 mod pmac;
 mod queue;
-mod replay;
 #[cfg(feature = "ca")]
 mod reconnect;
+mod replay;
 mod run;
 mod serve;
 mod signals;

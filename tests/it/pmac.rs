@@ -1,6 +1,6 @@
 //! What can go wrong with a PMAC: each fault names the device, the signal and the cause, and nothing
 //! keeps moving.
-use crate::beam::{Beam, ROW_START, ms, name, row, row_back, setup, simulate};
+use crate::beam::{Beam, ROW_START, ms, name, row, row_back, simulate, stage_setup};
 use bluefly_actors::logic::trajectory::{TrajectoryLogic, TrajectorySetup};
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
@@ -73,7 +73,7 @@ fn what_is_told_some_seconds_after_the_start_is_waited_for() {
 
 /// A stage whose motor y is made of several by the controller.
 async fn compound(beam: &Beam) -> TrajectoryLogic {
-    let mut setup = setup();
+    let mut setup = stage_setup();
     setup.axes[1].is_compound = true;
     beam.stage_with(&setup).await.unwrap()
 }
@@ -234,7 +234,7 @@ fn user_programs_and_modes_are_those_of_the_points() {
         });
         let bits = TriggerBits::RowGate;
         let source = TriggerSource::UserPrograms;
-        let setup = TrajectorySetup { trigger_bits: bits, trigger_source: source, ..setup() };
+        let setup = TrajectorySetup { trigger_bits: bits, trigger_source: source, ..stage_setup() };
         let stage = beam.stage_with(&setup).await.unwrap();
         let mut batch = row();
         batch.marks = vec![Mark::RowStart, Mark::RowEnd, Mark::Turnaround];

@@ -103,7 +103,6 @@ pub(super) const fn put_status(error: &SignalError) -> u32 {
         | SignalError::NotReached { .. }
         | SignalError::NoProvider { .. }
         | SignalError::Unknown { .. }
-        | SignalError::NoProvider { .. }
         | SignalError::WrongType { .. }
         | SignalError::WrongRecord { .. }
         | SignalError::NoChoice { .. }

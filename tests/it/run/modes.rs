@@ -10,7 +10,7 @@ use bluefly_protocol::{run::RunPhase, scan::Stack};
 use std::time::Duration;
 
 /// The keys of every way to drive a controller.
-const MODES: [&str; 6] = [
+const MODES: [&str; 7] = [
     "axes = [\"x\", \"y\"]\n",
     "axes = [\"x\", \"y\"]\npoints = \"every\"\n",
     "axes = [\"x\", \"y\"]\ntrigger_bits = \"row_gate\"\n",
