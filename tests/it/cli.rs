@@ -126,7 +126,7 @@ fn a_bad_file_is_refused_in_one_line() {
         "velocity",
         "velocty",
         "device.x.velocty: unknown key; expected one of provider, units, limits, velocity, \
-         acceleration, settle_time, precision",
+         acceleration, settle_time, precision, compound",
     );
     check_file(
         "\"100 mm/s\"",
@@ -214,7 +214,7 @@ fn the_environment_overrides_a_file() {
     assert_eq!(
         line("BLUEFLY__DEVICE__X__VELOCTY", "5 mm/s"),
         "error: BLUEFLY__DEVICE__X__VELOCTY: device.x.velocty: unknown key; expected one of \
-         provider, units, limits, velocity, acceleration, settle_time, precision"
+         provider, units, limits, velocity, acceleration, settle_time, precision, compound"
     );
     assert_eq!(
         line("BLUEFLY__DEVICE____X", "5"),

@@ -182,6 +182,26 @@ fn an_execution_that_does_not_begin_leaves_nothing_busy() {
 }
 
 #[test]
+fn a_controller_that_is_not_fed_starves() {
+    simulate(async {
+        let beam = Beam::new();
+        let stage = beam.stage().await.unwrap();
+        stage.move_to(&ROW_START).await.unwrap();
+        let start = beam.clock.now();
+        let batch = row().segments().take(2).collect();
+        stage.build(&batch).await.unwrap();
+        let text = "stage: cannot execute the trajectory: ran out of points at 2 of 2 and those to \
+                    follow";
+        assert_eq!(fault_of(stage.execute(|_| ()).await, FaultClass::Failed), text);
+        // The axes come to rest after the last point.
+        assert_eq!(beam.clock.now() - start, ms(2_000));
+        assert_eq!(stage.positions().await.unwrap(), [12.5, 0.0]);
+        assert_eq!(stage.frames_done().await, Ok(10));
+        beam.assert_safe();
+    });
+}
+
+#[test]
 fn a_half_buffer_that_was_filled_in_part_is_the_end_whatever_is_appended() {
     simulate(async {
         let beam = Beam::with(|config| config.controllers[0].buffer_length = 2);

@@ -1,4 +1,6 @@
 //! One rule, one line: a change to a file that is right, and what is said of it.
+mod co_ordinates;
+
 use super::*;
 use crate::{
     exposures::ExposuresPerFrame,
@@ -104,7 +106,7 @@ fn unknown_and_missing_keys_are_named() {
         "device.x.velocty",
         json!("1 mm/s"),
         "unknown key; expected one of provider, units, limits, velocity, acceleration, \
-         settle_time, precision",
+         settle_time, precision, compound",
     );
     refused("device.generator.axes", json!([]), "unknown key; expected provider");
     refused("sim.device.camera.lose", json!([]), "unknown key; expected lose_frames");
@@ -292,18 +294,6 @@ fn a_controller_is_driven_as_it_is_said() {
     let contrary = json!({"points": "sparse", "trigger_bits": "every_point"});
     assert_eq!(modes(contrary), Err(error.to_owned()));
 
-    let cs = |keys: Value| {
-        let mut motion = right()["device"]["motion"].clone();
-        motion.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
-        let spec = changed("device.motion", motion).unwrap();
-        let motion = spec.trajectory_controllers().next().unwrap();
-        let source = motion.trigger_source.as_str();
-        (motion.cs.clone(), motion.cs_provider.to_string(), source)
-    };
-    assert_eq!(cs(json!({})), ("CS1".into(), "sim://motion:CS1".into(), "box"));
-    let programs = json!({"cs": "BRICK1CS2", "cs_provider": "ca://CS2", "trigger_bits": "row_gate",
-        "triggers": "user_programs"});
-    assert_eq!(cs(programs), ("BRICK1CS2".into(), "ca://CS2".into(), "user_programs"));
     let times = json!({"min_segment_duration": "2 ms", "min_turnaround": "0.1 s"});
     let (millis, micros) = (Duration::from_millis, Duration::from_micros);
     assert_eq!(driven(times).map(|(times, _)| times), Ok((millis(2), millis(100))));
@@ -333,22 +323,6 @@ fn a_controller_that_cannot_be_driven_is_refused() {
         "device.motion.max_segment_duration",
         json!("4.096 s"),
         &format!("\"4.096 s\" {range} 1ms to 4.095s"),
-    );
-    refused(
-        "device.motion.triggers",
-        json!("bits"),
-        "\"bits\" is unknown; expected \"box\" or \"user_programs\"",
-    );
-    refused(
-        "device.motion.triggers",
-        json!("user_programs"),
-        "\"user_programs\" needs programs that are called: expected trigger_bits = \"row_gate\" or \
-         \"every_point\"",
-    );
-    refused(
-        "device.motion.cs",
-        json!("CS 1"),
-        "\"CS 1\" is no port: expected 1 to 39 letters and digits, such as \"CS1\"",
     );
     refused(
         "device.motion.min_turnaround",

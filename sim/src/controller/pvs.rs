@@ -175,7 +175,7 @@ impl Pvs {
         let no_words = Metadata::choices(&["", ""]);
         let yes_no = Metadata::choices(&["NO", "YES"]);
         let buffer_length = i64::try_from(config.buffer_length).unwrap_or(i64::MAX);
-        let points = MAX_POINTS as i64;
+        let points = i64::try_from(MAX_POINTS).unwrap_or(i64::MAX);
         Self {
             cs_name: Pv::readback(line, field("ProfileCsName"), name.to_owned())
                 .like(Metadata::choices(&[name])),

@@ -5,14 +5,17 @@ use std::{collections::VecDeque, sync::Arc};
 /// The longest time between two points.
 const MAX_TIME_US: f64 = 4_095_000.0;
 
+/// An array of numbers.
+type Column = Arc<[f64]>;
+
 /// What the arrays of a controller hold. Short ones go on with zeros.
 pub(super) struct Rows {
     pub(super) count: usize,
-    pub(super) times_us: Arc<[f64]>,
-    pub(super) frames: Arc<[f64]>,
-    pub(super) user_programs: Arc<[f64]>,
+    pub(super) times_us: Column,
+    pub(super) frames: Column,
+    pub(super) user_programs: Column,
     /// Positions and velocities of each axis that is used.
-    pub(super) axes: Vec<(Arc<[f64]>, Arc<[f64]>)>,
+    pub(super) axes: Vec<(Column, Column)>,
 }
 
 /// What is the same for all points of a trajectory, and what one point leaves for the next.

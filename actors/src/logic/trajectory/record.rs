@@ -64,7 +64,7 @@ pub struct AxisAddress {
     /// Prefix of its signals: `sim://x`.
     pub address: String,
     /// Whether it is a motor of the co-ordinate system itself: then its output link says which axis
-    /// it is, and no CsAxis does.
+    /// it is, and no `:CsAxis_RBV` does.
     pub is_compound: bool,
 }
 
