@@ -88,9 +88,10 @@ fn column(dtype: Dtype, pixels: Vec<u16>) -> ColumnData {
 }
 
 fn number_column(dtype: Dtype, numbers: Vec<f64>) -> ColumnData {
-    match dtype {
-        Dtype::Int32 => ColumnData::I32(numbers.into_iter().map(|number| number as i32).collect()),
-        _ => ColumnData::F64(numbers),
+    if dtype == Dtype::Int32 {
+        ColumnData::I32(numbers.into_iter().map(|number| number as i32).collect())
+    } else {
+        ColumnData::F64(numbers)
     }
 }
 

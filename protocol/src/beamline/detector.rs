@@ -83,12 +83,12 @@ fn camera(key: &str, table: &DetectorTable) -> Result<CameraSpec, BeamlineError>
 }
 
 fn trigger_words(key: &str, table: &TriggerWordsTable) -> Result<TriggerWords, BeamlineError> {
-    let check = |field: &str, word: &str| match word.len() {
-        1..=LONGEST_WORD => Ok(word.to_owned()),
-        _ => {
-            let reason = format!("{word:?}: expected 1 to {LONGEST_WORD} bytes, as an enum has");
-            Err(BeamlineError::new(format!("{key}.{field}"), reason))
+    let check = |field: &str, word: &str| {
+        if (1..=LONGEST_WORD).contains(&word.len()) {
+            return Ok(word.to_owned());
         }
+        let reason = format!("{word:?}: expected 1 to {LONGEST_WORD} bytes, as an enum has");
+        Err(BeamlineError::new(format!("{key}.{field}"), reason))
     };
     let optional = |field: &str, word: &Option<String>| {
         word.as_ref().map(|word| check(field, word)).transpose()

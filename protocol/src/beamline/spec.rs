@@ -309,9 +309,9 @@ impl Trigger {
 /// The driver of a detector: what it calls the things that it is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CameraSpec {
-    /// ADSimDetector.
+    /// `ADSimDetector`.
     SimDetector,
-    /// ADAndor.
+    /// `ADAndor`.
     Andor,
     /// Any other, in its own words.
     Generic(TriggerWords),

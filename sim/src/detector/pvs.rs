@@ -1,4 +1,4 @@
-//! The records of a driver, `:cam1:`, as ADSimDetector has them.
+//! The records of a driver, `:cam1:`, as `ADSimDetector` has them.
 use crate::{config::DetectorConfig, echo::Echoed, line::Line, pv::Pv};
 use bluefly_actors::{
     logic::detector::{AttributesStatus, DetectorState, ImageMode},

@@ -1,4 +1,4 @@
-//! The records of the file writer, `:HDF1:`, as NDFileHDF5 has them.
+//! The records of the file writer, `:HDF1:`, as `NDFileHDF5` has them.
 use super::name::full_name;
 use crate::{config::DetectorConfig, echo::Echoed, line::Line, pv::Pv, sink::FrameSink};
 use bluefly_actors::{

@@ -1,4 +1,4 @@
-//! What was done to a real ADSimDetector with NDFileHDF5 is done to the simulated one, and the same
+//! What was done to a real `ADSimDetector` with `NDFileHDF5` is done to the simulated one, and the same
 //! happens in the same order.
 //!
 //! The recordings (`recorded.json`) were cut down: of counters the last value is left, since a

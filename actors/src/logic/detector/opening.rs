@@ -178,7 +178,7 @@ impl DetectorLogic {
             path += &task.done(writer.file_name_readback.get().await)?;
         }
         Ok(OpenFile {
-            path: self.setup.from_ioc(&path),
+            path: self.setup.as_seen_here(&path),
             datasets: datasets(&frame, &self.setup.axes, self.setup.statistics),
             exposures_per_frame: self.setup.exposures_per_frame,
             frames_on_disk: self.frames_on_disk(),

@@ -33,7 +33,7 @@ pub struct DetectorSetup {
 }
 
 impl DetectorSetup {
-    /// An ADSimDetector that takes one exposure at each edge, with statistics and no positions.
+    /// An `ADSimDetector` that takes one exposure at each edge, with statistics and no positions.
     pub fn new(dead_time: Duration) -> Self {
         Self {
             camera: CameraSpec::SimDetector,
@@ -76,7 +76,7 @@ impl DetectorSetup {
     }
 
     /// A path of the computer of the detector as it is called here.
-    pub(super) fn from_ioc(&self, path: &str) -> PathBuf {
+    pub(super) fn as_seen_here(&self, path: &str) -> PathBuf {
         let Some(PathsSpec { here, ioc }) = &self.paths else { return PathBuf::from(path) };
         let below = path.strip_prefix(ioc.trim_end_matches(['/', '\\']));
         let below = below.filter(|below| below.starts_with(['/', '\\']));
@@ -104,14 +104,14 @@ mod tests {
         let check = |here: &str, ioc: &str, path: &str, told: &str| {
             let setup = setup(here, ioc);
             assert_eq!(setup.to_ioc(Path::new(path)), Ok(told.to_owned()));
-            assert_eq!(setup.from_ioc(told), PathBuf::from(path));
+            assert_eq!(setup.as_seen_here(told), PathBuf::from(path));
         };
         check("/data", "X:/data", "/data/run/1", "X:/data/run/1");
         check("/data/", "X:/data/", "/data", "X:/data");
         check("/data", "X:", "/data/run", "X:/run");
         let plain = DetectorSetup::new(Duration::ZERO);
         assert_eq!(plain.to_ioc(Path::new("/data/run")), Ok("/data/run".to_owned()));
-        assert_eq!(plain.from_ioc("/data/run"), PathBuf::from("/data/run"));
+        assert_eq!(plain.as_seen_here("/data/run"), PathBuf::from("/data/run"));
     }
 
     #[test]
@@ -119,7 +119,7 @@ mod tests {
         let setup = setup("/data", "X:/data");
         let refused = setup.to_ioc(Path::new("/database/run")).unwrap_err();
         assert_eq!(refused, "/database/run is not below /data, all that it can reach");
-        assert_eq!(setup.from_ioc("X:/database/a.h5"), PathBuf::from("X:/database/a.h5"));
-        assert_eq!(setup.from_ioc(r"X:/data\run\a.h5"), PathBuf::from("/data/run/a.h5"));
+        assert_eq!(setup.as_seen_here("X:/database/a.h5"), PathBuf::from("X:/database/a.h5"));
+        assert_eq!(setup.as_seen_here(r"X:/data\run\a.h5"), PathBuf::from("/data/run/a.h5"));
     }
 }

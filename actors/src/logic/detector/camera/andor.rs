@@ -1,4 +1,4 @@
-//! ADAndor, the driver of the SDK 2 cameras.
+//! `ADAndor`, the driver of the SDK 2 cameras.
 //!
 //! Its words are those of the documentation of the driver; no camera was at hand to try them.
 use bluefly_protocol::beamline::Trigger;
@@ -7,11 +7,11 @@ pub(super) const CHOICES: &[&str] =
     &["Internal", "External", "External Start", "External Exposure", "External FVB", "Software"];
 
 /// "External Start" waits for one edge and then goes on by itself: nothing here asks for that.
-pub(super) const fn trigger_word(trigger: Trigger) -> Option<&'static str> {
+pub(super) const fn trigger_word(trigger: Trigger) -> &'static str {
     match trigger {
-        Trigger::Internal => Some("Internal"),
-        Trigger::Edge => Some("External"),
-        Trigger::Gate => Some("External Exposure"),
-        Trigger::Software => Some("Software"),
+        Trigger::Internal => "Internal",
+        Trigger::Edge => "External",
+        Trigger::Gate => "External Exposure",
+        Trigger::Software => "Software",
     }
 }

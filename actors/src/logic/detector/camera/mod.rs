@@ -9,7 +9,7 @@ use bluefly_protocol::beamline::{CameraSpec, Trigger};
 pub fn trigger_word(camera: &CameraSpec, trigger: Trigger) -> Option<&str> {
     match camera {
         CameraSpec::SimDetector => sim_detector::trigger_word(trigger),
-        CameraSpec::Andor => andor::trigger_word(trigger),
+        CameraSpec::Andor => Some(andor::trigger_word(trigger)),
         CameraSpec::Generic(words) => generic::trigger_word(words, trigger),
     }
 }

@@ -1,4 +1,4 @@
-//! ADSimDetector.
+//! `ADSimDetector`.
 use bluefly_protocol::beamline::Trigger;
 
 pub(super) const CHOICES: &[&str] = &["Internal", "External"];
