@@ -47,8 +47,8 @@ pub(crate) fn alone<F: Future<Output = ()>>(name: &str, test: impl FnOnce(World)
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (words(&output.stdout), words(&output.stderr));
     assert!(output.status.success() && out.contains("1 passed"), "{out}\n{err}");
 }
 
