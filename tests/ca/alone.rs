@@ -1,4 +1,5 @@
 //! Tests that have a process, a port and a clock of their own.
+use crate::network::network;
 use bluefly_actors::{
     backend::channel_access::ChannelAccessConfig,
     clock::Clock,
@@ -8,7 +9,6 @@ use bluefly_actors::{
 use std::{
     collections::BTreeMap,
     env,
-    net::{Ipv4Addr, TcpListener, UdpSocket},
     process::{Command, Stdio},
     rc::Rc,
     time::Duration,
@@ -39,44 +39,14 @@ pub(crate) fn alone<F: Future<Output = ()>>(name: &str, test: impl FnOnce(World)
         });
         return;
     }
-    let [server, repeater] = free_ports();
     let output = Command::new(env::current_exe().unwrap())
         .args([name, "--exact", "--nocapture", "--include-ignored", "--test-threads=1"])
         .env(NAME, name)
-        .envs(network(server, repeater))
+        .envs(network())
         .stdin(Stdio::null())
         .output()
         .unwrap();
     let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) = (words(&output.stdout), words(&output.stderr));
     assert!(output.status.success() && out.contains("1 passed"), "{out}\n{err}");
-}
-
-/// What keeps clients and servers to this machine and to these ports.
-fn network(server: u16, repeater: u16) -> [(&'static str, String); 9] {
-    let here = || Ipv4Addr::LOCALHOST.to_string();
-    [
-        ("EPICS_CA_ADDR_LIST", here()),
-        ("EPICS_CA_AUTO_ADDR_LIST", "NO".to_owned()),
-        ("EPICS_CA_CONN_TMO", "5".to_owned()),
-        ("EPICS_CA_SERVER_PORT", server.to_string()),
-        ("EPICS_CA_REPEATER_PORT", repeater.to_string()),
-        ("EPICS_CAS_INTF_ADDR_LIST", here()),
-        ("EPICS_CAS_BEACON_ADDR_LIST", here()),
-        ("EPICS_CAS_AUTO_BEACON_ADDR_LIST", "NO".to_owned()),
-        ("EPICS_IOC_LOG_INET", here()),
-    ]
-}
-
-/// Ports that nobody has now, by both protocols.
-fn free_ports() -> [u16; 2] {
-    let mut found = Vec::new();
-    while found.len() < 2 {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        if let Ok(socket) = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)) {
-            found.push((port, listener, socket));
-        }
-    }
-    [found[0].0, found[1].0]
 }

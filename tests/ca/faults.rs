@@ -81,15 +81,15 @@ fn a_record_is_gone_after_a_restart() {
     alone("faults::a_record_is_gone_after_a_restart", |world| async move {
         let ioc = Ioc::softioc(&["REF:", "0", "1"]);
         let double = world.connector.rw::<f64>("ca://REF:double").await.unwrap();
-        let removed = world.connector.rw::<f64>("ca://REF:pv:00000").await.unwrap();
+        let removed = world.connector.rw::<f64>("ca://REF:p:00000").await.unwrap();
         let mut observer = removed.r().observe(Backlog::Latest);
         assert_eq!(observer.next().await.unwrap().value, 0.0);
         drop(ioc);
         let ioc = Ioc::softioc(&["REF:", "0", "0"]);
         let mut back = double.r().observe(Backlog::Latest);
         while back.next_within(DEADLINE).await.is_err() {}
-        assert_eq!(removed.get().await, Err(disconnected("ca://REF:pv:00000")));
-        assert_eq!(observer.next().await, Err(disconnected("ca://REF:pv:00000")));
+        assert_eq!(removed.get().await, Err(disconnected("ca://REF:p:00000")));
+        assert_eq!(observer.next().await, Err(disconnected("ca://REF:p:00000")));
         let silence = world.clock.timeout(NOTICE, observer.next()).await;
         assert_eq!(silence, Err(Elapsed));
         drop(ioc);

@@ -3,11 +3,17 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::{
     env,
     io::{BufRead as _, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
 pub(crate) struct Ioc(Child);
+
+/// The Python that `./setup` makes, unless another is named.
+pub(crate) fn python() -> PathBuf {
+    let ours = || Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
+    env::var_os("BLUEFLY_PYTHON").map_or_else(ours, Into::into)
+}
 
 impl Ioc {
     /// An IOC of the package softioc, once it runs; what it is to have is in its script.
@@ -21,9 +27,7 @@ impl Ioc {
     }
 
     fn start(script: &str, arguments: &[&str]) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let python = env::var_os("BLUEFLY_PYTHON");
-        let python = python.map_or_else(|| root.join(".venv/bin/python"), Into::into);
+        let (root, python) = (Path::new(env!("CARGO_MANIFEST_DIR")), python());
         let mut child = Command::new(&python)
             .arg(root.join("tests/ca/iocs").join(script))
             .args(arguments)

@@ -21,6 +21,8 @@ macro_rules! cases {
 
 const CASES: &[(&str, Case)] = cases![
     scalars_have_their_types,
+    fields_have_their_types,
+    whole_numbers_of_64_bits,
     what_is_put_is_got,
     a_choice_is_put_by_its_word,
     a_long_text_is_an_array_of_chars,
@@ -101,20 +103,31 @@ async fn scalars_have_their_types(subject: &Subject<'_>) {
     assert_eq!(subject.get("double").await, Ok(1.5));
     assert_eq!(subject.get("long").await, Ok(7_i64));
     assert_eq!(subject.get("long").await, Ok(7.0));
-    assert_eq!(subject.get("int64").await, Ok(4_503_599_627_370_497_i64));
     assert_eq!(subject.get("bool").await, Ok(false));
     assert_eq!(subject.get("bool").await, Ok(text("Done")));
     assert_eq!(subject.get("choice").await, Ok(text("Idle")));
     assert_eq!(subject.get("choice").await, Ok(0_i64));
     assert_eq!(subject.get("string").await, Ok(text("some words")));
+}
+
+async fn fields_have_their_types(subject: &Subject<'_>) {
     assert_eq!(subject.get("double.PREC").await, Ok(3_i64));
     assert_eq!(subject.get("double.PROC").await, Ok(false));
+    assert_eq!(subject.get("double.EGU").await, Ok(text("mm")));
+}
+
+/// They travel as floating-point numbers, which are exact so far.
+async fn whole_numbers_of_64_bits(subject: &Subject<'_>) {
+    subject.keeps("int64", [-9_007_199_254_740_991, 4_503_599_627_370_497_i64]).await;
+    let given = subject.put("int64", 9_007_199_254_740_993_i64).await;
+    let (signal, value) = (subject.address("int64"), Value::Int(9_007_199_254_740_993));
+    let reason = text("no whole number beyond 9007199254740992 is exact");
+    assert_eq!(given, Err(SignalError::Refused { signal, value, reason }));
 }
 
 async fn what_is_put_is_got(subject: &Subject<'_>) {
     subject.keeps("double", [-2.25, 1.5]).await;
     subject.keeps("long", [i64::from(i32::MIN), 7]).await;
-    subject.keeps("int64", [-9_007_199_254_740_991, 4_503_599_627_370_497_i64]).await;
     subject.keeps("bool", [true, false]).await;
     subject.keeps("string", [text("x".repeat(39).as_str()), text("some words")]).await;
     subject.keeps("shorts", [floats(&[1.0, -2.0, 32_767.0]), floats(&[5.0])]).await;

@@ -3,7 +3,8 @@
 python softioc_ioc.py PREFIX [NUMBER_OF_COUNTERS [NUMBER_OF_PVS [NAME=string]]]
 
 Says "ready" once it runs, and ends when its standard input does, so that it never outlives the test
-that started it. For measurements it has counters at 1 kHz and PVs that only keep a number besides.
+that started it. For measurements it has counters and a waveform of 1 MiB at 1 kHz, and PVs that only
+keep a number.
 The record NAME is one of a string instead.
 """
 import os
@@ -44,10 +45,14 @@ def records(prefix, counters, pvs, other):
         assert replaced == 1
     yield text.replace("$(P)", prefix)
     for i in range(counters):
-        name = f"{prefix}counter:{i:03}"
+        name = f"{prefix}cnt:{i:03}"
         yield f'record(calc, "{name}") {{ field(INPA, "{name}") field(CALC, "A+1") field(SCAN, ".001 second") }}\n'
     for i in range(pvs):
-        yield f'record(ao, "{prefix}pv:{i:05}") {{ field(PINI, "YES") }}\n'
+        yield f'record(ao, "{prefix}p:{i:05}") {{ field(PINI, "YES") }}\n'
+    if counters > 0:
+        mebibyte = 'field(FTVL, "DOUBLE") field(NELM, "131072")'
+        yield f'record(waveform, "{prefix}wfsrc") {{ {mebibyte} }}\n'
+        yield f'record(waveform, "{prefix}wf") {{ {mebibyte} field(INP, "{prefix}wfsrc") field(SCAN, ".001 second") }}\n'
 
 
 def main():
