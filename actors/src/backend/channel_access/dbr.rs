@@ -271,3 +271,110 @@ fn text(bytes: &[u8]) -> String {
 fn at<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
     bytes.get(offset..offset + N)?.try_into().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Alarm HIHI, major, 5 s and 6 ns after the epoch, then `elements` where they belong.
+    fn buffer(native: Native, elements: &[u8]) -> Vec<u8> {
+        let mut buffer = [3_i16, 2].map(i16::to_ne_bytes).concat();
+        buffer.extend([5_u32, 6].map(u32::to_ne_bytes).concat());
+        buffer.resize(native.timed_bytes(0), 0xff);
+        buffer.extend(elements);
+        buffer
+    }
+
+    fn check(native: Native, shape: Shape, elements: &[u8], expected: Data) {
+        let (alarm_status, alarm_severity) = (3, 2);
+        let (seconds, nanoseconds) = (5, 6);
+        let data = expected;
+        let expected = Sample { data, alarm_status, alarm_severity, seconds, nanoseconds };
+        let buffer = buffer(native, elements);
+        assert_eq!(sample(native, shape, &buffer), Some(expected));
+    }
+
+    fn numbers(numbers: &[f64]) -> Data {
+        Data::Numbers(numbers.into())
+    }
+
+    #[test]
+    fn values_of_every_type() {
+        let one = |native, bytes: &[u8], number| {
+            check(native, Shape::One, bytes, Data::Number(number));
+            check(native, Shape::Numbers, &[bytes, bytes].concat(), numbers(&[number, number]));
+        };
+        one(Native::Short, &(-2_i16).to_ne_bytes(), -2.0);
+        one(Native::Float, &1.5_f32.to_ne_bytes(), 1.5);
+        one(Native::Enum, &65_535_u16.to_ne_bytes(), 65_535.0);
+        one(Native::Char, &[200], 200.0);
+        one(Native::Long, &i32::MIN.to_ne_bytes(), f64::from(i32::MIN));
+        one(Native::Double, &0.1_f64.to_ne_bytes(), 0.1);
+    }
+
+    #[test]
+    fn texts_end_at_the_first_zero() {
+        let mut bytes = [0; STRING_BYTES];
+        bytes[..5].copy_from_slice(b"ab\0cd");
+        check(Native::String, Shape::One, &bytes, Data::Text("ab".to_owned()));
+        check(Native::String, Shape::One, &[b'x'; STRING_BYTES], Data::Text("x".repeat(40)));
+        check(Native::Char, Shape::Bytes, b"/data\0old", Data::Text("/data".to_owned()));
+        check(Native::Char, Shape::Bytes, "µm".as_bytes(), Data::Text("µm".to_owned()));
+        // The same as Latin-1.
+        check(Native::Char, Shape::Bytes, b"\xb5m", Data::Text("µm".to_owned()));
+    }
+
+    #[test]
+    fn arrays_may_be_empty() {
+        check(Native::Double, Shape::Numbers, &[], numbers(&[]));
+        check(Native::Char, Shape::Bytes, &[], Data::Text(String::new()));
+        check(Native::String, Shape::Numbers, &[], numbers(&[]));
+    }
+
+    #[test]
+    fn a_buffer_that_is_cut_has_no_value() {
+        for native in [Native::String, Native::Short, Native::Float, Native::Enum, Native::Char] {
+            let whole = buffer(native, &vec![0; native.bytes()]);
+            assert!(sample(native, Shape::One, &whole).is_some());
+            for length in 0..whole.len() {
+                assert_eq!(sample(native, Shape::One, &whole[..length]), None, "{native:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn records_say_what_they_are() {
+        let mut buffer = [0_i16, 0, 3, 0].map(i16::to_ne_bytes).concat();
+        buffer.extend(b"mm\0\0\0\0\0\0");
+        let limits = [10.0, -10.0, 7.0, 6.0, -6.0, -7.0, 8.0, -8.0];
+        buffer.extend(limits.map(f64::to_ne_bytes).concat());
+        let expected = Properties {
+            units: "mm".to_owned(),
+            precision: Some(3),
+            display: (-10.0, 10.0),
+            control: (-8.0, 8.0),
+            warning: (-6.0, 6.0),
+            alarm: (-7.0, 7.0),
+            choices: vec![],
+        };
+        assert_eq!(buffer.len(), Native::Double.described_bytes());
+        assert_eq!(properties(Native::Double, &buffer), Some(expected));
+        for length in 0..buffer.len() {
+            assert_eq!(properties(Native::Double, &buffer[..length]), None);
+        }
+    }
+
+    #[test]
+    fn no_more_choices_than_there_is_room_for() {
+        let choices = |count: i16| {
+            let mut buffer = [0_i16, 0, count].map(i16::to_ne_bytes).concat();
+            buffer.resize(Native::Enum.described_bytes(), 0);
+            buffer[6..10].copy_from_slice(b"Idle");
+            properties(Native::Enum, &buffer).expect("it is whole").choices
+        };
+        assert_eq!(choices(1), ["Idle"]);
+        assert_eq!(choices(2), ["Idle", ""]);
+        assert_eq!(choices(99).len(), 16);
+        assert_eq!(choices(-1).len(), 0);
+    }
+}

@@ -196,3 +196,79 @@ impl State {
         self.exceptions = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::channel_access::Data;
+    use futures_util::FutureExt as _;
+    use std::future::poll_fn;
+
+    const CHANNEL: ChannelId = ChannelId(1);
+
+    fn sample(number: f64) -> Result<Sample, Status> {
+        let data = Data::Number(number);
+        Ok(Sample { data, alarm_status: 0, alarm_severity: 0, seconds: 0, nanoseconds: 0 })
+    }
+
+    fn told(share: u64, number: f64, replaced: u32) -> Event {
+        Event::Sample { subscription: SubscriptionId(share), sample: sample(number), replaced }
+    }
+
+    fn check(inbox: &Inbox, expected: &[Event]) {
+        let mut events = Vec::new();
+        inbox.take(&mut events);
+        assert_eq!(events, expected);
+    }
+
+    #[test]
+    fn the_latest_replaces_the_last_beyond_the_bound() {
+        let inbox = Inbox::default();
+        let (one, two) = (Share::new(SubscriptionId(1), 1), Share::new(SubscriptionId(2), 2));
+        for number in [1.0, 2.0, 3.0] {
+            inbox.push_sample(&one, sample(number));
+            inbox.push_sample(&two, sample(number));
+        }
+        check(&inbox, &[told(1, 3.0, 2), told(2, 1.0, 0), told(2, 3.0, 1)]);
+        assert_eq!(inbox.replaced(), 3);
+        inbox.push_sample(&one, sample(4.0));
+        check(&inbox, &[told(1, 4.0, 0)]);
+    }
+
+    #[test]
+    fn a_sample_does_not_overtake_a_loss_of_the_link() {
+        let inbox = Inbox::default();
+        let share = Share::new(SubscriptionId(1), 1);
+        inbox.push_sample(&share, sample(1.0));
+        inbox.push(Event::Down { channel: CHANNEL });
+        inbox.push_sample(&share, sample(2.0));
+        inbox.push_sample(&share, sample(3.0));
+        let down = Event::Down { channel: CHANNEL };
+        check(&inbox, &[told(1, 1.0, 0), down, told(1, 3.0, 1)]);
+    }
+
+    #[test]
+    fn exceptions_have_a_bound_and_nothing_else_is_dropped() {
+        let inbox = Inbox::default();
+        for _ in 0..=MAX_EXCEPTIONS {
+            let (status, text) = (Status::DISCONNECTED, Box::default());
+            inbox.push(Event::Exception { status, text });
+            inbox.push(Event::Put { request: RequestId(1), outcome: Ok(()) });
+        }
+        let mut events = Vec::new();
+        inbox.take(&mut events);
+        assert_eq!(events.len(), 2 * MAX_EXCEPTIONS + 1);
+    }
+
+    #[test]
+    fn who_waits_is_woken_by_the_first_event() {
+        let inbox = Inbox::default();
+        let mut events = Vec::new();
+        let mut taken = Box::pin(poll_fn(|context| inbox.poll_take(context, &mut events)));
+        assert_eq!((&mut taken).now_or_never(), None);
+        inbox.push(Event::Down { channel: CHANNEL });
+        assert_eq!((&mut taken).now_or_never(), Some(()));
+        drop(taken);
+        assert_eq!(events, [Event::Down { channel: CHANNEL }]);
+    }
+}
