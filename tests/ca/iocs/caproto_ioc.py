@@ -25,7 +25,7 @@ class Reference(PVGroup):
     bool = pvproperty(value=0, enum_strings=["Done", "Acquire"], dtype=ChannelType.ENUM)
     choice = pvproperty(value=0, enum_strings=["Idle", "Acquire", "Error"], dtype=ChannelType.ENUM)
     string = pvproperty(value="some words", dtype=ChannelType.STRING)
-    path = pvproperty(value="", dtype=ChannelType.CHAR, max_length=256, string_encoding="utf-8", report_as_string=True)
+    path = pvproperty(value="", dtype=ChannelType.CHAR, max_length=256)
     empty = pvproperty(value=[], dtype=float, max_length=100)
     big = pvproperty(value=[], dtype=float, max_length=1_000_000)
     shorts = pvproperty(value=[], dtype=ChannelType.INT, max_length=10)
