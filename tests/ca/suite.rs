@@ -310,11 +310,11 @@ async fn nothing_is_lost_at_a_rate(subject: &Subject<'_>) {
 /// Each value came or is counted as lost.
 async fn who_is_slow_is_told(subject: &Subject<'_>) {
     let counter = subject.world.connector.r::<f64>(&subject.address("fast")).await.unwrap();
-    let mut observer = counter.observe(Backlog::Queue(5));
-    // The first one may be late already.
-    let first = loop {
+    // The first one may be late already: then it is not known which one it was.
+    let (mut observer, first) = loop {
+        let mut observer = counter.observe(Backlog::Queue(5));
         if let Ok(reading) = observer.next().await {
-            break reading.value;
+            break (observer, reading.value);
         }
     };
     counter.wait_for(crate::alone::DEADLINE, |value| *value > first + 20.0).await.unwrap();
