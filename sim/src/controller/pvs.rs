@@ -137,6 +137,16 @@ fn array(line: &Rc<Line>, address: String, native: NativeType) -> Rc<Pv> {
     Pv::setting(line, address, empty).like(Metadata::array(native, MAX_POINTS))
 }
 
+/// An array with so many decimal places.
+fn numbers(line: &Rc<Line>, address: String, precision: i16) -> Rc<Pv> {
+    let double = Metadata::array(NativeType::Double, MAX_POINTS);
+    array(line, address, NativeType::Double).like(double.in_unit("", precision))
+}
+
+fn number(unit: &str, precision: i16) -> Metadata {
+    Metadata::scalar(NativeType::Double).in_unit(unit, precision)
+}
+
 /// A value that a client may also write, as of most records of a PMAC.
 fn setting<T: SignalValue>(line: &Rc<Line>, address: String, value: T) -> Rc<Pv> {
     Pv::setting(line, address, value)
@@ -154,9 +164,9 @@ impl AxisPvs {
         let demand = format!("{}:M{}:DirectDemand", config.cs_address, index + 1);
         Self {
             is_used: setting(line, field("UseAxis"), false),
-            positions: array(line, field("Positions"), NativeType::Double),
-            velocities: array(line, field("Velocities"), NativeType::Double),
-            demand: Pv::readback(line, demand, position),
+            positions: numbers(line, field("Positions"), 4),
+            velocities: numbers(line, field("Velocities"), 4),
+            demand: Pv::readback(line, demand, position).like(number("", 4)),
             motor,
         }
     }
@@ -183,11 +193,12 @@ impl Pvs {
             num_points_taken: setting(line, field("ProfileNumPoints_RBV"), points),
             points_to_build: setting(line, field("ProfilePointsToBuild"), 0_i64),
             points_built: setting(line, field("ProfilePointsBuilt_RBV"), 0_i64),
-            times_us: array(line, field("ProfileTimeArray"), NativeType::Double),
+            times_us: numbers(line, field("ProfileTimeArray"), 0),
             user_programs: array(line, field("UserArray"), NativeType::Long),
             calculates_velocities: setting(line, field("ProfileCalcVel"), true).like(yes_no),
-            program_version: setting(line, field("ProgramVersion_RBV"), VERSION),
-            driver_version: setting(line, field("DriverVersion_RBV"), VERSION),
+            program_version: setting(line, field("ProgramVersion_RBV"), VERSION)
+                .like(number("", 0)),
+            driver_version: setting(line, field("DriverVersion_RBV"), VERSION).like(number("", 0)),
             frames: array(line, field("TRIG:Frames"), NativeType::Long),
             axes: (0..AXIS_LETTERS.len()).map(axis).collect(),
             build: StepPvs::new(line, &field("ProfileBuild"), "Build"),
@@ -195,7 +206,7 @@ impl Pvs {
             execute: ExecutePvs::new(line, &field("ProfileExecute")),
             abort: button(line, &field("ProfileAbort"), "Abort"),
             points_scanned: Pv::readback(line, field("TotalPoints_RBV"), 0_i64),
-            percent: Pv::readback(line, field("TscanPercent_RBV"), 0.0_f64),
+            percent: Pv::readback(line, field("TscanPercent_RBV"), 0.0_f64).like(number("%", 0)),
             trajectory_status: setting(line, field("TrajectoryStatus_RBV"), TrajectoryStatus::Idle),
             defer_moves: Pv::readback(line, cs("DeferMoves"), false).like(on_off),
             abort_cs: Pv::readback(line, cs("Abort"), false).like(no_words),
