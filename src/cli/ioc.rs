@@ -1,5 +1,5 @@
 //! `bluefly ioc`: the simulated devices of a beamline as Channel Access PVs.
-use super::{CliError, Signals};
+use super::{CliError, Format, Signals};
 use crate::{
     beamline_file,
     process::{self, DiskChoice},
@@ -19,6 +19,7 @@ use bluefly_sim::{
     ioc::{Addresses, CaServer, Directory, Settings, add_static_records},
     sink::FrameSink,
 };
+use serde_json::json;
 use std::{
     io::{self, Write as _},
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -44,9 +45,13 @@ pub(crate) struct Arguments {
     /// Seed of all random numbers
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Print every PV with its type, its elements and whether it can be written, and end
+    /// Print every PV with its type, its elements and whether it can be written, and end; as JSON with
+    /// unit, decimal places and choices as well, one a line
     #[arg(long)]
     list: bool,
+    /// How that list and errors are printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 /// Serves until it is told to end; says how many PVs and where as the only line on standard output.
@@ -86,7 +91,7 @@ async fn serve_world(
     add_static_records(&directory);
     let pvs = directory.list();
     if arguments.list {
-        return print(|out| pvs.iter().try_for_each(|(name, metadata)| row(out, name, metadata)));
+        return print(|out| list(out, &pvs, arguments.format));
     }
     let listen = SocketAddr::new(arguments.listen, arguments.port);
     let server = CaServer::start(&Rc::new(directory), clock, &Settings::new(listen));
@@ -108,9 +113,35 @@ fn print(write: impl FnOnce(&mut io::StdoutLock<'_>) -> io::Result<()>) -> Resul
     write(&mut out).and_then(|()| out.flush()).map_err(|error| CliError::output(&error))
 }
 
-fn row(out: &mut impl io::Write, name: &str, metadata: &Metadata) -> io::Result<()> {
-    let access = if metadata.access.write { "rw" } else { "r" };
-    let native = match metadata.native {
+fn list(
+    out: &mut impl io::Write,
+    pvs: &[(String, Rc<Metadata>)],
+    format: Format,
+) -> io::Result<()> {
+    match format {
+        Format::Text => pvs.iter().try_for_each(|(name, metadata)| {
+            let access = if metadata.access.write { "rw" } else { "r" };
+            let native = type_name(metadata.native);
+            writeln!(out, "{name:<40} {native:<6} {:>8} {access}", metadata.max_count)
+        }),
+        Format::Json => pvs.iter().try_for_each(|(name, metadata)| {
+            let line = json!({
+                "name": name,
+                "type": type_name(metadata.native),
+                "count": metadata.max_count,
+                "write": metadata.access.write,
+                "units": metadata.units,
+                "precision": metadata.precision,
+                "choices": metadata.choices,
+            });
+            writeln!(out, "{line}")
+        }),
+    }
+}
+
+/// As clients of Channel Access call it.
+const fn type_name(native: NativeType) -> &'static str {
+    match native {
         NativeType::String => "STRING",
         NativeType::Short => "SHORT",
         NativeType::Float => "FLOAT",
@@ -118,6 +149,5 @@ fn row(out: &mut impl io::Write, name: &str, metadata: &Metadata) -> io::Result<
         NativeType::Char => "CHAR",
         NativeType::Long => "LONG",
         NativeType::Double => "DOUBLE",
-    };
-    writeln!(out, "{name:<40} {native:<6} {:>8} {access}", metadata.max_count)
+    }
 }

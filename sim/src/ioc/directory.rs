@@ -39,10 +39,10 @@ const SEVERITIES: [&str; 4] = ["NO_ALARM", "MINOR", "MAJOR", "INVALID"];
 
 impl Directory {
     /// The signals of a simulated world: `sim://x.VAL` and `ca://x.VAL` are both served as `x.VAL`.
-    /// Fails if a device is not connected.
+    /// Those that have no hardware (`soft://`) are not. Fails if a device is not connected.
     pub async fn of_world(world: &World) -> Result<Self, SignalError> {
         let directory = Self::default();
-        for address in world.addresses() {
+        for address in world.addresses().filter(|address| !address.starts_with("soft://")) {
             if let Some(kind) = world.kind(address) {
                 let channel = world.provider().connect(address, kind).await?;
                 directory.add(name_of(address), kind, channel).await?;
