@@ -1,4 +1,5 @@
 //! The server of Channel Access, message by message, over real sockets.
+mod beamline;
 mod bounds;
 mod circuits;
 mod client;
