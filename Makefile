@@ -9,14 +9,14 @@ PYTEST := -q -p no:cacheprovider --basetemp $(abspath $(TARGET))/flyer
 # Checks the documents as their readers understand them; not part of this repository.
 VALIDATE := ../shared/tools/validate_docs.py
 
-.PHONY: demo test setup fmt lint doc unit check-scan check-api check-python check-tiled deny pictures bench fuzz
+.PHONY: demo test setup fmt lint doc unit check-scan check-api check-python check-ca check-tiled deny pictures bench fuzz
 # The parts of `test` follow one another: all of them build, and some need what another one made.
 .NOTPARALLEL:
 
 demo: setup
 	cargo run --release -- demo
 
-test: setup fmt lint doc deny unit check-scan check-api check-python
+test: setup fmt lint doc deny unit check-scan check-api check-python check-ca
 
 setup:
 	./setup
@@ -69,6 +69,12 @@ check-python: setup
 	$(PYTHON) -m mypy --config-file python/pyproject.toml --cache-dir $(TARGET)/mypy python/bluefly
 	BLUEFLY=$(abspath $(BLUEFLY)) $(PYTHON) -m pytest $(PYTEST) -n 2 tests/python/flyer
 
+# The simulated IOC, asked by clients of Channel Access that are not ours: libca through pyepics and
+# aioca, and caproto.
+check-ca: setup
+	cargo test --workspace --locked --no-run --quiet
+	BLUEFLY=$(abspath $(BLUEFLY)) $(PYTHON) -m pytest -q -p no:cacheprovider tests/python/ioc
+
 # The same with Tiled, which brings 130 packages (1.3 GB, some minutes): not part of `test`.
 check-tiled:
 	test -d .venv-tiled || python3 -m venv .venv-tiled
@@ -104,7 +110,9 @@ pictures:
 bench:
 	cargo bench --locked --bench supervision --bench storage --bench points --bench run --bench api --bench ca
 
-# Ten minutes of odd specifications. Needs a nightly compiler and `cargo install cargo-fuzz`.
+# Ten minutes of odd specifications, and ten of odd messages. Needs a nightly compiler and
+# `cargo install cargo-fuzz`.
 fuzz:
 	python3 fuzz/seeds.py fuzz/corpus/spec
 	cargo +nightly fuzz run spec -- -max_total_time=600 -max_len=4096 -timeout=5 -rss_limit_mb=1024
+	cargo +nightly fuzz run channel_access -- -max_total_time=600 -max_len=4096 -timeout=5 -rss_limit_mb=1024
