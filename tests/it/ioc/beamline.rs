@@ -63,8 +63,8 @@ fn controllers_are_served_as_recorded() {
 
 #[test]
 fn cameras_are_served_as_recorded() {
-    assert_eq!(differences("camera", "camera:cam1:"), (vec![], 0));
-    assert_eq!(differences("writer", "camera:HDF1:"), (vec![], 0));
+    assert_eq!(differences("camera", "camera:cam1:"), (vec![], 65));
+    assert_eq!(differences("writer", "camera:HDF1:"), (vec![], 121));
 }
 
 #[test]
