@@ -1,5 +1,7 @@
 //! [`survey`]: connects to every signal of a beamline, and asks each device how it is.
 mod mismatch;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     assembly::{detector_setup, trajectory_setup},
@@ -127,7 +129,11 @@ impl Look<'_> {
         let missing = signals.iter().filter(|signal| signal.found.is_err()).count();
         let all = signals.len();
         self.signals.replace(signals);
-        if missing == 0 { Ok(()) } else { Err(format!("{missing} of its {all} signals")) }
+        if missing == 0 {
+            Ok(())
+        } else {
+            Err(format!("{missing} of its {all} signals are not there"))
+        }
     }
 
     fn expect(&self, what: &str, found: &str, expected: &str) {

@@ -14,25 +14,35 @@ use bluefly::{
     sim_disk::SimDisk,
 };
 use bluefly_actors::{
-    clock::Clock,
-    random::Seed,
-    storage::{MemoryDisk, StorageConfig},
-    supervise::Schedule,
+    clock::Clock, random::Seed, signal::LocalFuture, storage::MemoryDisk, supervise::Schedule,
     system::simulated_system,
 };
 use bluefly_protocol::beamline::BeamlineSpec;
-use bluefly_sim::{Latency, World, sink::FrameSink};
+use bluefly_sim::{
+    Latency, World,
+    sink::{FrameSink, SinkFile, SinkPlan},
+};
 use cable::{Cable, Cables};
-use std::rc::Rc;
+use std::{cell::OnceCell, rc::Rc};
 
 /// The hardware of a beamline, and its two servers.
 struct Plant {
     world: World,
     memory: MemoryDisk,
+    /// Where its detectors write: what the process has, once it is there.
+    disk: Rc<OnceCell<SimDisk>>,
     clock: Clock,
     /// Motors and their controller.
     motion: Cable,
     detectors: Cable,
+}
+
+struct LateDisk(Rc<OnceCell<SimDisk>>);
+
+impl FrameSink for LateDisk {
+    fn create(&self, plan: SinkPlan) -> LocalFuture<Result<Rc<dyn SinkFile>, String>> {
+        self.0.get().expect("the process is there").create(plan)
+    }
 }
 
 /// The beamline of the rig, with every device beyond a cable.
@@ -44,12 +54,12 @@ fn beamline(edits: &[(&str, &str)]) -> BeamlineSpec {
 impl Plant {
     fn new(spec: &BeamlineSpec) -> Self {
         let (clock, memory) = (Clock::simulated(), MemoryDisk::new());
-        let client = memory.client(StorageConfig::default(), clock.clone());
-        let sink: Rc<dyn FrameSink> = Rc::new(SimDisk(client));
+        let disk = Rc::new(OnceCell::new());
+        let sink: Rc<dyn FrameSink> = Rc::new(LateDisk(Rc::clone(&disk)));
         let config = world_config(spec, Latency::default(), Schedule::Fifo);
         let world = World::new(&config, &clock, Seed(1), &sink);
         let [motion, detectors] = [(); 2].map(|()| Cable::new(world.provider()));
-        Self { world, memory, clock, motion, detectors }
+        Self { world, memory, disk, clock, motion, detectors }
     }
 
     /// Puts `spec` into operation on this hardware.
@@ -64,6 +74,7 @@ impl Plant {
         options.hardware = Hardware::AsWritten(Some(Rc::new(cables)));
         let mut process = Process::start(spec, options).await?;
         process.world = self.world.clone();
+        assert!(self.disk.set(SimDisk(process.storage.clone())).is_ok(), "one process");
         Ok(Rig { process, memory: self.memory.clone(), directory })
     }
 }

@@ -73,9 +73,9 @@ fn check_whole(server: Server, [after, time]: [Duration; 2]) -> u32 {
 #[test]
 fn a_run_is_whole_though_a_server_dies_at_any_moment() {
     for server in SERVERS {
-        let moments = (0..60).map(|i| ms(i * 53 + 1));
+        let moments = (0..20).map(|i| ms(i * 157 + 1));
         let recoveries: u32 = moments.map(|after| check_whole(server, [after, ms(1_000)])).sum();
-        assert!(recoveries >= 40, "{server:?}: {recoveries}");
+        assert!(recoveries >= 13, "{server:?}: {recoveries}");
     }
 }
 
@@ -179,18 +179,21 @@ fn a_file_that_was_closed_meanwhile_ends_the_run() {
         rig.ready(GRID).await;
         let running = rig.kickoff().await;
         rig.sleep(ms(1_500)).await;
-        eprintln!("CLOSED {:?}", rig.progress());
+        let done = rig.progress().frames_done;
+        assert!(done > 0);
         plant.detectors.cut();
         let capture = by_the_side(plant).w::<bool>("ca://camera:HDF1:Capture").await.unwrap();
         capture.send(false).await.unwrap();
         rig.sleep(ms(500)).await;
-        let done = rig.progress().frames_done;
         mend(plant);
-        let error = running.finished().await.unwrap_err().to_string();
-        eprintln!("CLOSED {error}");
+        assert!(running.finished().await.is_err());
         let reason = rig.assert_failed(GRID).await.unwrap();
-        eprintln!("CLOSED {reason} {done}");
-        assert!(reason.contains("camera"), "{reason}");
+        let cannot = "camera: cannot arm: camera: cannot arm while closed: ";
+        let rest = reason.strip_prefix(cannot).unwrap_or_else(|| panic!("{reason}"));
+        let frames: u64 = rest.strip_suffix(" of its frames are on disk").unwrap().parse().unwrap();
+        assert!((done..40).contains(&frames), "{reason}");
+        let stop = rig.stop_document();
+        assert!(stop["num_events"]["primary"].as_u64().unwrap() <= frames, "{stop}");
     });
 }
 

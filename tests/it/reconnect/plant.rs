@@ -87,9 +87,12 @@ impl Plant {
     /// Both servers answer.
     pub(super) async fn new() -> Self {
         let clock = Clock::real();
-        let storage = StorageClient::hdf5(StorageConfig::default(), clock.clone()).unwrap();
+        let spec = beamline(&REAL);
+        let flush_period = spec.data.flush_period;
+        let config = StorageConfig { flush_period, ..StorageConfig::default() };
+        let storage = StorageClient::hdf5(config, clock.clone()).unwrap();
         let sink: Rc<dyn FrameSink> = Rc::new(SimDisk(storage));
-        let config = world_config(&beamline(&REAL), Latency::default(), Schedule::Fifo);
+        let config = world_config(&spec, Latency::default(), Schedule::Fifo);
         let world = World::new(&config, &clock, Seed(1), &sink);
         let whole = Directory::of_world(&world).await.unwrap();
         let is_detector = |name: &str| name.starts_with("camera") || name.starts_with("diode");
@@ -210,7 +213,7 @@ impl Drop for Program {
             && let Some(process) = i32::try_from(self.id).ok().and_then(Pid::from_raw)
         {
             // It may have ended by itself meanwhile.
-            drop(kill_process(process, Signal::KILL));
+            kill_process(process, Signal::KILL).unwrap_or_default();
         }
     }
 }

@@ -1,0 +1,75 @@
+//! What is said of devices that are not as the file has them.
+use super::*;
+use crate::{beamline_file, process::world_config};
+use bluefly_actors::system::simulated_system;
+use bluefly_sim::{World, faults::Fault};
+
+/// The example, with every device but the generator beyond Channel Access.
+fn spec(edits: &[(&str, &str)]) -> BeamlineSpec {
+    let real = [("sim://generator", "soft://generator"), ("\"sim://", "\"ca://")];
+    let text = include_str!("../../etc/example.toml").to_owned();
+    let text = real.iter().chain(edits).fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "{from} is not in the example");
+        text.replace(from, to)
+    });
+    beamline_file::read_text("example.toml", &text).expect("it is right")
+}
+
+/// The answers of the devices of the example, asked for as `edits` have them.
+fn answers(edits: &[(&str, &str)], fault: Option<&Fault>) -> Answers {
+    simulated_system().block_on(async {
+        let clock = Clock::simulated();
+        let sink: Rc<dyn FrameSink> = Rc::new(MemorySink::default());
+        let config = world_config(&spec(&[]), Latency::default(), Schedule::Fifo);
+        let world = World::new(&config, &clock, Seed(0), &sink);
+        if let Some(fault) = fault {
+            world.fault(fault);
+        }
+        let hardware = Hardware::AsWritten(Some(world.provider()));
+        survey(&spec(edits), &hardware, &clock).await
+    })
+}
+
+fn name(text: &str) -> Name {
+    text.parse().expect("it is a name")
+}
+
+#[test]
+fn devices_that_are_as_the_file_has_them_are_not_remarked() {
+    for (device, answer) in answers(&[], None) {
+        assert!(answer.said.is_ok(), "{device}: {answer:?}");
+        assert_eq!(answer.mismatches().next(), None, "{device}");
+    }
+}
+
+#[test]
+fn units_and_frames_are_compared_with_the_file() {
+    let edits = [
+        ("\"mm\"", "\"deg\""),
+        (" mm\"", " deg\""),
+        (" mm/s", " deg/s"),
+        ("[48, 64]", "[48, 32]"),
+        ("max_segments = 1000 ", "max_segments = 200000"),
+    ];
+    let answers = answers(&edits, None);
+    let unit = "its unit is mm, not deg as in the file";
+    assert_eq!(answers[&name("x")].mismatches, [unit]);
+    let frame = "its frame is 48 x 64 UInt16, not 48 x 32 UInt16 as in the file";
+    assert_eq!(answers[&name("camera")].mismatches, [frame]);
+    let arrays = answers[&name("motion")].mismatches().collect::<Vec<_>>();
+    assert!(!arrays.is_empty());
+    for array in arrays {
+        assert_eq!(array, "has room for 100000 elements: expected 200000 or more");
+    }
+}
+
+#[test]
+fn a_device_that_does_not_answer_has_all_its_signals_told() {
+    let gone = Fault::Disconnect { device: name("x"), time: Duration::from_hours(1) };
+    let answers = answers(&[], Some(&gone));
+    let x = &answers[&name("x")];
+    let all = x.signals.len();
+    assert_eq!(x.said, Err(format!("{all} of its {all} signals are not there")));
+    assert!(x.signals.iter().all(|signal| signal.found.is_err()));
+    assert!(answers[&name("camera")].said.is_ok());
+}
