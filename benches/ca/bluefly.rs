@@ -6,7 +6,6 @@ use bluefly_actors::{
     clock::{Clock, Instant},
     signal::{Backlog, Connector, SignalError, SignalR, SignalRW, channel_access::ChannelAccess},
 };
-use futures_util::future::try_join_all;
 use serde_json::json;
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
@@ -47,6 +46,18 @@ struct Client {
     clock: Clock,
 }
 
+/// Each in a task of its own, as those of devices are.
+async fn together<T: 'static>(
+    futures: impl Iterator<Item = impl Future<Output = Result<T, SignalError>> + 'static>,
+) -> Result<Vec<T>, SignalError> {
+    let tasks: Vec<_> = futures.map(actix_rt::spawn).collect();
+    let mut outcomes = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        outcomes.push(task.await.unwrap()?);
+    }
+    Ok(outcomes)
+}
+
 /// Wall and CPU time from here on.
 struct Stretch {
     began: Instant,
@@ -66,10 +77,12 @@ impl Client {
         Stretch { began: self.clock.now(), cpu: cpu_time() }
     }
 
-    async fn pvs(&self, count: usize) -> Result<Vec<SignalRW<f64>>, SignalError> {
-        let addresses: Vec<_> =
-            (0..count).map(|index| format!("ca://BENCH:p:{index:05}")).collect();
-        try_join_all(addresses.iter().map(|address| self.connector.rw(address))).await
+    async fn pvs(&self, count: usize) -> Result<Vec<Rc<SignalRW<f64>>>, SignalError> {
+        let connected = |index| {
+            let connector = self.connector.clone();
+            async move { Ok(Rc::new(connector.rw(&format!("ca://BENCH:p:{index:05}")).await?)) }
+        };
+        together((0..count).map(connected)).await
     }
 
     async fn connect(&self, count: usize) -> Result<(), SignalError> {
@@ -92,13 +105,16 @@ impl Client {
         tell_latencies("get", &mut latencies);
         let stretch = self.stretch();
         // As many are under way as there are PVs: each is asked again once it has answered.
-        try_join_all(pvs.iter().map(|pv| async {
-            for _ in 0..PIPELINED / count {
-                pv.r().read().await?;
+        let asked = |pv: &Rc<SignalRW<f64>>| {
+            let pv = Rc::clone(pv);
+            async move {
+                for _ in 0..PIPELINED / count {
+                    pv.r().read().await?;
+                }
+                Ok(())
             }
-            Ok::<_, SignalError>(())
-        }))
-        .await?;
+        };
+        together(pvs.iter().map(asked)).await?;
         let took_s = (self.clock.now() - stretch.began).as_secs_f64();
         let cpu_s = cpu_time().saturating_sub(stretch.cpu).as_secs_f64();
         let per_s = (PIPELINED / count * count) as f64 / took_s;
@@ -114,9 +130,11 @@ impl Client {
     }
 
     async fn counts(&self, count: usize) -> Result<Vec<SignalR<f64>>, SignalError> {
-        let addresses: Vec<_> =
-            (0..count).map(|index| format!("ca://BENCH:cnt:{index:03}")).collect();
-        try_join_all(addresses.iter().map(|address| self.connector.r(address))).await
+        let connected = |index| {
+            let connector = self.connector.clone();
+            async move { connector.r(&format!("ca://BENCH:cnt:{index:03}")).await }
+        };
+        together((0..count).map(connected)).await
     }
 
     /// One task for each PV, as those of devices.

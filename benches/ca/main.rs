@@ -18,7 +18,7 @@ use std::env;
 use table::Table;
 
 /// Stretches that take a moment are repeated, all clients in turn; the table has their medians.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 const SECONDS: usize = 10;
 
 /// What one process of each client does.

@@ -132,21 +132,18 @@ async def aioca(phase, number, seconds):
         def on_count(value, index):
             counters.update(index, float(value))
 
-        subscriptions = camonitor(counters_of(number), on_count, format=FORMAT_TIME, all_updates=True)
+        camonitor(counters_of(number), on_count, format=FORMAT_TIME, all_updates=True)
         await asyncio.sleep(SECONDS_TO_SETTLE)
         before, stretch = (counters.updates, counters.lost), Stretch()
         await asyncio.sleep(seconds)
         counters.tell_since(before, stretch)
-        for subscription in subscriptions:
-            subscription.close()
     elif phase == "waveform":
         arrays = Arrays()
-        subscription = camonitor("BENCH:wf", arrays.update, format=FORMAT_TIME, all_updates=True)
+        camonitor("BENCH:wf", arrays.update, format=FORMAT_TIME, all_updates=True)
         await asyncio.sleep(SECONDS_TO_SETTLE)
         before, stretch = (arrays.updates, arrays.bytes), Stretch()
         await asyncio.sleep(number)
         arrays.tell_since(before, stretch)
-        subscription.close()
     else:
         raise SystemExit(__doc__)
 
