@@ -1,10 +1,13 @@
 //! [`Cable`]: what carries signals to a server that may be cut off while its hardware goes on.
-use bluefly_actors::signal::{
-    Backlog, Channel, Feed, Kind, LocalFuture, Metadata, Monitor, Reading, Settle, SignalError,
-    SignalProvider, Value, monitor,
+use bluefly_actors::{
+    signal::{
+        Backlog, Channel, Feed, Kind, LocalFuture, Metadata, Monitor, Reading, Settle, SignalError,
+        SignalProvider, Value, monitor,
+    },
+    watch,
 };
 use std::rc::Rc;
-use tokio::{sync::watch, task::spawn_local};
+use tokio::task::spawn_local;
 
 /// What it carries may be lost on the way at any time.
 #[derive(Clone)]
