@@ -71,6 +71,7 @@ pub struct ControllerConfig {
 }
 
 /// A detector with its file writer.
+#[expect(clippy::struct_excessive_bools, reason = "each part is there or not, on its own")]
 #[derive(Clone, Debug)]
 pub struct DetectorConfig {
     pub name: Name,

@@ -7,7 +7,7 @@ use crate::{
     motor::Motor,
     multiplier::{Multiplier, PulseTrain, silence},
     picture::Picture,
-    pv::{Handled, Pv},
+    pv::Pv,
     sink::FrameSink,
     stats::Stats,
     train::{Train, nanoseconds},
@@ -149,7 +149,7 @@ impl Detector {
         let acquire = &self.pvs.acquire.setting;
         acquire.in_turn(&crate::pv::turn());
         acquire.on_put(move |value| match (detector.upgrade(), value) {
-            (Some(detector), Value::Bool(true)) => detector.arm(),
+            (Some(detector), Value::Bool(true)) => Ok(detector.arm()),
             (Some(detector), Value::Bool(false)) => {
                 detector.disarm();
                 Ok(None)
@@ -183,15 +183,15 @@ impl Detector {
 
     /// Gets ready for triggers, of its own or of others; the put completes when the acquisition ends.
     /// While it acquires, this does nothing.
-    fn arm(self: &Rc<Self>) -> Handled {
+    fn arm(self: &Rc<Self>) -> Option<LocalFuture<()>> {
         if self.is_armed() {
-            return Ok(None);
+            return None;
         }
         if self.fails_to_arm.take() {
             self.pvs.message.post("the detector failed to arm".to_owned());
             self.pvs.state.post(DetectorState::Initializing);
             self.pvs.state.post(DetectorState::Error);
-            return Ok(None);
+            return None;
         }
         let seconds = |pv: &Pv| Duration::try_from_secs_f64(pv.get()).unwrap_or_default();
         let now = self.now();
@@ -223,7 +223,7 @@ impl Detector {
         self.is_acquiring.send_replace(true);
         let detector = self.clone();
         self.line.host.spawn(async move { detector.acquire().await });
-        Ok(Some(self.at_end()))
+        Some(self.at_end())
     }
 
     fn trigger_mode(&self) -> Trigger {

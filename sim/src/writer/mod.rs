@@ -216,7 +216,9 @@ impl Writer {
         self.writes.borrow_mut().clear();
         self.pvs.num_captured.post(0_i64);
         self.pvs.swmr_active.post(true);
-        waiting.into_iter().for_each(|frames| self.write(frames));
+        for frames in waiting {
+            self.write(frames);
+        }
         self.pvs.message.post(String::new());
         self.pvs.full_name.post(path);
         self.pvs.capture.readback.post(true);
@@ -394,12 +396,11 @@ impl Writer {
         let pvs = &self.pvs;
         pvs.swmr_active.post(false);
         pvs.capture.readback.post(false);
-        match failed {
-            Some(reason) => pvs.fail(&reason),
-            None => {
-                pvs.forget_error();
-                pvs.message.post(String::new());
-            }
+        if let Some(reason) = failed {
+            pvs.fail(&reason);
+        } else {
+            pvs.forget_error();
+            pvs.message.post(String::new());
         }
         pvs.capture.setting.post(false);
         if let Some(captured) = captured {

@@ -16,7 +16,8 @@ pub(crate) fn full_name(template: &str, path: &str, name: &str, number: i64) -> 
             Some('d') => {
                 let digits = width.rsplit('.').next().and_then(|digits| digits.parse().ok());
                 let digits = digits.unwrap_or(0_usize).min(20);
-                full += &format!("{number:0digits$}");
+                let number = format!("{number:0digits$}");
+                full.push_str(&number);
             }
             Some('%') => full.push('%'),
             Some(_) | None => {
