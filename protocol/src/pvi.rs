@@ -214,7 +214,7 @@ mod tests {
         [("P", "BL:"), ("R", "CAM:")].map(|(a, b)| (a.to_owned(), b.to_owned())).into()
     }
 
-    fn check(children: Value, error: &str) {
+    fn check(children: &Value, error: &str) {
         let read = PviDevice::from_value(&json!({"label": "X", "children": children}), &macros());
         assert_eq!(read.map_err(|error| error.to_string()), Err(error.to_owned()));
     }
@@ -265,30 +265,30 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_by_its_place() {
         let group = |child: Value| json!([{"type": "Group", "name": "G", "children": [child]}]);
-        check(json!(1), "children: expected a list, found 1");
-        check(json!([1]), "children[0]: expected a table, found 1");
-        check(json!([{"name": "A"}]), "children[0]: missing key \"type\"");
-        check(group(json!({"type": "SignalR"})), "children[0].children[0]: missing key \"name\"");
+        check(&json!(1), "children: expected a list, found 1");
+        check(&json!([1]), "children[0]: expected a table, found 1");
+        check(&json!([{"name": "A"}]), "children[0]: missing key \"type\"");
+        check(&group(json!({"type": "SignalR"})), "children[0].children[0]: missing key \"name\"");
         let signal = |pv: &str| group(json!({"type": "SignalR", "name": "A", "read_pv": pv}));
         let at = "children[0].children[0].read_pv";
-        check(signal("$(Q)A"), &format!("{at}: \"$(Q)A\": nothing is given for $(Q)"));
-        check(signal("$(P"), &format!("{at}: \"$(P\" has a macro without its end"));
+        check(&signal("$(Q)A"), &format!("{at}: \"$(Q)A\": nothing is given for $(Q)"));
+        check(&signal("$(P"), &format!("{at}: \"$(P\" has a macro without its end"));
         let rule = "is no name of a PV: expected a text without spaces";
-        check(signal("a b"), &format!("{at}: \"a b\" {rule}"));
-        check(signal(""), &format!("{at}: expected a text, found \"\""));
+        check(&signal("a b"), &format!("{at}: \"a b\" {rule}"));
+        check(&signal(""), &format!("{at}: expected a text, found \"\""));
         let lamp = json!({"type": "Lamp", "name": "A"});
-        check(group(lamp), "children[0].children[0].type: \"Lamp\" is no type of pvi");
+        check(&group(lamp), "children[0].children[0].type: \"Lamp\" is no type of pvi");
         let include = json!({"type": "Include", "file_name": "a"});
         let rule = "\"Include\" is to be resolved before: write the device with pvi";
-        check(json!([include]), &format!("children[0].type: {rule}"));
+        check(&json!([include]), &format!("children[0].type: {rule}"));
         let twice = json!({"type": "SignalR", "name": "A", "read_pv": "A"});
         let error = "children[1].name: \"A\" is the name of children[0] already";
-        check(json!([twice, twice]), error);
+        check(&json!([twice, twice]), error);
         let deep = (0..17).fold(
             json!([]),
             |children, _| json!([{"type": "Group", "name": "G", "children": children}]),
         );
         let place = ["children[0]"; 17].join(".");
-        check(deep, &format!("{place}: more than 16 groups in each other"));
+        check(&deep, &format!("{place}: more than 16 groups in each other"));
     }
 }

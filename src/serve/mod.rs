@@ -56,7 +56,7 @@ async fn serve_here(job: &Job, ready: impl FnOnce(&Address)) -> Result<(), CliEr
     options.hardware = hardware;
     options.doors = Some(door.doors());
     let start = Process::start(&job.beamline, options);
-    let start = notifier.during(Stage::Starting, signals.patiently(start)).await;
+    let start = notifier.during(Stage::Starting, signals.patiently(Box::pin(start))).await;
     let Some(started) = start else {
         return Err(CliError::failed("start", "a second signal: it was not waited for"));
     };

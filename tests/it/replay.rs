@@ -6,7 +6,7 @@
 use crate::beam::{Beam, LIMITS, simulate};
 use bluefly_actors::{
     logic::trajectory::{ProfileStatus, TimeMode},
-    signal::{Backlog, Connector, Kind, SignalProvider as _, Value},
+    signal::{Backlog, Connector, Kind, Value},
 };
 use bluefly_protocol::trajectory::AxisLimits;
 use bluefly_sim::WorldConfig;

@@ -153,14 +153,14 @@ fn a_file_that_somebody_closes_is_told() {
 #[test]
 fn a_disk_that_is_full_is_told_again_by_whoever_disarms() {
     let full = "no space left on device (sim://camera:HDF1:WriteMessage)";
-    let fill = async |beam: &Beam| {
+    let fails_to_write = async |beam: &Beam| {
         beam.world.fault(&Trouble::FailWrite { detector: name("camera") });
     };
     let (taking, disarming) = (
         format!("camera: cannot bring its frames to disk: {full}"),
         format!("camera: cannot disarm: {full}"),
     );
-    check(|_| (), fill, (FaultClass::Failed, &taking), Err(&disarming));
+    check(|_| (), fails_to_write, (FaultClass::Failed, &taking), Err(&disarming));
 }
 
 /// Opens a file that cannot be opened; nothing is left open.

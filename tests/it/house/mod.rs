@@ -23,7 +23,7 @@ use bluefly_sim::{
     sink::{FrameSink, SinkFile, SinkPlan},
 };
 use cable::{Cable, Cables};
-use std::{cell::OnceCell, rc::Rc};
+use std::{cell::OnceCell, path::Path, rc::Rc};
 
 /// The hardware of a beamline, and its two servers.
 struct Plant {
@@ -40,6 +40,10 @@ struct Plant {
 struct LateDisk(Rc<OnceCell<SimDisk>>);
 
 impl FrameSink for LateDisk {
+    fn has_directory(&self, path: &Path, new_parts: u32) -> bool {
+        self.0.get().expect("the process is there").has_directory(path, new_parts)
+    }
+
     fn create(&self, plan: SinkPlan) -> LocalFuture<Result<Rc<dyn SinkFile>, String>> {
         self.0.get().expect("the process is there").create(plan)
     }

@@ -206,13 +206,13 @@ mod tests {
 
     const CHANNEL: ChannelId = ChannelId(1);
 
-    fn sample(number: f64) -> Result<Sample, Status> {
+    fn sample(number: f64) -> Sample {
         let data = Data::Number(number);
-        Ok(Sample { data, alarm_status: 0, alarm_severity: 0, seconds: 0, nanoseconds: 0 })
+        Sample { data, alarm_status: 0, alarm_severity: 0, seconds: 0, nanoseconds: 0 }
     }
 
     fn told(share: u64, number: f64, replaced: u32) -> Event {
-        Event::Sample { subscription: SubscriptionId(share), sample: sample(number), replaced }
+        Event::Sample { subscription: SubscriptionId(share), sample: Ok(sample(number)), replaced }
     }
 
     fn check(inbox: &Inbox, expected: &[Event]) {
@@ -226,12 +226,12 @@ mod tests {
         let inbox = Inbox::default();
         let (one, two) = (Share::new(SubscriptionId(1), 1), Share::new(SubscriptionId(2), 2));
         for number in [1.0, 2.0, 3.0] {
-            inbox.push_sample(&one, sample(number));
-            inbox.push_sample(&two, sample(number));
+            inbox.push_sample(&one, Ok(sample(number)));
+            inbox.push_sample(&two, Ok(sample(number)));
         }
         check(&inbox, &[told(1, 3.0, 2), told(2, 1.0, 0), told(2, 3.0, 1)]);
         assert_eq!(inbox.replaced(), 3);
-        inbox.push_sample(&one, sample(4.0));
+        inbox.push_sample(&one, Ok(sample(4.0)));
         check(&inbox, &[told(1, 4.0, 0)]);
     }
 
@@ -239,10 +239,10 @@ mod tests {
     fn a_sample_does_not_overtake_a_loss_of_the_link() {
         let inbox = Inbox::default();
         let share = Share::new(SubscriptionId(1), 1);
-        inbox.push_sample(&share, sample(1.0));
+        inbox.push_sample(&share, Ok(sample(1.0)));
         inbox.push(Event::Down { channel: CHANNEL });
-        inbox.push_sample(&share, sample(2.0));
-        inbox.push_sample(&share, sample(3.0));
+        inbox.push_sample(&share, Ok(sample(2.0)));
+        inbox.push_sample(&share, Ok(sample(3.0)));
         let down = Event::Down { channel: CHANNEL };
         check(&inbox, &[told(1, 1.0, 0), down, told(1, 3.0, 1)]);
     }

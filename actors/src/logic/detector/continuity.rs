@@ -112,8 +112,12 @@ mod tests {
     /// What is found in frames from 5 on, if counts and ids come like this.
     fn check(counts: &[i64], ids: &[i64], expected: &[&str]) {
         let mut continuity = Continuity::new(5, 77);
-        counts.iter().for_each(|count| continuity.take_count(*count));
-        ids.iter().for_each(|id| continuity.take_id(*id));
+        for count in counts {
+            continuity.take_count(*count);
+        }
+        for id in ids {
+            continuity.take_id(*id);
+        }
         let gaps = std::iter::from_fn(|| continuity.gap()).map(|gap| gap.to_string());
         assert_eq!(gaps.collect::<Vec<_>>(), expected);
     }
@@ -131,8 +135,12 @@ mod tests {
     fn an_id_that_is_the_one_before_is_not_told_again() {
         let check = |counts: &[i64], ids: &[i64], expected: &[&str]| {
             let mut continuity = Continuity::new(5, 5);
-            counts.iter().for_each(|count| continuity.take_count(*count));
-            ids.iter().for_each(|id| continuity.take_id(*id));
+            for count in counts {
+                continuity.take_count(*count);
+            }
+            for id in ids {
+                continuity.take_id(*id);
+            }
             let gaps = std::iter::from_fn(|| continuity.gap()).map(|gap| gap.to_string());
             assert_eq!(gaps.collect::<Vec<_>>(), expected);
         };
