@@ -206,8 +206,8 @@ fn difference(scenario: &Scenario, heard: &Heard) -> Option<String> {
     let is_wrong =
         |(one, other): &(&(u64, u64), &(u64, u64))| one.0 + APART_MS <= other.0 && one.1 > other.1;
     let all = pairs.iter().flat_map(|one| pairs.iter().map(move |other| (one, other)));
-    let wrong = all.filter(|pair| is_wrong(pair)).map(|pair| format!("{name}: {pair:?}"));
-    wrong.last()
+    let mut wrong = all.filter(|pair| is_wrong(pair)).map(|pair| format!("{name}: {pair:?}"));
+    wrong.next()
 }
 
 #[test]
