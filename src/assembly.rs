@@ -82,14 +82,17 @@ impl Devices {
         }
         for controller in spec.trajectory_controllers() {
             let (name, setup) = (controller.name.clone(), trajectory_setup(spec, controller));
-            let record = TrajectoryRecord::connect(&links.of(&name), &setup).await;
+            let links = links.of(&name);
+            // Large futures: on the heap.
+            let record = Box::pin(TrajectoryRecord::connect(&links, &setup)).await;
             let logic = TrajectoryLogic::new(name.clone(), record.map_err(failed(&name))?, setup);
             devices.controllers.push((name, Rc::new(logic)));
         }
         for detector in spec.detectors() {
             let (name, address) = (detector.name.clone(), detector.provider.to_string());
             let setup = detector_setup(spec, detector, site.axes_beside(spec, detector));
-            let record = DetectorRecord::connect(&links.of(&name), &address, &setup).await;
+            let links = links.of(&name);
+            let record = Box::pin(DetectorRecord::connect(&links, &address, &setup)).await;
             let record = record.map_err(failed(&name))?;
             let logic = DetectorLogic::new(name.clone(), record, setup);
             devices.detectors.push((name, Rc::new(logic)));

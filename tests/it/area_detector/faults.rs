@@ -167,14 +167,14 @@ fn a_disk_that_is_full_is_told_again_by_whoever_disarms() {
 fn refused(
     change: impl FnOnce(&mut WorldConfig),
     setup: DetectorSetup,
-    file: FilePlan,
+    file: &FilePlan,
     text: &str,
 ) {
     simulate(async {
         let beam = Beam::with(change);
         beam.sink.lacks(Path::new("/no/such"));
         let camera = camera(&beam, setup).await;
-        let fault = camera.open(&file).await.unwrap_err();
+        let fault = camera.open(file).await.unwrap_err();
         assert_eq!((fault.class, fault.to_string().as_str()), (FaultClass::Failed, text));
         camera.make_safe().await.unwrap();
         beam.assert_safe();
@@ -189,7 +189,7 @@ fn a_directory_that_is_not_there_is_refused_unless_it_may_be_made() {
     let missing = FilePlan { directory: "/no/such/run".into(), ..plan("a.h5") };
     let text = "camera: cannot open /no/such/run/a.h5: sim://camera:HDF1:FilePathExists_RBV is No: \
                 there is no /no/such/run where the file is written";
-    refused(|_| (), setup(), missing.clone(), text);
+    refused(|_| (), setup(), &missing, text);
     simulate(async {
         let beam = Beam::new();
         beam.sink.lacks(Path::new("/no/such"));
@@ -208,7 +208,7 @@ fn a_file_that_is_there_already_is_not_overwritten() {
     // As it is for a detector of another computer, whose disk can be seen from here.
     let elsewhere = DetectorSetup { min_free_bytes: Some(0), ..setup() };
     let text = format!("camera: cannot open {path}: {path} exists");
-    refused(|_| (), elsewhere, manifest, &text);
+    refused(|_| (), elsewhere, &manifest, &text);
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn a_path_that_the_detector_cannot_reach_is_refused_and_another_is_translated() 
     let windows = DetectorSetup { paths: Some(paths), ..setup() };
     let outside = FilePlan { directory: "/tmp".into(), ..plan("a.h5") };
     let text = "camera: cannot open /tmp/a.h5: /tmp is not below /data, all that it can reach";
-    refused(|_| (), windows.clone(), outside, text);
+    refused(|_| (), windows.clone(), &outside, text);
     simulate(async {
         let beam = Beam::new();
         let camera = camera(&beam, windows).await;
