@@ -41,7 +41,10 @@ async fn come_to_rest(logic: &DetectorLogic) -> Result<(), Fault> {
         Ok(None) => Ok(()),
         Ok(Some(_)) => logic.close().await,
         Err(fault) => {
-            if let Err(fault) = logic.close().await {
+            // One that cannot be reached is told of where it is tried again.
+            if let Err(fault) = logic.close().await
+                && fault.class != FaultClass::Disconnected
+            {
                 tracing::error!(%fault, "its file may be open still");
             }
             Err(fault)
