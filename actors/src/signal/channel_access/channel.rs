@@ -31,19 +31,17 @@ pub(super) async fn connect(
     let handle = hub.handle(&address).ok_or_else(unknown)?;
     let channel = PvChannel { handle, address: Rc::clone(&address), kind };
     loop {
-        match channel.present() {
-            Ok(metadata) => {
-                convert::plan(&address, kind, &metadata)?;
-                return Ok(channel);
-            }
-            Err(_) => channel.connected().await,
+        if let Ok(metadata) = channel.present() {
+            convert::plan(&address, kind, &metadata)?;
+            return Ok(channel);
         }
+        channel.changed().await;
     }
 }
 
 impl PvChannel {
-    /// Resolves once the PV is connected, or is to be looked at again.
-    async fn connected(&self) {
+    /// Resolves once the PV is to be looked at again.
+    async fn changed(&self) {
         let (tell, told) = oneshot::channel();
         self.handle.hub.change(|state| {
             if let Some(pv) = state.pvs.get_mut(&self.handle.channel) {
@@ -63,10 +61,10 @@ impl PvChannel {
     }
 
     /// What the PV is, if it can be reached.
-    fn present(&self) -> Result<Metadata, SignalError> {
+    fn present(&self) -> Result<Rc<Metadata>, SignalError> {
         let state = self.handle.hub.state.borrow();
         match state.pvs.get(&self.handle.channel).map(|pv| &pv.link) {
-            Some(Link::Up(metadata)) => Ok((**metadata).clone()),
+            Some(Link::Up(metadata)) => Ok(Rc::clone(metadata)),
             Some(Link::Down | Link::Undescribed(_) | Link::Silent(_)) | None => {
                 Err(self.disconnected())
             }
@@ -105,6 +103,22 @@ impl PvChannel {
             Some(Link::Down | Link::Undescribed(_) | Link::Silent(_)) | None => {
                 Err(self.disconnected())
             }
+        }
+    }
+
+    /// All that the PV says of itself; it is asked for that by the first who wants to know.
+    async fn described(&self) -> Result<Metadata, SignalError> {
+        loop {
+            let metadata = self.present()?;
+            let channel = self.handle.channel;
+            let is_described = self.handle.hub.change(|state| {
+                state.describe(channel);
+                state.pvs.get(&channel).is_some_and(|pv| pv.is_described)
+            });
+            if is_described {
+                return Ok(Rc::unwrap_or_clone(metadata));
+            }
+            self.changed().await;
         }
     }
 
@@ -204,7 +218,7 @@ impl Channel for PvChannel {
     }
 
     fn metadata(&self) -> LocalFuture<Result<Metadata, SignalError>> {
-        let metadata = self.present();
-        Box::pin(async move { metadata })
+        let this = self.clone();
+        Box::pin(async move { this.described().await })
     }
 }

@@ -19,7 +19,7 @@ impl State {
     pub(super) fn happen(&mut self, event: Event, now: Instant) {
         match event {
             Event::Up { channel, native, max_count, rights, server } => {
-                let metadata = Box::new(convert::undescribed(native, max_count, rights));
+                let metadata = Rc::new(convert::undescribed(native, max_count, rights));
                 self.up(channel, metadata, &server, now);
             }
             Event::Down { channel } => self.down(channel),
@@ -37,33 +37,51 @@ impl State {
         }
     }
 
-    fn up(&mut self, channel: ChannelId, metadata: Box<Metadata>, server: &str, now: Instant) {
+    fn up(&mut self, channel: ChannelId, metadata: Rc<Metadata>, server: &str, now: Instant) {
+        let name = self.server_named(server);
         let Some(pv) = self.pvs.get_mut(&channel) else { return };
-        let name = Rc::<str>::from(server);
         pv.server = Some(Rc::clone(&name));
         // A string says no more of itself, and what may not be read says nothing.
-        let is_complete = metadata.native == NativeType::String || !metadata.access.read;
-        let native = convert::native(metadata.native);
-        let is_new = pv.described_as != Some(native);
+        pv.is_described = metadata.native == NativeType::String || !metadata.access.read;
+        // How an enum is used depends on its choices. Of others, who wants to know more will ask.
+        let is_asked = metadata.native == NativeType::Enum || pv.described_as.is_some();
+        let is_usable = pv.is_described || !is_asked;
         pv.link = Link::Undescribed(metadata);
-        if is_new && !is_complete {
-            pv.described_as = Some(native);
-            self.commands.push(Command::Describe { channel, native });
+        if is_usable {
+            self.usable(channel);
+        } else {
+            self.describe(channel);
         }
         self.servers.entry(Rc::clone(&name)).or_default().channels.insert(channel);
-        if is_complete {
-            self.described(channel, None);
-        }
         // It has answered a search.
         if self.servers.get(&name).is_some_and(|server| server.watch.is_silent()) {
             self.revive(&name, now);
         }
     }
 
+    /// Asks a PV what it is, unless it has said so or was asked: then it says so when it is connected.
+    pub(super) fn describe(&mut self, channel: ChannelId) {
+        let Some(pv) = self.pvs.get_mut(&channel).filter(|pv| !pv.is_described) else { return };
+        let (Link::Undescribed(metadata) | Link::Up(metadata) | Link::Silent(metadata)) = &pv.link
+        else {
+            return;
+        };
+        let native = convert::native(metadata.native);
+        if pv.described_as.replace(native) != Some(native) {
+            self.commands.push(Command::Describe { channel, native });
+        }
+    }
+
+    /// The name of a server, shared by its PVs.
+    fn server_named(&self, name: &str) -> Rc<str> {
+        self.servers.get_key_value(name).map_or_else(|| Rc::from(name), |(name, _)| Rc::clone(name))
+    }
+
     fn down(&mut self, channel: ChannelId) {
         self.leave_server(channel);
         self.fail_requests(channel);
         let Some(pv) = self.pvs.get_mut(&channel) else { return };
+        tell_all(&mut pv.waiting);
         match mem::replace(&mut pv.link, Link::Down) {
             Link::Up(_) | Link::Undescribed(_) => self.tell_loss(channel),
             // They know.
@@ -87,11 +105,18 @@ impl State {
         else {
             return;
         };
-        let could_read = mem::replace(&mut metadata.access, convert::access(rights)).read;
+        let access = convert::access(rights);
+        if metadata.access == access {
+            return;
+        }
+        let could_read = mem::replace(&mut Rc::make_mut(metadata).access, access).read;
         if !could_read && rights.read {
-            let native = convert::native(metadata.native);
-            pv.described_as = Some(native);
-            self.commands.push(Command::Describe { channel, native });
+            pv.is_described = metadata.native == NativeType::String;
+            // What it would not say then, it is asked anew.
+            let was_asked = pv.described_as.take().is_some();
+            if was_asked || metadata.native == NativeType::Enum {
+                self.describe(channel);
+            }
             self.resubscribe(channel);
         }
     }
@@ -99,19 +124,29 @@ impl State {
     /// The PV has said what it is, or that it says nothing.
     fn described(&mut self, channel: ChannelId, properties: Option<Box<Properties>>) {
         let Some(pv) = self.pvs.get_mut(&channel) else { return };
-        let is_silent = matches!(pv.link, Link::Silent(_));
         let (Link::Undescribed(metadata) | Link::Up(metadata) | Link::Silent(metadata)) =
             &mut pv.link
         else {
             return;
         };
         if let Some(properties) = properties {
-            convert::describe(metadata, *properties);
+            convert::describe(Rc::make_mut(metadata), *properties);
         }
-        let metadata = metadata.clone();
-        pv.last = Some(metadata.clone());
-        if !is_silent {
-            pv.link = Link::Up(metadata.clone());
+        pv.is_described = true;
+        self.usable(channel);
+    }
+
+    /// All is known of a PV that its use needs.
+    fn usable(&mut self, channel: ChannelId) {
+        let Some(pv) = self.pvs.get_mut(&channel) else { return };
+        let (Link::Undescribed(metadata) | Link::Up(metadata) | Link::Silent(metadata)) = &pv.link
+        else {
+            return;
+        };
+        let metadata = Rc::clone(metadata);
+        pv.last = Some(Rc::clone(&metadata));
+        if !matches!(pv.link, Link::Silent(_)) {
+            pv.link = Link::Up(Rc::clone(&metadata));
             tell_all(&mut pv.waiting);
         }
         for subscription in pv.subscriptions.clone() {
@@ -290,6 +325,7 @@ impl State {
             {
                 pv.link = Link::Silent(metadata);
             }
+            tell_all(&mut pv.waiting);
             self.fail_requests(channel);
             self.tell_loss(channel);
         }
@@ -334,4 +370,96 @@ fn deliver(observed: &Observed, (sample, replaced): (Outcome<Sample>, u32)) {
             Err(SignalError::Disconnected { signal: signal.to_string() })
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::state::Pv, *};
+    use crate::backend::channel_access::Native;
+
+    const CHANNEL: ChannelId = ChannelId(1);
+
+    fn state() -> State {
+        let mut state = State::default();
+        assert_eq!(state.new_channel(), CHANNEL);
+        state.pvs.insert(CHANNEL, Pv::new());
+        state
+    }
+
+    fn up(native: Native, read: bool) -> Event {
+        let rights = Rights { read, write: true };
+        Event::Up { channel: CHANNEL, native, max_count: 1, rights, server: "ioc".into() }
+    }
+
+    fn properties() -> Event {
+        Event::Properties { channel: CHANNEL, properties: None }
+    }
+
+    /// What is asked for then, and whether the PV can be used.
+    fn check(state: &mut State, event: Event, expected: &[Command], is_up: bool) {
+        state.happen(event, Instant::default());
+        assert_eq!(mem::take(&mut state.commands), expected);
+        assert_eq!(matches!(state.pvs[&CHANNEL].link, Link::Up(_)), is_up);
+    }
+
+    #[test]
+    fn a_number_says_what_it_is_to_who_asks_and_when_it_is_back() {
+        let mut state = state();
+        check(&mut state, up(Native::Double, true), &[], true);
+        assert!(!state.pvs[&CHANNEL].is_described);
+        state.describe(CHANNEL);
+        state.describe(CHANNEL);
+        let describe = Command::Describe { channel: CHANNEL, native: Native::Double };
+        assert_eq!(mem::take(&mut state.commands), [describe]);
+        check(&mut state, properties(), &[], true);
+        assert!(state.pvs[&CHANNEL].is_described);
+        state.describe(CHANNEL);
+        check(&mut state, Event::Down { channel: CHANNEL }, &[], false);
+        check(&mut state, up(Native::Double, true), &[], false);
+        check(&mut state, properties(), &[], true);
+        check(&mut state, Event::Down { channel: CHANNEL }, &[], false);
+        let describe = Command::Describe { channel: CHANNEL, native: Native::Long };
+        check(&mut state, up(Native::Long, true), &[describe], false);
+    }
+
+    #[test]
+    fn an_enum_is_used_once_it_has_said_its_choices() {
+        let mut state = state();
+        let describe = Command::Describe { channel: CHANNEL, native: Native::Enum };
+        check(&mut state, up(Native::Enum, true), &[describe], false);
+        check(&mut state, properties(), &[], true);
+    }
+
+    #[test]
+    fn what_may_be_read_later_is_asked_later() {
+        let rights =
+            || Event::Rights { channel: CHANNEL, rights: Rights { read: true, write: true } };
+        let mut number = state();
+        check(&mut number, up(Native::Double, false), &[], true);
+        assert!(number.pvs[&CHANNEL].is_described);
+        check(&mut number, rights(), &[], true);
+        assert!(!number.pvs[&CHANNEL].is_described);
+        let mut choice = state();
+        check(&mut choice, up(Native::Enum, false), &[], true);
+        let describe = Command::Describe { channel: CHANNEL, native: Native::Enum };
+        check(&mut choice, rights(), &[describe], true);
+    }
+
+    #[test]
+    fn who_waits_for_what_a_pv_says_is_told_of_its_loss() {
+        let mut state = state();
+        check(&mut state, up(Native::Double, true), &[], true);
+        let wait = |state: &mut State| {
+            let (tell, told) = oneshot::channel();
+            state.pvs.entry(CHANNEL).and_modify(|pv| pv.waiting.push(tell));
+            told
+        };
+        let mut told = wait(&mut state);
+        check(&mut state, Event::Down { channel: CHANNEL }, &[], false);
+        assert_eq!(told.try_recv(), Ok(()));
+        check(&mut state, up(Native::Double, true), &[], true);
+        told = wait(&mut state);
+        state.silence(&"ioc".into());
+        assert_eq!(told.try_recv(), Ok(()));
+    }
 }

@@ -41,11 +41,11 @@ pub(super) struct Request {
 #[derive(Debug)]
 pub(super) enum Link {
     Down,
-    /// It is connected, but has not said yet what it is.
-    Undescribed(Box<Metadata>),
-    Up(Box<Metadata>),
+    /// It is connected, but has not said yet what must be known before it is used.
+    Undescribed(Rc<Metadata>),
+    Up(Rc<Metadata>),
     /// It is connected, but its server does not answer.
-    Silent(Box<Metadata>),
+    Silent(Rc<Metadata>),
 }
 
 #[derive(Debug)]
@@ -53,9 +53,12 @@ pub(super) struct Pv {
     pub link: Link,
     pub server: Option<Rc<str>>,
     /// What it was last, for those who want to observe it while it is down.
-    pub last: Option<Box<Metadata>>,
+    pub last: Option<Rc<Metadata>>,
+    /// As what it was asked to say what it is, as it then does after each reconnection.
     pub described_as: Option<Native>,
-    /// Who waits for it to be connected.
+    /// Whether it has said all of it since it was connected.
+    pub is_described: bool,
+    /// Who waits for it to be connected, or to say what it is.
     pub waiting: Vec<oneshot::Sender<()>>,
     pub subscriptions: BTreeSet<SubscriptionId>,
 }
@@ -100,6 +103,7 @@ impl Pv {
             server: None,
             last: None,
             described_as: None,
+            is_described: false,
             waiting: Vec::new(),
             subscriptions: BTreeSet::new(),
         }
