@@ -79,6 +79,15 @@ pub enum Event {
     },
 }
 
+/// For what it is worth to be woken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wakes {
+    #[default]
+    ForAll,
+    /// For all but samples, which are taken with what comes next, or once the taker asks again.
+    ForAnswers,
+}
+
 /// A subscription's share of the inbox.
 #[derive(Debug)]
 pub(super) struct Share {
@@ -98,7 +107,10 @@ struct State {
     /// A sample must not be moved to before a loss of the link.
     last_loss: usize,
     exceptions: usize,
+    /// Whether there is more than samples.
+    has_answers: bool,
     waker: Option<Waker>,
+    wakes: Wakes,
     replaced: u64,
 }
 
@@ -118,11 +130,20 @@ impl Share {
 }
 
 impl Inbox {
-    /// Takes what there is, in its order; `events` is empty before.
-    pub fn poll_take(&self, context: &mut Context<'_>, events: &mut Vec<Event>) -> Poll<()> {
+    /// Takes what there is, in its order, once that is worth it; `events` is empty before.
+    pub fn poll_take(
+        &self,
+        context: &mut Context<'_>,
+        events: &mut Vec<Event>,
+        wakes: Wakes,
+    ) -> Poll<()> {
         let mut state = self.state();
-        if state.events.is_empty() {
-            state.waker = Some(context.waker().clone());
+        let is_worth_it = match wakes {
+            Wakes::ForAll => !state.events.is_empty(),
+            Wakes::ForAnswers => state.has_answers,
+        };
+        if !is_worth_it {
+            (state.waker, state.wakes) = (Some(context.waker().clone()), wakes);
             return Poll::Pending;
         }
         state.take(events);
@@ -148,6 +169,7 @@ impl Inbox {
             _ => {}
         }
         state.events.push(event);
+        state.has_answers = true;
         Self::wake(state);
     }
 
@@ -171,7 +193,9 @@ impl Inbox {
         share.waiting.store(waiting + 1, Relaxed);
         share.last.store(state.events.len(), Relaxed);
         state.events.push(Event::Sample { subscription: share.id, sample, replaced: 0 });
-        Self::wake(guard);
+        if state.wakes == Wakes::ForAll {
+            Self::wake(guard);
+        }
     }
 
     fn wake(mut state: MutexGuard<'_, State>) {
@@ -194,6 +218,7 @@ impl State {
         self.batch += 1;
         self.last_loss = 0;
         self.exceptions = 0;
+        self.has_answers = false;
     }
 }
 
@@ -202,7 +227,7 @@ mod tests {
     use super::*;
     use crate::backend::channel_access::Data;
     use futures_util::FutureExt as _;
-    use std::future::poll_fn;
+    use std::{future::poll_fn, sync::Arc, task::Wake};
 
     const CHANNEL: ChannelId = ChannelId(1);
 
@@ -264,11 +289,46 @@ mod tests {
     fn who_waits_is_woken_by_the_first_event() {
         let inbox = Inbox::default();
         let mut events = Vec::new();
-        let mut taken = Box::pin(poll_fn(|context| inbox.poll_take(context, &mut events)));
+        let mut taken =
+            Box::pin(poll_fn(|context| inbox.poll_take(context, &mut events, Wakes::ForAll)));
         assert_eq!((&mut taken).now_or_never(), None);
         inbox.push(Event::Down { channel: CHANNEL });
         assert_eq!((&mut taken).now_or_never(), Some(()));
         drop(taken);
         assert_eq!(events, [Event::Down { channel: CHANNEL }]);
+    }
+
+    #[test]
+    fn who_wants_answers_is_not_woken_by_samples() {
+        let inbox = Inbox::default();
+        let share = Share::new(SubscriptionId(1), 2);
+        let mut events = Vec::new();
+        let wakings = Arc::new(Wakings::default());
+        let waker = Waker::from(Arc::clone(&wakings));
+        let mut take = |wakes| {
+            let taken = inbox.poll_take(&mut Context::from_waker(&waker), &mut events, wakes);
+            (taken, std::mem::take(&mut events))
+        };
+        assert_eq!(take(Wakes::ForAnswers), (Poll::Pending, vec![]));
+        inbox.push_sample(&share, sample(1.0));
+        assert_eq!(wakings.0.load(Relaxed), 0);
+        assert_eq!(take(Wakes::ForAnswers), (Poll::Pending, vec![]));
+        inbox.push(Event::Down { channel: CHANNEL });
+        assert_eq!(wakings.0.load(Relaxed), 1);
+        let both = vec![told(1, 1.0, 0), Event::Down { channel: CHANNEL }];
+        assert_eq!(take(Wakes::ForAnswers), (Poll::Ready(()), both));
+        assert_eq!(take(Wakes::ForAll), (Poll::Pending, vec![]));
+        inbox.push_sample(&share, sample(2.0));
+        assert_eq!(wakings.0.load(Relaxed), 2);
+        assert_eq!(take(Wakes::ForAll), (Poll::Ready(()), vec![told(1, 2.0, 0)]));
+    }
+
+    #[derive(Default)]
+    struct Wakings(AtomicUsize);
+
+    impl Wake for Wakings {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
     }
 }

@@ -18,7 +18,7 @@ mod status;
 
 pub use config::{ChannelAccessConfig, EnvironmentError, WatchdogConfig};
 pub use dbr::{Data, Limits, Native, Payload, Properties, STRING_BYTES, Sample, Shape};
-pub use inbox::{ChannelId, Event, Inbox, RequestId, Rights, SubscriptionId};
+pub use inbox::{ChannelId, Event, Inbox, RequestId, Rights, SubscriptionId, Wakes};
 pub use status::Status;
 
 use crossbeam_channel::{Sender, bounded, unbounded};

@@ -1,13 +1,15 @@
 //! [`Hub`]: what all channels share, and the two tasks that keep it going.
 use super::{
     address,
+    pace::{Pace, REST},
     state::{Pv, State},
 };
 use crate::{
     backend::channel_access::{
-        ChannelAccessConfig, ChannelId, Client, Command, Event, WatchdogConfig,
+        ChannelAccessConfig, ChannelId, Client, Command, Event, Wakes, WatchdogConfig,
     },
     clock::{Clock, Instant},
+    signal::LocalFuture,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -59,7 +61,7 @@ impl Hub {
             watchdog: Rc::clone(&watchdog),
             watchdog_sleeps: Cell::new(false),
         });
-        actix_rt::spawn(serve(Rc::downgrade(&hub)));
+        actix_rt::spawn(serve(Rc::downgrade(&hub), hub.clock.clone()));
         actix_rt::spawn(guard(Rc::downgrade(&hub), watchdog, hub.clock.clone(), config.watchdog));
         hub
     }
@@ -117,6 +119,13 @@ impl Hub {
         }
     }
 
+    /// What is taken of the inbox has happened; whether samples are to rest before the next taking.
+    fn take(&self, events: &mut Vec<Event>, pace: &mut Pace) -> bool {
+        let samples = events.iter().filter(|event| matches!(event, Event::Sample { .. })).count();
+        self.happen(events);
+        pace.taken(samples, self.clock.now())
+    }
+
     fn happen(&self, events: &mut Vec<Event>) {
         let now = self.clock.now();
         let mut state = self.state.borrow_mut();
@@ -158,21 +167,29 @@ impl Drop for Handle {
 }
 
 /// Sends what was asked for and takes what happened, until the hub is gone.
-async fn serve(hub: Weak<Hub>) {
-    let mut events = Vec::new();
+async fn serve(hub: Weak<Hub>, clock: Clock) {
+    let (mut events, mut pace) = (Vec::new(), Pace::default());
+    let mut rest: Option<LocalFuture<()>> = None;
     loop {
         let goes_on = poll_fn(|context| {
             let Some(hub) = hub.upgrade() else { return Poll::Ready(false) };
             hub.waker.set(Some(context.waker().clone()));
             hub.send();
-            hub.client.inbox().poll_take(context, &mut events).map(|()| true)
+            if rest.as_mut().is_some_and(|rest| rest.as_mut().poll(context).is_ready()) {
+                rest = None;
+            }
+            let wakes = if rest.is_none() { Wakes::ForAll } else { Wakes::ForAnswers };
+            hub.client.inbox().poll_take(context, &mut events, wakes).map(|()| true)
         })
         .await;
         let Some(hub) = hub.upgrade() else { return };
         if !goes_on {
             return;
         }
-        hub.happen(&mut events);
+        if hub.take(&mut events, &mut pace) && rest.is_none() {
+            let clock = clock.clone();
+            rest = Some(Box::pin(async move { clock.sleep(REST).await }));
+        }
         drop(hub);
         // Those who were told something have their turn.
         tokio::task::yield_now().await;

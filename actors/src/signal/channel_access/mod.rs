@@ -4,6 +4,7 @@ mod channel;
 mod convert;
 mod events;
 mod hub;
+mod pace;
 mod state;
 mod watch;
 
