@@ -2,11 +2,11 @@
 //! says which). A server may lack what a case needs: it is named when the suite is run.
 use crate::alone::World;
 use bluefly_actors::signal::{
-    Access, Alarm, Backlog, Kind, Metadata, NativeType, Range, Reading, Settle, Severity,
+    Access, Alarm, Backlog, Channel, Kind, Metadata, NativeType, Range, Reading, Settle, Severity,
     SignalError, SignalProvider as _, SignalValue, Value, put_all, read_all,
 };
 use futures_util::FutureExt as _;
-use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, pin::Pin, rc::Rc, sync::Arc, time::Duration};
 
 type Case = for<'a> fn(&'a Subject<'a>) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
@@ -41,6 +41,8 @@ const CASES: &[(&str, Case)] = cases![
     nothing_is_lost_at_a_rate,
     who_is_slow_is_told,
     a_long_put_is_waited_for,
+    a_put_behind_one_whose_caller_is_gone,
+    a_put_behind_an_endless_one,
     a_put_that_is_refused,
     what_a_record_says_of_itself,
     what_a_record_says_of_itself_changes,
@@ -347,6 +349,35 @@ async fn a_long_put_is_waited_for(subject: &Subject<'_>) {
     assert!(clock.now() - began < half);
     assert_eq!(done.get().await, Ok(0));
     done.r().wait_for(crate::alone::DEADLINE, |done| *done == 1).await.unwrap();
+}
+
+async fn a_put_behind_one_whose_caller_is_gone(subject: &Subject<'_>) {
+    let (clock, slow) = (&subject.world.clock, begun_and_dropped(subject, "slow.PROC").await);
+    let began = clock.now();
+    slow.put(Value::Int(1), Settle::Completed).await.unwrap();
+    assert!(clock.now() - began >= Duration::from_millis(500));
+}
+
+/// A server that is still at a put-callback of a channel blocks at the next one.
+async fn a_put_behind_an_endless_one(subject: &Subject<'_>) {
+    let endless = begun_and_dropped(subject, "endless.PROC").await;
+    let mut behind = endless.put(Value::Int(1), Settle::Completed);
+    assert_eq!((&mut behind).now_or_never(), None);
+    subject.get::<f64>("double").await.unwrap();
+    assert_eq!((&mut behind).now_or_never(), None);
+    // Nobody's turn is needed for this.
+    endless.put(Value::Int(1), Settle::Accepted).await.unwrap();
+}
+
+/// A put-callback that the server is at, though nobody waits for it any more.
+async fn begun_and_dropped(subject: &Subject<'_>, name: &str) -> Rc<dyn Channel> {
+    let channel = subject.world.provider.connect(&subject.address(name), Kind::Int).await.unwrap();
+    let mut put = channel.put(Value::Int(1), Settle::Completed);
+    assert_eq!((&mut put).now_or_never(), None);
+    // What is asked later is answered.
+    subject.get::<f64>("double").await.unwrap();
+    drop(put);
+    channel
 }
 
 async fn a_put_that_is_refused(subject: &Subject<'_>) {

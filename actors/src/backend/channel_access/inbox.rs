@@ -310,7 +310,7 @@ mod tests {
             (taken, std::mem::take(&mut events))
         };
         assert_eq!(take(Wakes::ForAnswers), (Poll::Pending, vec![]));
-        inbox.push_sample(&share, sample(1.0));
+        inbox.push_sample(&share, Ok(sample(1.0)));
         assert_eq!(wakings.0.load(Relaxed), 0);
         assert_eq!(take(Wakes::ForAnswers), (Poll::Pending, vec![]));
         inbox.push(Event::Down { channel: CHANNEL });
@@ -318,7 +318,7 @@ mod tests {
         let both = vec![told(1, 1.0, 0), Event::Down { channel: CHANNEL }];
         assert_eq!(take(Wakes::ForAnswers), (Poll::Ready(()), both));
         assert_eq!(take(Wakes::ForAll), (Poll::Pending, vec![]));
-        inbox.push_sample(&share, sample(2.0));
+        inbox.push_sample(&share, Ok(sample(2.0)));
         assert_eq!(wakings.0.load(Relaxed), 2);
         assert_eq!(take(Wakes::ForAll), (Poll::Ready(()), vec![told(1, 2.0, 0)]));
     }

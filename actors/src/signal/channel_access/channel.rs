@@ -11,7 +11,8 @@ use crate::{
         Value, monitor,
     },
 };
-use std::{rc::Rc, sync::Arc};
+use futures_util::future::{Either, select};
+use std::{pin::pin, rc::Rc, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 #[derive(Clone)]
@@ -128,6 +129,20 @@ impl PvChannel {
         permits.acquire_owned().await.map_err(|_| self.disconnected())
     }
 
+    /// The turn of a put-callback: the one before may be under way though its caller is gone.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, SignalError> {
+        let (turn, lost) = {
+            let state = self.handle.hub.state.borrow();
+            let pv = state.pvs.get(&self.handle.channel).ok_or_else(|| self.disconnected())?;
+            (Arc::clone(&pv.turn), Rc::clone(&pv.lost))
+        };
+        let (lost, turn) = (pin!(lost.notified()), pin!(turn.acquire_owned()));
+        match select(lost, turn).await {
+            Either::Left(((), _)) => Err(self.disconnected()),
+            Either::Right((turn, _)) => turn.map_err(|_| self.disconnected()),
+        }
+    }
+
     async fn ask(&self) -> Result<Reading<Value>, SignalError> {
         self.readable()?;
         let permit = self.permit().await?;
@@ -135,7 +150,7 @@ impl PvChannel {
         let (reply, answer) = oneshot::channel();
         let channel = self.handle.channel;
         self.handle.hub.change(|state| {
-            let request = state.request(channel, Waiter::Get(reply), Some(permit));
+            let request = state.request(channel, Waiter::Get(reply), vec![permit]);
             state.commands.push(Command::Get { channel, request, native, shape });
         });
         match answer.await.unwrap_or(Err(Status::DISCONNECTED)) {
@@ -154,14 +169,17 @@ impl PvChannel {
 
     async fn tell(&self, value: Value, settle: Settle) -> Result<(), SignalError> {
         self.writable(&value)?;
-        let permit = self.permit().await?;
+        let permits = match settle {
+            Settle::Accepted => vec![self.permit().await?],
+            Settle::Completed => vec![self.turn().await?, self.permit().await?],
+        };
         let payload = self.writable(&value)?;
         let (reply, answer) = oneshot::channel();
         let channel = self.handle.channel;
         self.handle.hub.change(|state| {
             let is_plain = settle == Settle::Accepted;
             let waiter = Waiter::Put { reply, is_plain, refusal: None };
-            let request = state.request(channel, waiter, Some(permit));
+            let request = state.request(channel, waiter, permits);
             state.commands.push(match settle {
                 Settle::Accepted => Command::Put { channel, request, payload },
                 Settle::Completed => Command::PutCallback { channel, request, payload },

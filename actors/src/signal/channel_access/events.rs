@@ -91,6 +91,7 @@ impl State {
 
     fn tell_loss(&mut self, channel: ChannelId) {
         let Some(pv) = self.pvs.get(&channel) else { return };
+        pv.lost.notify_waiters();
         for subscription in &pv.subscriptions {
             if let Some(observed) = self.subscriptions.get_mut(subscription) {
                 observed.tell_loss();
@@ -222,7 +223,7 @@ impl State {
                     Ok(_) => {}
                 }
             }
-            Some(Waiter::Put { .. }) | None => {}
+            Some(Waiter::Put { .. } | Waiter::Abandoned) | None => {}
         }
     }
 
@@ -312,7 +313,7 @@ impl State {
             self.servers.entry(Rc::clone(name)).and_modify(|server| server.watch.forgotten());
             return;
         };
-        let request = self.request(channel, Waiter::Watchdog, None);
+        let request = self.request(channel, Waiter::Watchdog, Vec::new());
         self.commands.push(Command::Get { channel, request, native, shape: Shape::One });
     }
 
@@ -326,7 +327,7 @@ impl State {
                 pv.link = Link::Silent(metadata);
             }
             tell_all(&mut pv.waiting);
-            self.fail_requests(channel);
+            self.abandon_requests(channel);
             self.tell_loss(channel);
         }
     }
@@ -376,6 +377,7 @@ fn deliver(observed: &Observed, (sample, replaced): (Outcome<Sample>, u32)) {
 mod tests {
     use super::{super::state::Pv, *};
     use crate::backend::channel_access::Native;
+    use std::{sync::Arc, time::Duration};
 
     const CHANNEL: ChannelId = ChannelId(1);
 
@@ -461,5 +463,35 @@ mod tests {
         told = wait(&mut state);
         state.silence(&"ioc".into());
         assert_eq!(told.try_recv(), Ok(()));
+    }
+
+    const CONFIG: WatchdogConfig =
+        WatchdogConfig { period: Duration::from_millis(250), patience: Duration::from_millis(600) };
+
+    /// A PV that is connected.
+    fn connected() -> (State, ChannelId) {
+        let mut state = State::default();
+        let channel = state.new_channel();
+        state.pvs.insert(channel, Pv::new());
+        let (rights, server) = (Rights { read: true, write: true }, "server".into());
+        let up = Event::Up { channel, native: Native::Double, max_count: 1, rights, server };
+        state.happen(up, Instant::default());
+        (state, channel)
+    }
+
+    #[test]
+    fn a_put_that_is_told_lost_keeps_its_turn_until_its_end() {
+        let (mut state, channel) = connected();
+        let turn = Arc::clone(&state.pvs[&channel].turn);
+        let permit = Arc::clone(&turn).try_acquire_owned().unwrap();
+        let (reply, mut answer) = oneshot::channel();
+        let waiter = Waiter::Put { reply, is_plain: false, refusal: None };
+        let request = state.request(channel, waiter, vec![permit]);
+        state.patrol(Instant::default(), CONFIG);
+        state.patrol(Instant::default() + CONFIG.patience, CONFIG);
+        assert_eq!(answer.try_recv(), Ok(Err(Status::DISCONNECTED)));
+        assert_eq!(turn.available_permits(), 0);
+        state.happen(Event::Put { request, outcome: Ok(()) }, Instant::default());
+        assert_eq!(turn.available_permits(), 1);
     }
 }

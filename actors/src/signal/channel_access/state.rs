@@ -9,9 +9,11 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    mem,
     rc::Rc,
+    sync::Arc,
 };
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// How a request ended.
 pub(super) type Outcome<T> = Result<T, Status>;
@@ -26,6 +28,8 @@ pub(super) enum Waiter {
         is_plain: bool,
         refusal: Option<Status>,
     },
+    /// Whose end is waited for by others only: its caller was told that it is lost.
+    Abandoned,
     /// The watchdog.
     Watchdog,
 }
@@ -33,8 +37,8 @@ pub(super) enum Waiter {
 #[derive(Debug)]
 pub(super) struct Request {
     pub waiter: Waiter,
-    /// Its place among those that may be under way; the watchdog has none.
-    pub _permit: Option<OwnedSemaphorePermit>,
+    /// Its place among those that may be under way, and that of a put-callback among those of its PV.
+    pub _permits: Vec<OwnedSemaphorePermit>,
 }
 
 /// How a PV can be reached.
@@ -61,6 +65,10 @@ pub(super) struct Pv {
     /// Who waits for it to be connected, or to say what it is.
     pub waiting: Vec<oneshot::Sender<()>>,
     pub subscriptions: BTreeSet<SubscriptionId>,
+    /// Puts-callback have their turn: a server that is still at one takes nothing more from its circuit.
+    pub turn: Arc<Semaphore>,
+    /// Tells those who wait for their turn that the link is lost.
+    pub lost: Rc<Notify>,
 }
 
 /// Somebody who observes.
@@ -97,7 +105,7 @@ pub(super) struct State {
 }
 
 impl Pv {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             link: Link::Down,
             server: None,
@@ -106,6 +114,8 @@ impl Pv {
             is_described: false,
             waiting: Vec::new(),
             subscriptions: BTreeSet::new(),
+            turn: Arc::new(Semaphore::new(1)),
+            lost: Rc::default(),
         }
     }
 }
@@ -124,14 +134,14 @@ impl State {
         &mut self,
         channel: ChannelId,
         waiter: Waiter,
-        permit: Option<OwnedSemaphorePermit>,
+        permits: Vec<OwnedSemaphorePermit>,
     ) -> RequestId {
         loop {
             self.last_request = self.last_request.wrapping_add(1);
             let id = RequestId((channel.0 << CHANNEL_SHIFT) | u64::from(self.last_request));
             // A long put may be under way since the numbers began anew.
             if let Entry::Vacant(vacant) = self.requests.entry(id) {
-                vacant.insert(Request { waiter, _permit: permit });
+                vacant.insert(Request { waiter, _permits: permits });
                 return id;
             }
         }
@@ -202,8 +212,27 @@ impl State {
             match self.requests.remove(&id).map(|request| request.waiter) {
                 Some(Waiter::Get(reply)) => tell(reply, Err(Status::DISCONNECTED)),
                 Some(Waiter::Put { reply, .. }) => tell(reply, Err(Status::DISCONNECTED)),
-                Some(Waiter::Watchdog) | None => {}
+                Some(Waiter::Abandoned | Waiter::Watchdog) | None => {}
             }
+        }
+    }
+
+    /// Tells that the requests of a channel are lost. Its server may still be at a put-callback, which
+    /// therefore ends with its event or its link.
+    pub(super) fn abandon_requests(&mut self, channel: ChannelId) {
+        let puts = self.requests_of(channel).filter(|(_, request)| {
+            matches!(request.waiter, Waiter::Put { is_plain: false, .. } | Waiter::Abandoned)
+        });
+        let puts: Vec<_> = puts.map(|(id, _)| id).collect();
+        let kept: Vec<_> =
+            puts.into_iter().filter_map(|id| self.requests.remove_entry(&id)).collect();
+        self.fail_requests(channel);
+        for (id, mut request) in kept {
+            if let Waiter::Put { reply, .. } = mem::replace(&mut request.waiter, Waiter::Abandoned)
+            {
+                tell(reply, Err(Status::DISCONNECTED));
+            }
+            self.requests.insert(id, request);
         }
     }
 
