@@ -164,6 +164,13 @@ async fn dies(world: &World, outage: Duration, back: Duration) {
     counter.next_within(back).await.unwrap();
     assert_eq!(value.next_within(back).await.unwrap().value, 1.5);
     println!("back after {:?}", world.clock.now() - restarted);
+    // It is watched as before.
+    ioc.hang();
+    let seen = async { while counter.next().await.is_ok() {} };
+    world.clock.timeout(NOTICE, seen).await.unwrap();
+    assert_eq!(value.next().await, Err(disconnected("ca://REF:double")));
+    ioc.resume();
+    assert_eq!(value.next_within(DEADLINE).await.unwrap().value, 1.5);
     // Nothing was put anew.
     assert_eq!(double.get().await, Ok(1.5));
     double.put(2.5).await.unwrap();

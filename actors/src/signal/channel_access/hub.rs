@@ -130,6 +130,11 @@ impl Hub {
         let now = self.clock.now();
         let mut state = self.state.borrow_mut();
         events.drain(..).for_each(|event| state.happen(event, now));
+        // A server that is back is asked for nothing new by those who observed it before.
+        if self.watchdog_sleeps.get() && !state.servers.is_empty() {
+            self.watchdog_sleeps.set(false);
+            self.watchdog.notify_one();
+        }
     }
 
     /// One round of the watchdog; tells when the next is due.
