@@ -145,13 +145,16 @@ impl Channel {
         let kind = c_long::from(field_type);
         // SAFETY: the channel exists; the user argument is a number.
         let asked = check(unsafe {
-            sys::ca_array_get_callback(kind, 1, self.handle, Some(put_done), number(request))
+            sys::ca_array_get_callback(kind, 1, self.handle, Some(put_taken), number(request))
         });
-        if asked == Err(Status(sys::ECA_NORDACCESS)) {
-            self.user.inbox.push(Event::Put { request, outcome: Ok(()) });
-            return Ok(());
+        match asked {
+            Err(Status(sys::ECA_NORDACCESS)) => {
+                self.user.inbox.push(Event::Put { request, outcome: Ok(()) });
+                Ok(())
+            }
+            // The put is on its way, and nobody will tell its end: the circuit dropped in between.
+            asked => asked.map_err(|_| Status::DISCONNECTED),
         }
-        asked
     }
 }
 
@@ -406,6 +409,21 @@ unsafe extern "C" fn put_done(args: sys::event_handler_args) {
     });
 }
 
+unsafe extern "C" fn put_taken(args: sys::event_handler_args) {
+    guarded(|| {
+        // SAFETY: the channel is one of ours.
+        let Some(user) = (unsafe { user_of(args.chid) }) else { return };
+        let request = RequestId(args.usr.addr() as u64);
+        user.inbox.push(Event::Put { request, outcome: taken(check(args.status)) });
+    });
+}
+
+/// What the end of the read behind a plain put says of the put: a server that refuses the read alone
+/// has passed the put.
+fn taken(read: Result<(), Status>) -> Result<(), Status> {
+    read.or_else(|status| if status.is_loss() { Err(status) } else { Ok(()) })
+}
+
 fn changed(args: &sys::event_handler_args, shape: Shape) {
     guarded(|| {
         // SAFETY: the channel is one of ours.
@@ -465,4 +483,18 @@ unsafe extern "C" fn excepted(args: sys::exception_handler_args) {
         };
         inbox.push(Event::Exception { status, text });
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_the_read_alone_was_once_told_as_a_refused_put() {
+        let check = |read, expected| assert_eq!(taken(read), expected);
+        check(Ok(()), Ok(()));
+        check(Err(Status(sys::ECA_GETFAIL)), Ok(()));
+        check(Err(Status(sys::ECA_NORDACCESS)), Ok(()));
+        check(Err(Status(sys::ECA_DISCONN)), Err(Status(sys::ECA_DISCONN)));
+    }
 }
