@@ -170,7 +170,8 @@ impl PvChannel {
     async fn tell(&self, value: Value, settle: Settle) -> Result<(), SignalError> {
         self.writable(&value)?;
         let permits = match settle {
-            Settle::Accepted => vec![self.permit().await?],
+            // A stop is behind nobody.
+            Settle::Accepted => Vec::new(),
             Settle::Completed => vec![self.turn().await?, self.permit().await?],
         };
         let payload = self.writable(&value)?;

@@ -1,7 +1,7 @@
 //! What becomes of the [`State`] when something happens.
 use super::{
     convert,
-    state::{Link, Observed, Outcome, Server, State, Waiter, bound, tell},
+    state::{Link, Observed, Outcome, Pv, Server, State, Waiter, bound, tell},
     watch::Verdict,
 };
 use crate::{
@@ -276,6 +276,7 @@ impl State {
     /// The servers to look after, and when their observers last heard of them.
     fn watched(&self) -> BTreeMap<Rc<str>, Option<Instant>> {
         let server = |channel: ChannelId| self.pvs.get(&channel)?.server.clone();
+        let is_queued = |channel| self.pvs.get(&channel).is_some_and(Pv::is_queued);
         let mut watched: BTreeMap<Rc<str>, Option<Instant>> = BTreeMap::new();
         for observed in self.subscriptions.values() {
             if let Some(server) = server(observed.channel) {
@@ -284,8 +285,9 @@ impl State {
             }
         }
         for (id, request) in &self.requests {
-            if !matches!(request.waiter, Waiter::Watchdog)
-                && let Some(server) = server(Self::channel_of(*id))
+            let channel = Self::channel_of(*id);
+            if (request.waiter.is_awaited() || is_queued(channel))
+                && let Some(server) = server(channel)
             {
                 watched.entry(server).or_default();
             }
@@ -493,5 +495,31 @@ mod tests {
         assert_eq!(turn.available_permits(), 0);
         state.happen(Event::Put { request, outcome: Ok(()) }, Instant::default());
         assert_eq!(turn.available_permits(), 1);
+    }
+
+    #[test]
+    fn a_get_whose_caller_gave_up_was_once_watched_for_ever() {
+        let (mut state, channel) = connected();
+        let permits = Arc::new(Semaphore::new(1));
+        let permit = Arc::clone(&permits).try_acquire_owned().unwrap();
+        let (reply, answer) = oneshot::channel();
+        state.request(channel, Waiter::Get(reply), vec![permit]);
+        assert!(state.patrol(Instant::default(), CONFIG).is_some());
+        drop(answer);
+        assert_eq!(state.patrol(Instant::default(), CONFIG), None);
+        assert_eq!(permits.available_permits(), 1);
+    }
+
+    #[test]
+    fn a_put_whose_caller_gave_up_is_watched_for_who_is_behind_it() {
+        let (mut state, channel) = connected();
+        let (reply, answer) = oneshot::channel();
+        let waiter = Waiter::Put { reply, is_plain: false, refusal: None };
+        state.request(channel, waiter, Vec::new());
+        let behind = Rc::clone(&state.pvs[&channel].lost);
+        drop(answer);
+        assert!(state.patrol(Instant::default(), CONFIG).is_some());
+        drop(behind);
+        assert_eq!(state.patrol(Instant::default(), CONFIG), None);
     }
 }

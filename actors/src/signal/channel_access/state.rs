@@ -183,8 +183,13 @@ impl State {
         self.commands.push(Command::Clear { channel });
     }
 
-    /// Lets go of those whose observers are gone.
+    /// Lets go of those whose observers are gone, and of what nobody waits for.
     pub(super) fn sweep(&mut self) {
+        self.requests.retain(|_, request| match &request.waiter {
+            Waiter::Get(reply) => !reply.is_closed(),
+            // A put goes on, and its refusal is told by its channel alone.
+            Waiter::Put { .. } | Waiter::Abandoned | Waiter::Watchdog => true,
+        });
         let gone = self.subscriptions.iter().filter(|(_, observed)| !observed.feed.is_observed());
         for subscription in gone.map(|(subscription, _)| *subscription).collect::<Vec<_>>() {
             self.unsubscribe(subscription);
@@ -254,7 +259,24 @@ impl State {
     }
 }
 
+impl Pv {
+    /// Whether somebody waits for the turn of his put-callback.
+    pub(super) fn is_queued(&self) -> bool {
+        // Those who wait have it too.
+        Rc::strong_count(&self.lost) > 1
+    }
+}
+
 impl Waiter {
+    /// Whether its caller still waits.
+    pub(super) fn is_awaited(&self) -> bool {
+        match self {
+            Self::Get(reply) => !reply.is_closed(),
+            Self::Put { reply, .. } => !reply.is_closed(),
+            Self::Abandoned | Self::Watchdog => false,
+        }
+    }
+
     const fn is_watchdog(&self) -> bool {
         matches!(self, Self::Watchdog)
     }
