@@ -2,6 +2,9 @@
 use super::raw;
 use std::{collections::BTreeMap, env, fs, time::Duration};
 
+/// What libca always takes.
+const LEAST_ARRAY_BYTES: u64 = 16_384;
+
 /// Settings of Channel Access, with defaults that suit a beamline.
 ///
 /// **Invariant:** a variable `EPICS_CA_...` that the user set wins over what is said here.
@@ -14,7 +17,8 @@ pub struct ChannelAccessConfig {
     /// After this time of silence libca asks a server whether it lives, and gives it 5 s to answer.
     /// Default 5 s; libca's own is 30 s. See `watchdog`, which notices sooner.
     pub connection_timeout: Duration,
-    /// Most bytes of one array. Default: no limit.
+    /// Most bytes of one array; a record that holds more is refused, since libca would say nothing of
+    /// it. Default: no limit.
     pub max_array_bytes: Option<u64>,
     /// UDP and TCP port of servers. Default 5064.
     pub server_port: Option<u16>,
@@ -87,6 +91,12 @@ impl ChannelAccessConfig {
         Ok(())
     }
 
+    /// Most bytes of one array, as libca has it from the environment; nothing if there is no limit.
+    pub fn array_limit() -> Option<u64> {
+        let variable = |name| env::var(name).ok();
+        array_limit(variable("EPICS_CA_AUTO_ARRAY_BYTES"), variable("EPICS_CA_MAX_ARRAY_BYTES"))
+    }
+
     /// The settings as libca reads them.
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let mut variables = vec![
@@ -108,6 +118,15 @@ impl ChannelAccessConfig {
         variables.extend(ports);
         variables
     }
+}
+
+/// libca has no limit unless it is told so.
+fn array_limit(auto: Option<String>, bytes: Option<String>) -> Option<u64> {
+    if !auto.is_some_and(|auto| auto.trim().eq_ignore_ascii_case("no")) {
+        return None;
+    }
+    let bytes = bytes.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(LEAST_ARRAY_BYTES);
+    Some(bytes.max(LEAST_ARRAY_BYTES))
 }
 
 fn yes_or_no(yes: bool) -> String {
@@ -147,6 +166,19 @@ mod tests {
             ("EPICS_CA_REPEATER_PORT", "5101"),
         ];
         check(&all, &expected);
+    }
+
+    #[test]
+    fn the_limit_of_arrays_is_that_of_libca() {
+        let check = |auto: Option<&str>, bytes: Option<&str>, expected| {
+            let own = |text: Option<&str>| text.map(str::to_owned);
+            assert_eq!(array_limit(own(auto), own(bytes)), expected);
+        };
+        check(None, Some("100000"), None);
+        check(Some("YES"), Some("100000"), None);
+        check(Some("NO"), Some("100000"), Some(100_000));
+        check(Some("no"), None, Some(16_384));
+        check(Some("NO"), Some("1"), Some(16_384));
     }
 
     /// The runner of tests has threads of its own.

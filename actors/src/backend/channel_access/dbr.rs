@@ -116,7 +116,7 @@ impl Native {
     }
 
     /// Bytes of one element.
-    const fn bytes(self) -> usize {
+    pub const fn bytes(self) -> usize {
         match self {
             Self::String => STRING_BYTES,
             Self::Short | Self::Enum => 2,

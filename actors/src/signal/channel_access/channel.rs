@@ -34,6 +34,7 @@ pub(super) async fn connect(
     loop {
         if let Ok(metadata) = channel.present() {
             convert::plan(&address, kind, &metadata)?;
+            convert::within_limit(&address, kind, &metadata, hub.array_limit)?;
             return Ok(channel);
         }
         channel.changed().await;

@@ -81,6 +81,21 @@ pub(super) fn plan(signal: &str, kind: Kind, metadata: &Metadata) -> Result<Plan
     })
 }
 
+/// Refuses a record whose value may be longer than libca takes, which would come to silence.
+pub(super) fn within_limit(
+    signal: &str,
+    kind: Kind,
+    metadata: &Metadata,
+    limit: Option<u64>,
+) -> Result<(), SignalError> {
+    let bytes = (metadata.max_count as u64).saturating_mul(native(metadata.native).bytes() as u64);
+    let Some(limit) = limit.filter(|limit| metadata.max_count > 1 && bytes > *limit) else {
+        return Ok(());
+    };
+    let found = format!("{} ({bytes} bytes, and ca.max_array_bytes is {limit})", looks(metadata));
+    Err(SignalError::WrongRecord { signal: signal.to_owned(), expected: kind, found })
+}
+
 /// The record in words.
 fn looks(metadata: &Metadata) -> String {
     let name = match metadata.native {
@@ -281,4 +296,23 @@ pub(super) const fn native(native: NativeType) -> Native {
 
 const fn range((low, high): Limits) -> Range {
     Range { low, high }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_beyond_the_limit_was_once_silent() {
+        let check = |max_count, limit, expected: Option<&str>| {
+            let metadata = Metadata::array(NativeType::Double, max_count);
+            let told = within_limit("ca://a", Kind::Floats, &metadata, limit);
+            assert_eq!(told.err().map(|error| error.to_string()).as_deref(), expected);
+        };
+        check(2_048, None, None);
+        check(2_048, Some(16_384), None);
+        let words = "ca://a is a record of 2049 double (16392 bytes, and ca.max_array_bytes is 16384), \
+                     which cannot carry the expected float array";
+        check(2_049, Some(16_384), Some(words));
+    }
 }
