@@ -238,6 +238,12 @@ async fn a_record_that_is_not_there(subject: &Subject<'_>) {
     assert!(connected.is_err());
     let connected = subject.world.provider.connect("ca://", Kind::Float).await;
     assert_eq!(connected.err(), Some(SignalError::Unknown { signal: text("ca://") }));
+    // Longer than a search can be.
+    let address = format!("ca://{}", "x".repeat(2_000));
+    let connected = subject.world.provider.connect(&address, Kind::Float);
+    let connected = subject.world.clock.timeout(crate::alone::DEADLINE, connected).await.unwrap();
+    let error = connected.err().unwrap();
+    assert!(matches!(&error, SignalError::WrongRecord { .. }), "{error}");
 }
 
 async fn rights_come_and_go(subject: &Subject<'_>) {

@@ -42,6 +42,11 @@ pub enum Event {
     Down {
         channel: ChannelId,
     },
+    /// A channel will not connect as it is: its name or the type of its record cannot be used.
+    Failed {
+        channel: ChannelId,
+        status: Status,
+    },
     Rights {
         channel: ChannelId,
         rights: Rights,

@@ -57,7 +57,7 @@ impl Owner {
                         let raw = Rc::new(raw);
                         self.channels.insert(channel, Channel { raw, properties: None });
                     }
-                    Err(status) => self.complain(status, &name.to_string_lossy()),
+                    Err(status) => self.inbox.push(Event::Failed { channel, status }),
                 }
             }
             Command::Clear { channel } => drop(self.channels.remove(&channel)),
@@ -103,16 +103,16 @@ impl Owner {
         channel.properties = None;
         match raw::Subscription::to_properties(&channel.raw, native) {
             Ok(made) => channel.properties = Some(made),
-            Err(_) => self.inbox.push(Event::Properties { channel: id, properties: None }),
+            Err(status) => {
+                let text = "cannot ask for properties".into();
+                self.inbox.push(Event::Exception { status, text });
+                self.inbox.push(Event::Properties { channel: id, properties: None });
+            }
         }
     }
 
     fn raw(&self, channel: ChannelId) -> Result<&raw::Channel, Status> {
         let channel = self.channels.get(&channel);
         channel.map(|channel| &*channel.raw).ok_or(Status::DISCONNECTED)
-    }
-
-    fn complain(&self, status: Status, text: &str) {
-        self.inbox.push(Event::Exception { status, text: text.into() });
     }
 }

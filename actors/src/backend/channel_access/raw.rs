@@ -341,8 +341,7 @@ unsafe extern "C" fn connection(args: sys::connection_handler_args) {
         let (field_type, max_count) =
             unsafe { (sys::ca_field_type(args.chid), sys::ca_element_count(args.chid)) };
         let Some(native) = Native::from_field_type(field_type) else {
-            let text = format!("a record of the unknown type {field_type}").into();
-            user.inbox.push(Event::Exception { status: Status(sys::ECA_BADTYPE), text });
+            user.inbox.push(Event::Failed { channel, status: Status(sys::ECA_BADTYPE) });
             return;
         };
         let (rights, server) = (rights_of(args.chid), server_of(args.chid));

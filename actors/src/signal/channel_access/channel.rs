@@ -37,11 +37,23 @@ pub(super) async fn connect(
             convert::within_limit(&address, kind, &metadata, hub.array_limit)?;
             return Ok(channel);
         }
+        channel.may_connect()?;
         channel.changed().await;
     }
 }
 
 impl PvChannel {
+    fn may_connect(&self) -> Result<(), SignalError> {
+        let state = self.handle.hub.state.borrow();
+        match state.pvs.get(&self.handle.channel).and_then(|pv| pv.failed) {
+            Some(status) => {
+                let found = format!("a name or type that cannot be used: {status}");
+                Err(SignalError::WrongRecord { signal: self.signal(), expected: self.kind, found })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Resolves once the PV is to be looked at again.
     async fn changed(&self) {
         let (tell, told) = oneshot::channel();

@@ -62,6 +62,8 @@ pub(super) struct Pv {
     pub described_as: Option<Native>,
     /// Whether it has said all of it since it was connected.
     pub is_described: bool,
+    /// Why it will not connect.
+    pub failed: Option<Status>,
     /// Who waits for it to be connected, or to say what it is.
     pub waiting: Vec<oneshot::Sender<()>>,
     pub subscriptions: BTreeSet<SubscriptionId>,
@@ -112,6 +114,7 @@ impl Pv {
             last: None,
             described_as: None,
             is_described: false,
+            failed: None,
             waiting: Vec::new(),
             subscriptions: BTreeSet::new(),
             turn: Arc::new(Semaphore::new(1)),
