@@ -29,13 +29,19 @@ impl DetectorLogic {
         let per_frame = self.setup.exposures_per_frame;
         for frame in frames {
             let exposures = per_frame.of(frame).0..per_frame.of(frame + 1).0;
-            let slots = exposures.map(|exposure| ring_slot(&index, exposure));
-            let slots = slots.collect::<Option<Vec<usize>>>().ok_or_else(|| {
+            let slots: Option<Vec<usize>> =
+                exposures.map(|exposure| ring_slot(&index, exposure)).collect();
+            // Nothing says that the columns are of one length.
+            let sum =
+                |slots: &[usize]| slots.iter().map(|slot| total.get(*slot)).sum::<Option<f64>>();
+            let start = |slots: &[usize]| timestamp_s.get(*slots.first()?).copied();
+            let row = slots.and_then(|slots| Some((sum(&slots)?, start(&slots)?)));
+            let (total, start_s): (f64, f64) = row.ok_or_else(|| {
                 let reason = format!("frame {frame} is not in a ring of {}", index.len());
                 task.fault(FaultClass::Lost, reason)
             })?;
-            summary.total.push(slots.iter().map(|slot| total[*slot]).sum());
-            summary.timestamp_s.extend(slots.first().map(|slot| timestamp_s[*slot]));
+            summary.total.push(total);
+            summary.timestamp_s.push(start_s);
         }
         Ok(summary)
     }
