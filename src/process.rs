@@ -367,6 +367,7 @@ pub fn world_config(spec: &BeamlineSpec, latency: Latency, schedule: Schedule) -
         has_multiplier: detector_setup(spec, detector, Vec::new()).has_multiplier(),
         missed_triggers: lost(spec, &detector.name),
         ring: RING,
+        lateness: Duration::ZERO,
     });
     let generators = spec.generators().map(|generator| GeneratorConfig {
         name: generator.name.clone(),

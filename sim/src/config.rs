@@ -96,6 +96,8 @@ pub struct DetectorConfig {
     pub missed_triggers: BTreeSet<u64>,
     /// Frames of which it remembers the statistics.
     pub ring: usize,
+    /// How much later than the end of an acquisition it tells of its last frames.
+    pub lateness: Duration,
 }
 
 /// A scan-point generator.
@@ -163,6 +165,7 @@ impl DetectorConfig {
             has_multiplier: false,
             missed_triggers: BTreeSet::new(),
             ring: 1_024,
+            lateness: Duration::ZERO,
         }
     }
 }

@@ -251,6 +251,7 @@ impl Detector {
     /// Stops: what is exposed is kept, what is being exposed is not.
     fn disarm(&self) {
         if self.is_armed() {
+            self.pvs.hurry();
             self.collect();
             self.end(DetectorState::Aborted, "Acquisition stopped");
         }
@@ -353,6 +354,9 @@ impl Detector {
     fn next_collection(&self) -> Option<Instant> {
         let acquisition = self.acquisition.borrow();
         let acquisition = acquisition.as_ref()?;
+        if let Some(next) = self.pvs.held_until() {
+            return Some(next);
+        }
         let trains = self.trains.borrow();
         let mut done = self.triggers_done.get();
         let mut next_trigger = None;
@@ -385,6 +389,9 @@ impl Detector {
         if acquisition.is_over(now) {
             // Before its last frame is written, as a real one does.
             self.pvs.tell_acquiring(false);
+            if self.pvs.hold_back(now) {
+                return;
+            }
         }
         if acquisition.triggers_seen != before {
             self.pvs.state.post(DetectorState::Acquire);

@@ -1,10 +1,11 @@
 //! The records of a driver, `:cam1:`, as `ADSimDetector` has them.
 use crate::{config::DetectorConfig, echo::Echoed, line::Line, pv::Pv};
 use bluefly_actors::{
+    clock::Instant,
     logic::detector::{AttributesStatus, DetectorState, ImageMode},
     signal::{Metadata, NativeType, Value},
 };
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 pub(crate) struct Pvs {
     pub(crate) acquire: Echoed,
@@ -25,6 +26,9 @@ pub(crate) struct Pvs {
     pub(crate) state: Rc<Pv>,
     pub(crate) message: Rc<Pv>,
     others: Vec<Rc<Pv>>,
+    lateness: Duration,
+    /// When the acquisition was told to be over, if its last frames are not told at once.
+    over_since: Cell<Option<Instant>>,
 }
 
 impl Pvs {
@@ -82,6 +86,8 @@ impl Pvs {
                 number("ArraySizeY_RBV", rows),
                 Pv::readback(line, field("DataType_RBV"), config.dtype),
             ],
+            lateness: config.lateness,
+            over_since: Cell::default(),
         };
         pvs.wire();
         pvs
@@ -161,7 +167,26 @@ impl Pvs {
         self.num_images_counter.post(images.cast_signed());
     }
 
+    /// Whether the last frames of an acquisition that is over are not to be told of yet.
+    pub(crate) fn hold_back(&self, now: Instant) -> bool {
+        let since = self.over_since.get().unwrap_or(now);
+        self.over_since.set(Some(since));
+        now < since + self.lateness
+    }
+
+    pub(crate) fn held_until(&self) -> Option<Instant> {
+        self.over_since.get().map(|since| since + self.lateness)
+    }
+
+    /// What is held back is told now.
+    pub(crate) fn hurry(&self) {
+        self.over_since.set(self.over_since.get().map(|_| Instant::default()));
+    }
+
     pub(crate) fn tell_acquiring(&self, acquiring: bool) {
+        if acquiring {
+            self.over_since.set(None);
+        }
         for pv in [&self.acquire.setting, &self.acquire.readback, &self.busy] {
             pv.post(acquiring);
         }
