@@ -1,9 +1,13 @@
 //! Following the frames of a detector to the disk.
 use super::{
-    DetectorLogic, DetectorState, Task, WITHIN, WriteStatus, signed,
+    DetectorLogic, DetectorState, LATE, Task, WITHIN, WriteStatus, signed,
+    tally::Tally,
     watch::{Event, Taken, Watch},
 };
-use crate::clock::Instant;
+use crate::{
+    clock::Instant,
+    signal::{Backlog, SignalError},
+};
 use bluefly_protocol::fault::{Fault, FaultClass};
 use futures_util::future::LocalBoxFuture;
 
@@ -137,11 +141,9 @@ impl DetectorLogic {
         watch: &mut Watch,
         course: &mut Course<'_>,
     ) -> Result<(), Fault> {
-        self.drain(task).await?;
-        let captured = self.read_count(task, &self.record.writer.num_captured).await?;
-        let before = u64::try_from(watch.captured_before).unwrap_or(0);
-        course.written = course.written.max(captured.saturating_sub(before));
         let count = self.tally.get().count;
+        let written = self.await_written(task, watch.captured_before, count).await?;
+        course.written = course.written.max(written);
         if course.written >= count {
             return Ok(());
         }
@@ -156,22 +158,84 @@ impl DetectorLogic {
         Err(task.fault(FaultClass::Lost, reason))
     }
 
-    /// Resolves when the plugins of the driver have taken in every frame.
-    pub(super) async fn drain(&self, task: Task<'_>) -> Result<(), Fault> {
-        let queued = &self.record.driver.queued_arrays;
-        task.done(queued.wait_for(WITHIN, |queued| *queued == 0).await).map(drop)
+    /// Resolves when the plugins of the driver have taken in every frame, with how many were written
+    /// since there were `before`: `count`, or fewer if no more come.
+    ///
+    /// An IOC tells of the last frames after the end of their acquisition, and that nothing waits
+    /// before it tells what was written. A slow writer may take its time, as long as it goes on.
+    async fn await_written(&self, task: Task<'_>, before: i64, count: u64) -> Result<u64, Fault> {
+        let clock = &self.record.clock;
+        let mut queue = self.record.driver.queued_arrays.observe(Backlog::Latest);
+        let mut captures = self.record.writer.num_captured.observe(Backlog::Latest);
+        let mut queued = task.done(queue.next_within(WITHIN).await)?.value;
+        let mut captured = task.done(captures.next_within(WITHIN).await)?.value;
+        let mut least = queued;
+        let mut latest = clock.now();
+        loop {
+            let written = u64::try_from(captured.saturating_sub(before)).unwrap_or(0);
+            if queued == 0 && written >= count {
+                return Ok(written);
+            }
+            let patience = if queued == 0 { LATE } else { WITHIN };
+            tokio::select! { biased;
+                value = queue.next() => queued = task.done(value)?.value,
+                value = captures.next() => {
+                    let value = task.done(value)?.value;
+                    if value > captured {
+                        latest = clock.now();
+                    }
+                    captured = value;
+                }
+                () = clock.sleep_until(latest + patience) => {
+                    if queued == 0 {
+                        return Ok(written);
+                    }
+                    let signal = self.record.driver.queued_arrays.address();
+                    let reason = format!("{signal} is still {queued} after {WITHIN:?}");
+                    return Err(task.fault(FaultClass::Failed, reason));
+                }
+            }
+            if queued < least {
+                (least, latest) = (queued, clock.now());
+            }
+        }
+    }
+
+    /// Frames that the driver made since it was armed. It tells them before the state of rest.
+    async fn made(&self, task: Task<'_>) -> Result<u64, Fault> {
+        let driver = &self.record.driver;
+        let is_at_rest = |state: &DetectorState| {
+            matches!(
+                state,
+                DetectorState::Idle
+                    | DetectorState::Aborted
+                    | DetectorState::Error
+                    | DetectorState::Disconnected
+            )
+        };
+        match driver.state.wait_for(LATE, is_at_rest).await {
+            // Some drivers keep their state to themselves.
+            Ok(_) | Err(SignalError::NotReached { .. }) => {}
+            Err(error) => return task.done(Err(error)),
+        }
+        let mut counter = driver.array_counter_readback.observe(Backlog::Latest);
+        let latest = task.done(counter.next_within(WITHIN).await)?.value;
+        let Tally { first, count, .. } = self.tally.get();
+        let made = latest.saturating_add(1).saturating_sub(signed(first));
+        Ok(u64::try_from(made).unwrap_or(0).min(count))
     }
 
     /// After an acquisition: brings everything to disk, and counts it.
     pub(super) async fn settle(&self, task: Task<'_>) -> Result<(), Fault> {
-        self.drain(task).await?;
-        let captured = self.read_count(task, &self.record.writer.num_captured).await?;
-        self.flush(task).await?;
         let mut taken = Taken::of(&self.watch);
-        let Some(watch) = taken.watch() else { return Ok(()) };
+        let Some(watch) = taken.watch() else {
+            self.await_written(task, 0, 0).await?;
+            return self.flush(task).await;
+        };
+        let made = self.made(task).await?;
+        let frames = self.await_written(task, watch.captured_before, made).await?;
+        self.flush(task).await?;
         watch.catch_up();
-        let before = u64::try_from(watch.captured_before).unwrap_or(0);
-        let frames = captured.saturating_sub(before);
         if frames > 0 && self.missing(task).await? > 0 && !self.tally.get().knows_a_loss() {
             // Which one is not known for sure unless it was seen to be skipped.
             let first = signed(self.tally.get().first);

@@ -28,7 +28,7 @@ pub use setup::DetectorSetup;
 pub use summary::Summary;
 
 use super::{Task, signed};
-use crate::signal::{Backlog, SignalR};
+use crate::signal::{Backlog, SignalError, SignalR, SignalValue};
 use bluefly_protocol::{
     beamline::Trigger,
     exposures::Exposures,
@@ -36,9 +36,14 @@ use bluefly_protocol::{
     name::Name,
 };
 use file::datasets;
+use futures_util::{
+    FutureExt as _,
+    future::{LocalBoxFuture, Shared},
+};
 use single::Settings;
 use std::{
     cell::{Cell, RefCell},
+    rc::Rc,
     time::Duration,
 };
 use tally::Tally;
@@ -70,16 +75,23 @@ pub struct DetectorLogic {
     watch: RefCell<Option<Watch>>,
     /// What the driver was set to before a single frame, until it is so again.
     before: RefCell<Option<Settings>>,
+    /// A flush that is not known to be complete.
+    flushing: RefCell<Option<Flushing>>,
 }
+
+type Flushing = Shared<LocalBoxFuture<'static, Result<(), SignalError>>>;
 
 /// How long a driver or writer may take to change its state.
 const WITHIN: Duration = Duration::from_secs(10);
+
+/// How long after an event other values may tell of it: milliseconds, of IOCs that were recorded.
+const LATE: Duration = Duration::from_millis(250);
 
 impl DetectorLogic {
     pub fn new(device: Name, record: DetectorRecord, setup: DetectorSetup) -> Self {
         let tally = Cell::new(Tally::NONE);
         let (watch, before) = (RefCell::new(None), RefCell::new(None));
-        Self { device, record, setup, tally, watch, before }
+        Self { device, record, setup, tally, watch, before, flushing: RefCell::new(None) }
     }
 
     /// Stops acquiring, and tells of a file that is still open so that it can be adopted or closed.
@@ -237,12 +249,16 @@ impl DetectorLogic {
         task.done(driver.num_images.put(signed(count)).await)?;
         task.done(driver.acquire_time_s.put(exposure.as_secs_f64()).await)?;
         task.done(driver.acquire_period_s.put(period.as_secs_f64()).await)?;
+        let longest_s = (period.saturating_sub(self.setup.dead_time)).as_secs_f64();
+        // A gate has the length of its pulse, whatever the driver says.
+        let is_gate = self.setup.trigger == Trigger::Gate;
+        let fits = |time_s: &f64| is_gate || *time_s <= longest_s * (1.0 + 1e-9);
         let (images, mode, time_s) = futures_util::join!(
-            driver.num_images_readback.get(),
-            driver.trigger_mode_readback.get(),
-            driver.acquire_time_readback_s.get(),
+            read_back(task, &driver.num_images_readback, |images| *images == signed(count)),
+            read_back(task, &driver.trigger_mode_readback, |mode| mode == word),
+            read_back(task, &driver.acquire_time_readback_s, fits),
         );
-        let (images, mode, time_s) = (task.done(images)?, task.done(mode)?, task.done(time_s)?);
+        let (images, mode, time_s) = (images?, mode?, time_s?);
         let refused = |signal: &str, found: String, wanted: String| {
             let reason = format!("{signal} is {found} after {wanted} was put");
             Err(task.fault(FaultClass::Rejected, reason))
@@ -255,9 +271,7 @@ impl DetectorLogic {
             let signal = driver.trigger_mode_readback.address();
             return refused(signal, format!("{mode:?}"), format!("{word:?}"));
         }
-        let longest_s = (period.saturating_sub(self.setup.dead_time)).as_secs_f64();
-        // A gate has the length of its pulse, whatever the driver says.
-        if self.setup.trigger != Trigger::Gate && time_s > longest_s * (1.0 + 1e-9) {
+        if !fits(&time_s) {
             let signal = driver.acquire_time_readback_s.address();
             let longest = format!("{} s, of at most {longest_s} s,", exposure.as_secs_f64());
             return refused(signal, format!("{time_s} s"), longest);
@@ -287,7 +301,7 @@ impl DetectorLogic {
                     | DetectorState::Initializing
                     | DetectorState::Aborted => {}
                 },
-                Err(crate::signal::SignalError::Timeout { .. }) => {
+                Err(SignalError::Timeout { .. }) => {
                     // A driver may say the same of every acquisition.
                     if task.done(driver.acquiring.get().await)? {
                         return Ok(());
@@ -308,8 +322,21 @@ impl DetectorLogic {
         task.done(driver.acquiring.wait_for(WITHIN, |acquiring| !acquiring).await).map(drop)
     }
 
+    /// Brings what was written to disk. There is one put at a time: whoever made one may be gone before
+    /// it is complete, and a second beside it would block everything that the IOC is asked.
     async fn flush(&self, task: Task<'_>) -> Result<(), Fault> {
-        task.done(self.record.writer.flush_now.w().put_within(WITHIN, true).await)
+        let before = self.flushing.borrow().clone();
+        if let Some(before) = before {
+            // What comes of it does not matter: not everything was written then.
+            drop(before.await);
+        }
+        let flush_now = Rc::clone(&self.record.writer.flush_now);
+        let put = async move { flush_now.w().put_within(WITHIN, true).await };
+        let put = put.boxed_local().shared();
+        *self.flushing.borrow_mut() = Some(put.clone());
+        let flushed = put.await;
+        *self.flushing.borrow_mut() = None;
+        task.done(flushed)
     }
 
     async fn check_written(&self, task: Task<'_>) -> Result<(), Fault> {
@@ -345,5 +372,21 @@ impl DetectorLogic {
 
     async fn read_count(&self, task: Task<'_>, signal: &SignalR<i64>) -> Result<u64, Fault> {
         Ok(u64::try_from(task.done(signal.get().await)?).unwrap_or(0))
+    }
+}
+
+/// What a readback says, in the end: it may come after the put that it tells of is done.
+async fn read_back<T: SignalValue>(
+    task: Task<'_>,
+    signal: &SignalR<T>,
+    is_right: impl Fn(&T) -> bool,
+) -> Result<T, Fault> {
+    let now = task.done(signal.get().await)?;
+    if is_right(&now) {
+        return Ok(now);
+    }
+    match signal.wait_for(LATE, is_right).await {
+        Err(SignalError::NotReached { .. }) => task.done(signal.get().await),
+        reached => task.done(reached),
     }
 }

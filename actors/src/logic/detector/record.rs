@@ -4,7 +4,7 @@ use crate::{
     clock::Clock,
     signal::{Connector, SignalError, SignalR, SignalRW, choices},
 };
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 choices! {
     /// How many frames one acquisition takes.
@@ -94,6 +94,7 @@ pub struct DriverRecord {
     pub acquire_period_s: SignalRW<f64>,
     /// Unique id of the latest frame; the next one has the next.
     pub array_counter: SignalRW<i64>,
+    pub array_counter_readback: SignalR<i64>,
     /// Frames that its plugins have not taken in yet.
     pub queued_arrays: SignalR<i64>,
     /// Whether frames go to plugins.
@@ -138,7 +139,7 @@ pub struct WriterRecord {
     /// Frames that came while its queue was full.
     pub dropped_arrays: SignalR<i64>,
     /// Completes when everything written so far is on disk.
-    pub flush_now: SignalRW<bool>,
+    pub flush_now: Rc<SignalRW<bool>>,
     pub num_frames_flush: SignalRW<i64>,
     pub write_status: SignalR<WriteStatus>,
     pub write_message: SignalR<String>,
@@ -249,6 +250,7 @@ impl DriverRecord {
             acquire_time_readback_s: connector.r(&field("AcquireTime_RBV")).await?,
             acquire_period_s: connector.rw(&field("AcquirePeriod")).await?,
             array_counter: connector.rw(&field("ArrayCounter")).await?,
+            array_counter_readback: connector.r(&field("ArrayCounter_RBV")).await?,
             queued_arrays: connector.r(&field("NumQueuedArrays")).await?,
             array_callbacks: connector.rw(&field("ArrayCallbacks")).await?,
             attributes_file: connector.rw(&field("NDAttributesFile")).await?,
@@ -285,7 +287,7 @@ impl WriterRecord {
             array_counter_readback: connector.r(&field("ArrayCounter_RBV")).await?,
             unique_id: connector.r(&field("UniqueId_RBV")).await?,
             dropped_arrays: connector.r(&field("DroppedArrays_RBV")).await?,
-            flush_now: connector.rw(&field("FlushNow")).await?,
+            flush_now: Rc::new(connector.rw(&field("FlushNow")).await?),
             num_frames_flush: connector.rw(&field("NumFramesFlush")).await?,
             write_status: connector.r(&field("WriteStatus")).await?,
             write_message: connector.r(&field("WriteMessage")).await?,
