@@ -6,6 +6,7 @@
 mod circuit;
 mod directory;
 mod form;
+mod hold;
 mod put;
 mod record;
 mod requests;

@@ -1,5 +1,5 @@
 //! [`CaServer`]: the sockets of a server.
-use super::{circuit::Circuit, directory::Directory, search, task::Task};
+use super::{circuit::Circuit, directory::Directory, hold::Hold, search, task::Task};
 use bluefly_actors::clock::Clock;
 use bluefly_protocol::channel_access::{REPEATER_PORT, Reply};
 use std::{
@@ -46,6 +46,7 @@ pub(super) struct Figures {
 pub struct CaServer {
     addresses: Addresses,
     figures: Rc<Figures>,
+    hold: Rc<Hold>,
     circuits: Rc<RefCell<Vec<Task>>>,
     tasks: Vec<Task>,
 }
@@ -58,6 +59,7 @@ struct Service {
     figures: Rc<Figures>,
     settings: Settings,
     max_payload: usize,
+    hold: Rc<Hold>,
 }
 
 /// That of the server of EPICS.
@@ -114,6 +116,7 @@ impl CaServer {
         let (search, listener) = (UdpSocket::from_std(search)?, TcpListener::from_std(listener)?);
         let figures = Rc::new(Figures::default());
         figures.port.set(addresses.circuits.port());
+        let hold = Rc::new(Hold::default());
         let service = Service {
             directory: directory.clone(),
             clock: clock.clone(),
@@ -121,17 +124,29 @@ impl CaServer {
             settings: settings.clone(),
             // As long as the longest text or array, with the padding of a message.
             max_payload: (directory.max_count() * 40 + 8).next_multiple_of(8).max(MIN_MAX_PAYLOAD),
+            hold: hold.clone(),
         };
         let circuits = Rc::new(RefCell::new(Vec::new()));
         let mut tasks = vec![
-            Task::spawn(answer_searches(search, service.clone())),
-            Task::spawn(accept(listener, service.clone(), circuits.clone())),
+            service.spawn(answer_searches(search, service.clone())),
+            service.spawn(accept(listener, service.clone(), circuits.clone())),
         ];
         if let Some(to) = settings.beacons_to {
             let socket = beacon_socket(to)?;
-            tasks.push(Task::spawn(send_beacons(socket, to, service)));
+            tasks.push(service.spawn(send_beacons(socket, to, service.clone())));
         }
-        Ok(Self { addresses, figures, circuits, tasks })
+        Ok(Self { addresses, figures, hold, circuits, tasks })
+    }
+
+    /// Does nothing more, with its sockets open, until it goes on: as an IOC that hangs. What it serves
+    /// is not held.
+    pub fn hang(&self) {
+        self.hold.begin();
+    }
+
+    /// Goes on where it hung, with all that came meanwhile.
+    pub fn go_on(&self) {
+        self.hold.end();
     }
 
     pub fn addresses(&self) -> Addresses {
@@ -153,6 +168,14 @@ impl CaServer {
         for task in self.tasks.drain(..).chain(self.circuits.take()) {
             task.end().await;
         }
+    }
+}
+
+impl Service {
+    /// Work that stands still while the server hangs.
+    fn spawn(&self, work: impl Future<Output = ()> + 'static) -> Task {
+        let hold = self.hold.clone();
+        Task::spawn(async move { hold.unless_on(work).await })
     }
 }
 
@@ -201,7 +224,7 @@ async fn accept(listener: TcpListener, service: Service, circuits: Rc<RefCell<Ve
             tracing::warn!(%client, "too many clients: this one is turned away");
             continue;
         }
-        circuits.push(Task::spawn(serve(stream, client, service.clone())));
+        circuits.push(service.spawn(serve(stream, client, service.clone())));
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     run::rig::{GRID, documented},
 };
 use bluefly_actors::system::real_system;
-use plant::{Plant, Program, Server};
+use plant::{Failure, Plant, Program, Server};
 use std::{fs, path::Path, time::Duration};
 
 const FRAMES: u64 = 40;
@@ -26,18 +26,22 @@ fn assert_whole(directory: &Path) {
     assert_eq!((name.as_str(), &stop["exit_status"]), ("stop", &"success".into()), "{stop}");
 }
 
-/// A scan in which `server` dies when some frames are taken, and is back after `outage`.
-fn check_outage(server: Server, outage: Duration) {
+/// A scan in which `server` fails when some frames are taken, and is back `outage` later.
+fn check_outage(server: Server, failure: Failure, outage: Duration) {
     real_system().block_on(async {
         let mut plant = Plant::new().await;
         let mut program = Program::scan(&plant, GRID);
         plant.reach_frames(5, PATIENCE).await;
-        plant.stop(server).await;
+        let back = plant.clock.now() + outage;
+        plant.fail(server, failure).await;
         let noticed = plant.clock.timeout(ms(1_000), program.says("recovering")).await;
         let line = noticed.unwrap_or_else(|_| panic!("{server:?}: not noticed: {program:?}"));
         assert!(line.contains("disconnected"), "{line}");
-        plant.clock.sleep(outage).await;
-        plant.start(server);
+        if server == Server::Detectors {
+            check_rest(&plant).await;
+        }
+        plant.clock.sleep_until(back).await;
+        plant.mend(server, failure);
         let ended = plant.clock.timeout(PATIENCE, program.ended()).await;
         let (status, out) = ended.unwrap_or_else(|_| panic!("{server:?}: never ended"));
         assert_eq!(status, Some(0), "{server:?}: {out} {program:?}");
@@ -50,6 +54,15 @@ fn check_outage(server: Server, outage: Duration) {
         }
         assert!(plant.is_safe());
     });
+}
+
+/// What can still be reached is brought to rest at once: long before the trajectory would end.
+async fn check_rest(plant: &Plant) {
+    let rests = plant.clock.timeout(ms(5_000), plant.rest()).await;
+    rests.expect("the motors come to rest");
+    // Nobody could disarm the camera: it has a frame of each trigger.
+    let taken = plant.frames_written("camera").len() as u64;
+    assert!(taken < FRAMES, "the motors flew on");
 }
 
 #[test]
@@ -68,17 +81,27 @@ fn a_scan_flies_over_channel_access() {
 
 #[test]
 fn a_scan_is_whole_though_the_server_of_motion_dies() {
-    check_outage(Server::Motion, ms(1_000));
+    check_outage(Server::Motion, Failure::Dies, ms(1_000));
 }
 
 #[test]
 fn a_scan_is_whole_though_the_server_of_detectors_dies() {
-    check_outage(Server::Detectors, ms(1_000));
+    check_outage(Server::Detectors, Failure::Dies, ms(1_000));
+}
+
+#[test]
+fn a_scan_is_whole_though_the_server_of_detectors_hangs() {
+    check_outage(Server::Detectors, Failure::Hangs, ms(3_000));
+}
+
+#[test]
+fn a_scan_is_whole_though_the_server_of_motion_hangs() {
+    check_outage(Server::Motion, Failure::Hangs, ms(3_000));
 }
 
 #[test]
 fn a_scan_is_whole_though_a_server_is_away_for_long() {
-    check_outage(Server::Motion, ms(40_000));
+    check_outage(Server::Motion, Failure::Dies, ms(40_000));
 }
 
 #[test]

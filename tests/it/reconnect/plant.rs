@@ -32,11 +32,19 @@ use tokio::sync::{mpsc, oneshot};
 
 const REAL: [(&str, &str); 2] = [("sim://generator", "soft://generator"), ("\"sim://", "\"ca://")];
 const ANYWHERE: &str = "127.0.0.1:0";
+const GLANCE: Duration = Duration::from_millis(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Server {
     Motion,
     Detectors,
+}
+
+/// What goes wrong with a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    Dies,
+    Hangs,
 }
 
 struct Half {
@@ -116,6 +124,20 @@ impl Plant {
         half.server.take().unwrap().stop().await;
     }
 
+    pub(super) async fn fail(&mut self, server: Server, failure: Failure) {
+        match failure {
+            Failure::Dies => self.stop(server).await,
+            Failure::Hangs => self.half(server).server.as_ref().unwrap().hang(),
+        }
+    }
+
+    pub(super) fn mend(&mut self, server: Server, failure: Failure) {
+        match failure {
+            Failure::Dies => self.start(server),
+            Failure::Hangs => self.half(server).server.as_ref().unwrap().go_on(),
+        }
+    }
+
     /// The server is there again, where it was.
     pub(super) fn start(&mut self, server: Server) {
         let (clock, beacons_to) = (self.clock.clone(), self.beacons_to);
@@ -128,6 +150,13 @@ impl Plant {
         let connector = Connector::new(self.world.provider(), self.clock.clone(), within);
         let captured = connector.r::<i64>("ca://camera:HDF1:NumCaptured_RBV").await.unwrap();
         captured.wait_for(within, |captured| *captured >= frames).await.unwrap();
+    }
+
+    /// Resolves once nothing moves.
+    pub(super) async fn rest(&self) {
+        while self.world.is_anything_moving() {
+            self.clock.sleep(GLANCE).await;
+        }
     }
 
     /// How often each frame was written.
