@@ -123,7 +123,7 @@ impl Circuit {
     }
 
     /// Limits and units may change at any time. What was told last stays if they cannot be had.
-    async fn renew_metadata(&self, served: &Served) {
+    pub(super) async fn renew_metadata(&self, served: &Served) {
         if served.view != View::Value {
             return;
         }

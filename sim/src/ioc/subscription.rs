@@ -5,7 +5,7 @@ use super::{
     form::{self, unreachable_reading},
     task::Task,
 };
-use bluefly_actors::signal::{Backlog, Reading, SignalError, Value};
+use bluefly_actors::signal::{Backlog, Metadata, Reading, SignalError, Value};
 use bluefly_protocol::channel_access::{Access, Recipient, Snapshot, mask};
 use futures_util::FutureExt as _;
 use std::rc::{Rc, Weak};
@@ -42,6 +42,7 @@ impl Follower {
     async fn follow(self, served: Rc<Served>) {
         let mut monitor = served.channel.observe(BACKLOG);
         let mut last: Option<Reading<Value>> = None;
+        let mut described = served.metadata.borrow().clone();
         let mut was_off = false;
         loop {
             let next = monitor.next().await;
@@ -56,7 +57,8 @@ impl Follower {
                 }
             }
             was_off = false;
-            if self.is_told(last.as_ref(), &reading) {
+            let told_anew = self.described_anew(&circuit, &served, &mut described).await;
+            if self.mask & told_anew != 0 || self.is_told(last.as_ref(), &reading) {
                 let metadata = served.metadata.borrow().clone();
                 let data = form::data(&reading, served.view, &metadata);
                 let (stamp, info) = (form::stamp(&reading), form::info(&served, &metadata));
@@ -65,6 +67,22 @@ impl Follower {
             }
             last = Some(reading);
         }
+    }
+
+    /// The mask of what the record says of itself, if that changed and the client asked for it. Signals
+    /// do not tell of it: it is looked at with every reading.
+    async fn described_anew(
+        &self,
+        circuit: &Circuit,
+        served: &Served,
+        described: &mut Rc<Metadata>,
+    ) -> u16 {
+        if self.mask & mask::PROPERTY == 0 {
+            return 0;
+        }
+        circuit.renew_metadata(served).await;
+        let before = std::mem::replace(described, served.metadata.borrow().clone());
+        if is_alike(&before, described) { 0 } else { mask::PROPERTY }
     }
 
     /// Whether the client asked for what changed between both.
@@ -78,6 +96,18 @@ impl Follower {
         }
         self.mask & changed != 0
     }
+}
+
+/// Whether both say the same; a limit that is not set is no other than one that is not set.
+fn is_alike(before: &Metadata, now: &Metadata) -> bool {
+    let limits = |of: &Metadata| {
+        let ranges = [of.display, of.control, of.warning, of.alarm];
+        ranges.map(|range| [range.low.to_bits(), range.high.to_bits()])
+    };
+    limits(before) == limits(now)
+        && before.units == now.units
+        && before.precision == now.precision
+        && before.choices == now.choices
 }
 
 /// The reading to be told of, if there is any.

@@ -65,6 +65,39 @@ fn only_what_was_asked_for_is_told() {
 }
 
 #[test]
+fn a_record_that_describes_itself_anew_is_told_to_those_who_asked() {
+    serve(async |rig| {
+        let mut client = rig.client().await;
+        let x = client.open("x").await;
+        let values = client.subscribe(x, TIME_DOUBLE, mask::VALUE).await;
+        assert_eq!(event(&mut client, values.request).await, 1.5);
+        let control = Dbr::Value(Class::Control, Field::Double);
+        let properties = client.subscribe(x, control, mask::PROPERTY).await;
+        let told = client.next().await;
+        assert_eq!(
+            (told.header.parameter_2, &told.payload[8..12]),
+            (properties.request, &b"mm\0\0"[..])
+        );
+        rig.x.post(Value::Float(2.0));
+        assert_eq!(event(&mut client, values.request).await, 2.0);
+        client.echo().await;
+        rig.x.change(|metadata| metadata.units = "um".to_owned());
+        rig.x.post(Value::Float(3.0));
+        assert_eq!(event(&mut client, values.request).await, 3.0);
+        let told = client.next().await;
+        assert_eq!((told.header.parameter_2, told.number()), (properties.request, 3.0));
+        assert_eq!(&told.payload[8..12], b"um\0\0");
+        rig.x.change(|metadata| metadata.control.high = 12.5);
+        rig.x.post_alarm(alarm("HIHI"));
+        let told = client.next().await;
+        assert_eq!((told.header.parameter_2, told.alarm()), (properties.request, (3, 2)));
+        rig.x.post(Value::Float(4.0));
+        assert_eq!(event(&mut client, values.request).await, 4.0);
+        client.echo().await;
+    });
+}
+
+#[test]
 fn a_lost_device_is_told_as_an_invalid_value() {
     serve(async |rig| {
         let mut client = rig.client().await;
