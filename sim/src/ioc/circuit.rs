@@ -11,6 +11,7 @@ use std::{
     cell::{Cell, RefCell},
     io,
     rc::Rc,
+    time::Duration,
 };
 use tokio::{net::TcpStream, sync::Notify};
 
@@ -23,6 +24,8 @@ pub(super) enum End {
     Io(#[from] io::Error),
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    #[error("the client took nothing for {0:?}")]
+    Stuck(Duration),
     #[error("request for channel {0}, which it never had")]
     NoChannel(u32),
     #[error("subscription {0} was cancelled, which it never had")]
@@ -166,16 +169,24 @@ impl Circuit {
             self.is_sending.set(true);
             let mut rest = &batch[..];
             while !rest.is_empty() {
-                stream.writable().await?;
                 match stream.try_write(rest) {
                     Ok(num_bytes) => rest = &rest[num_bytes..],
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.until_taken(stream).await?;
+                    }
                     Err(error) => return Err(error.into()),
                 }
             }
             self.is_sending.set(false);
             self.sent.notify_waiters();
         }
+    }
+
+    /// Resolves once the client has made room.
+    async fn until_taken(&self, stream: &TcpStream) -> Result<(), End> {
+        let within = self.settings.drop_after;
+        let ready = self.clock.timeout(within, stream.writable()).await;
+        Ok(ready.map_err(|_| End::Stuck(within))??)
     }
 
     /// Puts a message into the queue; it is sent when the present work is done.

@@ -9,7 +9,7 @@ use std::{
     rc::Rc,
     time::Duration,
 };
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
 /// Where and how a server serves.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct Settings {
     pub give_up_after: Duration,
     /// How long a device may take to answer. The circuit waits for it, as it does in an IOC.
     pub answer_within: Duration,
+    /// A client that leaves no room for what waits to be sent is dropped after this time.
+    pub drop_after: Duration,
 }
 
 /// Where a server can be reached.
@@ -65,7 +67,10 @@ struct Service {
 /// That of the server of EPICS.
 const GIVE_UP_AFTER: Duration = Duration::from_mins(1);
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+const DROP_AFTER: Duration = Duration::from_mins(1);
 const MAX_CIRCUITS: usize = 256;
+/// Clients that may wait to be accepted.
+const MAX_CALLERS: u32 = 1_024;
 /// Room for the longest request that is no value.
 const MIN_MAX_PAYLOAD: usize = 16 << 10;
 /// A beacon comes after this time, then after twice as long, up to the longest.
@@ -78,8 +83,13 @@ impl Settings {
     /// Beacons go to the repeater of this machine.
     pub fn new(listen: SocketAddr) -> Self {
         let beacons_to = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, REPEATER_PORT)));
-        let (give_up_after, answer_within) = (GIVE_UP_AFTER, ANSWER_WITHIN);
-        Self { listen, beacons_to, give_up_after, answer_within }
+        Self {
+            listen,
+            beacons_to,
+            give_up_after: GIVE_UP_AFTER,
+            answer_within: ANSWER_WITHIN,
+            drop_after: DROP_AFTER,
+        }
     }
 }
 
@@ -105,15 +115,14 @@ impl CaServer {
         let search = net::UdpSocket::bind(settings.listen)?;
         search.set_nonblocking(true)?;
         let own = search.local_addr()?;
-        let listener = match net::TcpListener::bind(own) {
+        let listener = match listen(own) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                net::TcpListener::bind(SocketAddr::new(own.ip(), 0))?
+                listen(SocketAddr::new(own.ip(), 0))?
             }
             bound => bound?,
         };
-        listener.set_nonblocking(true)?;
         let addresses = Addresses { search: own, circuits: listener.local_addr()? };
-        let (search, listener) = (UdpSocket::from_std(search)?, TcpListener::from_std(listener)?);
+        let search = UdpSocket::from_std(search)?;
         let figures = Rc::new(Figures::default());
         figures.port.set(addresses.circuits.port());
         let hold = Rc::new(Hold::default());
@@ -183,6 +192,15 @@ impl Drop for CaServer {
     fn drop(&mut self) {
         self.circuits.take();
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    // Its circuits are as it is: those of a client whose machine is gone come to an end.
+    socket.set_keepalive(true)?;
+    socket.bind(address)?;
+    socket.listen(MAX_CALLERS)
 }
 
 async fn answer_searches(socket: UdpSocket, service: Service) {

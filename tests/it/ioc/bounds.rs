@@ -5,7 +5,7 @@ use super::{
 };
 use bluefly_actors::signal::Value;
 use bluefly_protocol::channel_access::{Access, Header, Reply, Request, command, mask, status};
-use std::time::Duration;
+use std::{fs, net::SocketAddr, time::Duration};
 
 #[test]
 fn a_client_that_never_reads_loses_events_and_nothing_else() {
@@ -54,6 +54,54 @@ fn a_client_that_asks_and_never_reads_is_not_heard_until_it_does() {
             let message = greedy.next().await;
             assert_eq!((message.header.parameter_2, message.header.count), (request, 100_000));
         }
+    });
+}
+
+#[test]
+fn a_client_that_takes_nothing_for_long_is_dropped_and_one_that_is_owed_nothing_is_not() {
+    serve_with(
+        |settings| settings.drop_after = Duration::from_millis(50),
+        async |rig| {
+            let mut idle = rig.client().await;
+            let x = idle.open("x").await;
+            let mut stuck = rig.client().await;
+            let trace = stuck.open("cam:Trace").await;
+            stuck.subscribe(trace, DOUBLE, mask::VALUE).await;
+            assert_eq!(stuck.next().await.header.count, 2);
+            rig.until_circuits(2).await;
+            // More than lies between the two.
+            rig.trace.post(Value::Floats(vec![0.5; 1_000_000].into()));
+            idle.echo().await;
+            rig.trace.post(Value::Floats(vec![1.5; 1_000_000].into()));
+            rig.until_circuits(1).await;
+            assert_eq!(rig.trace.num_observers(), 0);
+            assert_eq!(idle.read(x, DOUBLE, 1).await.number(), 1.5);
+        },
+    );
+}
+
+/// The timer that runs of the connection of `from` to `to`, by the table of the system.
+fn timer(from: SocketAddr, to: SocketAddr) -> String {
+    let end = |address: SocketAddr| format!("0100007F:{:04X}", address.port());
+    let table = fs::read_to_string("/proc/self/net/tcp").unwrap();
+    let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row[1] == end(from) && row[2] == end(to));
+    row.expect("they are connected")[5][..2].to_owned()
+}
+
+#[test]
+fn circuits_are_kept_alive() {
+    serve(async |rig| {
+        let mut client = rig.client().await;
+        client.echo().await;
+        let (server, client) = (rig.addresses().circuits, client.address());
+        let acknowledged = async {
+            while timer(server, client) == "01" {
+                tokio::task::yield_now().await;
+            }
+        };
+        rig.clock.timeout(Duration::from_secs(20), acknowledged).await.expect("it is read");
+        assert_eq!(timer(server, client), "02");
     });
 }
 

@@ -77,6 +77,11 @@ impl Client {
         client
     }
 
+    /// Where it is, for the server.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
+    }
+
     pub(super) async fn say(&mut self, request: &Request<'_>) {
         let mut bytes = vec![];
         request.encode(&mut bytes);
