@@ -4,13 +4,14 @@
 //! A block that stands after `<!-- file: NAME -->` is a file. `…` in a line that is shown stands
 //! for anything, and a line of nothing else for any number of lines. The name of a run stands for
 //! that of the run that is there, wherever it is shown or typed. `bluefly serve` goes on until the
-//! guide ends or says `kill`, on a port of its own.
+//! guide ends or says `kill`, and `bluefly ioc` until the guide ends, each on a port of its own.
 use crate::cli::ROOT;
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader},
+    net::UdpSocket,
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -18,6 +19,8 @@ use tempfile::TempDir;
 
 /// Where guides say that a process listens.
 const USUAL: &str = "127.0.0.1:8470";
+/// Where they say that PVs are served.
+const USUAL_PVS: &str = "127.0.0.1:5064";
 
 /// Something that a guide says to do.
 #[derive(Debug, PartialEq)]
@@ -30,6 +33,9 @@ enum Step {
 struct Terminal {
     directory: TempDir,
     server: Option<(Child, String)>,
+    ioc: Option<(Child, String)>,
+    /// The repeater of the machine is for others.
+    repeater_port: String,
     uids: Uids,
 }
 
@@ -41,7 +47,9 @@ impl Terminal {
         let directory = tempfile::tempdir().unwrap();
         let etc = Path::new(ROOT).join("etc");
         std::os::unix::fs::symlink(etc, directory.path().join("etc")).unwrap();
-        Self { directory, server: None, uids: Uids::new() }
+        let repeater = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let repeater_port = repeater.port().to_string();
+        Self { directory, server: None, ioc: None, repeater_port, uids: Uids::new() }
     }
 
     fn shell(&self, typed: &str) -> Command {
@@ -58,6 +66,10 @@ impl Terminal {
         if let Some((_, address)) = &self.server {
             shell.env("BLUEFLY_URL", format!("http://{address}"));
         }
+        shell.env("EPICS_CA_REPEATER_PORT", &self.repeater_port);
+        if let Some((_, address)) = &self.ioc {
+            shell.env("EPICS_CA_SERVER_PORT", address.rsplit(':').next().unwrap());
+        }
         shell
     }
 
@@ -65,6 +77,9 @@ impl Terminal {
     fn enter(&mut self, typed: &str) -> Vec<String> {
         if is_server(typed) {
             return vec![self.serve(typed)];
+        }
+        if typed.starts_with("bluefly ioc ") {
+            return vec![self.serve_pvs(typed)];
         }
         let address = self.server.as_ref().map_or(USUAL, |(_, address)| address).to_owned();
         let typed = with(&self.uids, typed).replace(USUAL, &address);
@@ -80,14 +95,29 @@ impl Terminal {
 
     fn serve(&mut self, typed: &str) -> String {
         assert!(self.server.is_none(), "one server at a time");
-        let mut shell = self.shell(&format!("exec env {typed} --listen 127.0.0.1:0"));
+        let (child, line) = self.launch(&format!("{typed} --listen 127.0.0.1:0"));
+        let address = line.rsplit('/').next().unwrap().to_owned();
+        let shown = line.replace(&address, USUAL);
+        self.server = Some((child, address));
+        shown
+    }
+
+    fn serve_pvs(&mut self, typed: &str) -> String {
+        assert!(self.ioc.is_none(), "one IOC at a time");
+        let (child, line) = self.launch(&format!("{typed} --port 0"));
+        let address = line.rsplit(' ').next().unwrap().to_owned();
+        let shown = line.replace(&address, USUAL_PVS);
+        self.ioc = Some((child, address));
+        shown
+    }
+
+    /// A program that goes on, and the first line that it says.
+    fn launch(&self, typed: &str) -> (Child, String) {
+        let mut shell = self.shell(&format!("exec env {typed}"));
         let mut child = shell.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().rsplit('/').next().unwrap().to_owned();
-        let shown = line.trim().replace(&address, USUAL);
-        self.server = Some((child, address));
-        shown
+        (child, line.trim().to_owned())
     }
 }
 
@@ -99,7 +129,7 @@ fn is_server(typed: &str) -> bool {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        if let Some((mut child, _)) = self.server.take() {
+        for (mut child, _) in [self.server.take(), self.ioc.take()].into_iter().flatten() {
             kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
             assert!(child.wait().unwrap().success(), "the server ended in order");
         }
