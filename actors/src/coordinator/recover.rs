@@ -92,8 +92,16 @@ impl Flight {
                 progress.recoveries = crashes + rewinds;
                 progress.trouble = Some(fault.to_string());
             });
+            let give_up = self.beamline.clock.now() + self.beamline.settings.device_timeout;
             match self.rest_and_publish().await {
                 Ok(rested) => return Ok(rested),
+                // It was waited for, and stays away: to wait again would be the same trouble twice.
+                Err(next)
+                    if next.class == FaultClass::Disconnected
+                        && self.beamline.clock.now() >= give_up =>
+                {
+                    return Err(first);
+                }
                 Err(next) => fault = next,
             }
         }
