@@ -166,9 +166,9 @@ impl DetectorLogic {
     async fn await_written(&self, task: Task<'_>, before: i64, count: u64) -> Result<u64, Fault> {
         let clock = &self.record.clock;
         let mut queue = self.record.driver.queued_arrays.observe(Backlog::Latest);
-        let mut captures = self.record.writer.num_captured.observe(Backlog::Latest);
+        let mut writes = self.record.writer.num_captured.observe(Backlog::Latest);
         let mut queued = task.done(queue.next_within(WITHIN).await)?.value;
-        let mut captured = task.done(captures.next_within(WITHIN).await)?.value;
+        let mut captured = task.done(writes.next_within(WITHIN).await)?.value;
         let mut least = queued;
         let mut latest = clock.now();
         loop {
@@ -179,7 +179,7 @@ impl DetectorLogic {
             let patience = if queued == 0 { LATE } else { WITHIN };
             tokio::select! { biased;
                 value = queue.next() => queued = task.done(value)?.value,
-                value = captures.next() => {
+                value = writes.next() => {
                     let value = task.done(value)?.value;
                     if value > captured {
                         latest = clock.now();
