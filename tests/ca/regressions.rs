@@ -5,7 +5,7 @@ use crate::{
 };
 use bluefly_actors::{
     backend::channel_access::{
-        ChannelId, Client, Command, Data, Event, Native, RequestId, Shape, SubscriptionId,
+        ChannelId, Client, Command, Data, Event, Native, RequestId, Shape, SubscriptionId, Wakes,
     },
     signal::Backlog,
 };
@@ -112,7 +112,7 @@ async fn take(
 ) -> Event {
     loop {
         events.clear();
-        poll_fn(|context| client.inbox().poll_take(context, events)).await;
+        poll_fn(|context| client.inbox().poll_take(context, events, Wakes::ForAll)).await;
         if let Some(i) = events.iter().position(&is_wanted) {
             return events.swap_remove(i);
         }
