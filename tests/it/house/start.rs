@@ -41,13 +41,13 @@ fn check_missing(cut: impl FnOnce(&Plant), error: &str) {
 fn every_device_that_does_not_answer_is_named_at_once() {
     let silent = |devices: &[(&str, &str)]| {
         let each = devices.iter().map(|(device, first)| {
-            format!("device.{device}: none of its signals answers: ca://{device}{first}")
+            format!("device.{device}: none of its signals answers: ca://{first}")
         });
         each.collect::<Vec<_>>().join("; ")
     };
-    let detectors = [("camera", ":cam1:Acquire"), ("diode", ":cam1:Acquire")];
+    let detectors = [("camera", "camera:cam1:Acquire"), ("diode", "diode:cam1:Acquire")];
     check_missing(|plant| plant.detectors.cut(), &silent(&detectors));
-    let motion = [("x", ".VAL"), ("y", ".VAL"), ("motion", ":A:UseAxis")];
+    let motion = [("x", "x.VAL"), ("y", "y.VAL"), ("motion", "x:CsPort_RBV")];
     check_missing(|plant| plant.motion.cut(), &silent(&motion));
 }
 
