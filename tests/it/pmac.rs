@@ -1,12 +1,12 @@
 //! What can go wrong with a PMAC: each fault names the device, the signal and the cause, and nothing
 //! keeps moving.
-use crate::beam::{Beam, ROW_START, ms, name, row, row_back, simulate, stage_setup};
+use crate::beam::{Beam, ROW_START, ms, name, row, row_back, simulate, snake, stage_setup};
 use bluefly_actors::logic::trajectory::{TrajectoryLogic, TrajectorySetup};
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
     trajectory::{Batch, Mark, TriggerBits, TriggerSource},
 };
-use bluefly_sim::WorldConfig;
+use bluefly_sim::{WorldConfig, faults};
 use std::{sync::Arc, time::Duration};
 
 fn fault_of(result: Result<(), Fault>, class: FaultClass) -> String {
@@ -112,6 +112,72 @@ fn another_version_of_the_trajectory_program_is_refused() {
                     driver expects 4 (ProgramVersion_RBV, DriverVersion_RBV)";
         assert_eq!(fault_of(build(&stage).await, FaultClass::Rejected), text);
         beam.assert_safe();
+    });
+}
+
+#[test]
+fn a_version_that_is_not_known_yet_is_waited_for() {
+    simulate(async {
+        let beam = Beam::new();
+        let stage = beam.stage().await.unwrap();
+        let version = beam.connector.w::<f64>("sim://stage:ProgramVersion_RBV").await.unwrap();
+        version.put(0.0).await.unwrap();
+        let told = async {
+            beam.clock.sleep(ms(10_000)).await;
+            version.put(4.0).await.unwrap();
+        };
+        let (built, ()) = futures_util::join!(build(&stage), told);
+        built.unwrap();
+        assert_eq!(beam.now(), ms(10_000));
+        version.put(0.0).await.unwrap();
+        let text = "stage: cannot build a trajectory: sim://stage:ProgramVersion_RBV is 0, and still \
+                    not known after 15 s";
+        assert_eq!(fault_of(build(&stage).await, FaultClass::Rejected), text);
+        assert_eq!(beam.now(), ms(25_000));
+    });
+}
+
+#[test]
+fn an_axis_whose_position_is_not_known_is_not_moved() {
+    simulate(async {
+        let beam = Beam::new();
+        let stage = beam.stage().await.unwrap();
+        beam.world.fault(&faults::Fault::UnknownPosition { motor: name("x") });
+        let text = "x: cannot move to [-2.5, 0.0]: its position is not known: sim://x.RBV has alarm \
+                    COMM";
+        assert_eq!(fault_of(stage.move_to(&ROW_START).await, FaultClass::Failed), text);
+        let text =
+            "x: cannot build a trajectory: its position is not known: sim://x.RBV has alarm COMM";
+        assert_eq!(fault_of(build(&stage).await, FaultClass::Failed), text);
+        assert_eq!(beam.world.position(&name("x")), Some(0.0));
+        beam.assert_safe();
+    });
+}
+
+#[test]
+fn an_axis_that_takes_no_part_is_told_nothing() {
+    simulate(async {
+        let beam = Beam::with(|config| config.motors[1].position = 3.0);
+        let stage = beam.stage().await.unwrap();
+        beam.world.fault(&faults::Fault::UnknownPosition { motor: name("y") });
+        let demand = beam.connector.rw::<f64>("sim://stage:CS1:M2:DirectDemand").await.unwrap();
+        demand.send(50.0).await.unwrap();
+        stage.halt().await.unwrap();
+        let rest = beam.world.position(&name("y"));
+        stage.move_axes(&[0], &[-2.5]).await.unwrap();
+        assert_eq!(demand.get().await, Ok(50.0));
+        let both = snake();
+        let x = Batch {
+            positions: vec![both.positions[0].clone()],
+            velocities: vec![both.velocities[0].clone()],
+            ..both
+        };
+        stage.build_axes(&[0], &x).await.unwrap();
+        let is_used = beam.connector.r::<bool>("sim://stage:B:UseAxis").await.unwrap();
+        assert_eq!(is_used.get().await, Ok(false));
+        stage.execute(|_| ()).await.unwrap();
+        assert_eq!(beam.world.position(&name("x")), Some(-2.5));
+        assert_eq!(beam.world.position(&name("y")), rest);
     });
 }
 

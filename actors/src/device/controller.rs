@@ -16,7 +16,7 @@ use bluefly_protocol::{
     name::Name,
     trajectory::Batch,
 };
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{rc::Rc, time::Duration};
 use tokio::sync::mpsc;
 
 /// A batch on its way to the controller, and the operation that ends once it is there.
@@ -30,7 +30,7 @@ enum Phase {
     Idle,
     Moving,
     Building,
-    Built(Rc<Columns>),
+    Built,
     Executing(Feed),
     Halting(Status<(), ()>),
     /// The hardware could not be brought to a known state; only halt is accepted.
@@ -44,7 +44,7 @@ impl Phase {
             Self::Idle => "idle",
             Self::Moving => "moving",
             Self::Building => "building",
-            Self::Built(_) => "built",
+            Self::Built => "built",
             Self::Executing(_) => "executing",
             Self::Halting(_) => "halting",
             Self::Unknown => "in an unknown state",
@@ -143,54 +143,22 @@ impl Controller {
     }
 }
 
-/// Which of the controller's axes a trajectory moves, and where the others stay.
-#[derive(Debug)]
-struct Columns {
-    /// Index of the controller's axis, for each axis of the trajectory.
-    moved: Vec<usize>,
-    /// Where every axis of the controller was before.
-    held: Box<[f64]>,
-}
-
-impl Columns {
-    async fn new<'a>(
-        device: &Name,
-        logic: &TrajectoryLogic,
-        axes: impl Iterator<Item = &'a Name>,
-    ) -> Result<Self, Fault> {
-        let index = |axis: &Name| {
-            let found = logic.axes().iter().position(|own| own == axis);
-            found.ok_or_else(|| Fault {
-                device: device.clone(),
-                operation: format!("move axis {axis}"),
-                class: FaultClass::Rejected,
-                reason: format!("it has the axes {:?} only", logic.axes()),
-            })
-        };
-        let moved = axes.map(index).collect::<Result<_, _>>()?;
-        Ok(Self { moved, held: logic.positions().await?.into() })
-    }
-
-    /// Positions of all axes of the controller.
-    fn positions(&self, positions: &[f64]) -> Box<[f64]> {
-        let mut all = self.held.clone();
-        for (&axis, position) in self.moved.iter().zip(positions) {
-            all[axis] = *position;
-        }
-        all
-    }
-
-    /// The same with columns for all axes of the controller.
-    fn batch(&self, batch: Batch) -> Batch {
-        let still = |&place: &f64| vec![place; batch.len()];
-        let mut positions: Vec<_> = self.held.iter().map(still).collect();
-        let mut velocities: Vec<_> = self.held.iter().map(|_| still(&0.0)).collect();
-        let columns = batch.positions.into_iter().zip(batch.velocities);
-        for (&axis, column) in self.moved.iter().zip(columns) {
-            (positions[axis], velocities[axis]) = column;
-        }
-        Batch { positions, velocities, ..batch }
-    }
+/// Indices of the axes of these names.
+fn indices<'a>(
+    device: &Name,
+    logic: &TrajectoryLogic,
+    axes: impl Iterator<Item = &'a Name>,
+) -> Result<Vec<usize>, Fault> {
+    let index = |axis: &Name| {
+        let found = logic.axes().iter().position(|own| own == axis);
+        found.ok_or_else(|| Fault {
+            device: device.clone(),
+            operation: format!("move axis {axis}"),
+            class: FaultClass::Rejected,
+            reason: format!("it has the axes {:?} only", logic.axes()),
+        })
+    };
+    axes.map(index).collect()
 }
 
 /// Where a move or a build leaves the controller.
@@ -198,8 +166,8 @@ fn then(next: Phase) -> impl FnOnce(&mut Controller, &Result<(), Fault>) {
     |actor, result| actor.phase = if result.is_ok() { next } else { Phase::Unknown }
 }
 
-/// Moves all axes, from rest to rest, to these positions (EGU, in the order of the controller's
-/// axes). Refused unless idle.
+/// Moves these axes, from rest to rest, to these positions (EGU). Others are left alone. Refused
+/// unless idle.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Status<(), ()>, Refused>")]
 pub struct MoveAxes(pub Vec<(Name, f64)>);
@@ -214,9 +182,9 @@ impl Handler<MoveAxes> for Controller {
         let logic = Rc::clone(&self.logic);
         let device = self.name.clone();
         let task = move |_| async move {
-            let columns = Columns::new(&device, &logic, axes.iter().map(|(axis, _)| axis)).await?;
+            let moved = indices(&device, &logic, axes.iter().map(|(axis, _)| axis))?;
             let wanted: Vec<f64> = axes.iter().map(|(_, position)| *position).collect();
-            logic.move_to(&columns.positions(&wanted)).await
+            logic.move_axes(&moved, &wanted).await
         };
         Ok(self.begin(ctx, "moving", (), (task, then(Phase::Idle))))
     }
@@ -240,18 +208,11 @@ impl Handler<Build> for Controller {
         (self.phase, self.must_rest) = (Phase::Building, false);
         let logic = Rc::clone(&self.logic);
         let device = self.name.clone();
-        let made = Rc::new(RefCell::new(None));
-        let keep = Rc::clone(&made);
         let task = move |_| async move {
-            let columns = Columns::new(&device, &logic, build.axes.iter()).await?;
-            logic.build(&columns.batch(build.batch)).await?;
-            *made.borrow_mut() = Some(Rc::new(columns));
-            Ok(())
+            let moved = indices(&device, &logic, build.axes.iter())?;
+            logic.build_axes(&moved, &build.batch).await
         };
-        let done = move |actor: &mut Self, _: &Result<(), Fault>| {
-            actor.phase = keep.take().map_or(Phase::Unknown, Phase::Built);
-        };
-        Ok(self.begin(ctx, "building", (), (task, done)))
+        Ok(self.begin(ctx, "building", (), (task, then(Phase::Built))))
     }
 }
 
@@ -263,19 +224,18 @@ pub struct Execute;
 impl Handler<Execute> for Controller {
     type Result = Result<Status<u64, ()>, Refused>;
     fn handle(&mut self, Execute: Execute, ctx: &mut Context<Self>) -> Self::Result {
-        let Phase::Built(columns) = &self.phase else {
+        let Phase::Built = self.phase else {
             return Err(self.refused("execute", self.phase.name()));
         };
-        let columns = Rc::clone(columns);
         let (feed, batches) = mpsc::channel(MAX_WAITING_BATCHES);
         self.phase = Phase::Executing(feed);
         let (logic, clock) = (Rc::clone(&self.logic), self.clock.clone());
         let task = move |work: Work<u64, ()>| async move {
             let mut batches = batches;
-            prime(&logic, &clock, (&columns, &mut batches)).await?;
+            prime(&logic, &clock, &mut batches).await?;
             tokio::select! { biased;
                 executed = logic.execute(|frames| work.progress(frames)) => executed,
-                fault = feed_batches(&logic, &clock, (&columns, batches)) => Err(fault),
+                fault = feed_batches(&logic, &clock, batches) => Err(fault),
             }
         };
         Ok(self.begin(ctx, "executing", 0, (task, then(Phase::Idle))))
@@ -289,14 +249,14 @@ const PRIME_WITHIN: Duration = Duration::from_secs(30);
 async fn prime(
     logic: &TrajectoryLogic,
     clock: &Clock,
-    (columns, batches): (&Columns, &mut mpsc::Receiver<Fed>),
+    batches: &mut mpsc::Receiver<Fed>,
 ) -> Result<(), Fault> {
     while !logic.is_primed().await? {
         let fed = clock.timeout(PRIME_WITHIN, batches.recv()).await;
         let Ok(Some((batch, operation))) = fed else {
             return Err(logic.is_starved(PRIME_WITHIN));
         };
-        let appended = logic.append(&columns.batch(batch)).await;
+        let appended = logic.append(&batch).await;
         operation.settle(appended.clone().map(Outcome::Done).map_err(Into::into));
         appended?;
     }
@@ -307,12 +267,12 @@ async fn prime(
 async fn feed_batches(
     logic: &TrajectoryLogic,
     clock: &Clock,
-    (columns, mut batches): (&Columns, mpsc::Receiver<Fed>),
+    mut batches: mpsc::Receiver<Fed>,
 ) -> Fault {
     let mut pause = LOOK_AGAIN;
     while let Some((batch, operation)) = batches.recv().await {
         let next_pause = look_again_after(&batch);
-        match append_when_free(logic, (clock, pause), &columns.batch(batch)).await {
+        match append_when_free(logic, (clock, pause), &batch).await {
             Ok(()) => {
                 pause = next_pause;
                 operation.settle(Ok(Outcome::Done(())));

@@ -3,8 +3,11 @@ use super::{
     super::Task, AXIS_LETTERS, Assignment, AxisRecord, ExecuteState, HALT_WITHIN, TrajectoryLogic,
     check_count, check_finite,
 };
-use crate::signal::{SignalError, SignalR};
-use bluefly_protocol::fault::{Fault, FaultClass};
+use crate::signal::{Severity, SignalError, SignalR};
+use bluefly_protocol::{
+    fault::{Fault, FaultClass},
+    name::Name,
+};
 use futures_util::future::{try_join, try_join_all};
 use std::time::Duration;
 
@@ -12,39 +15,50 @@ use std::time::Duration;
 const MOVE_WITHIN: Duration = Duration::from_hours(1);
 /// How long it may take until it is known which motor is which axis: some ten seconds after the start
 /// of an IOC.
-const ASSIGNED_WITHIN: Duration = Duration::from_secs(15);
+pub(super) const ASSIGNED_WITHIN: Duration = Duration::from_secs(15);
 /// How long a motor record may take to tell that its motor has come to rest.
 const REST_WITHIN: Duration = Duration::from_secs(10);
 
 impl TrajectoryLogic {
-    /// Where the axes are now, EGU.
+    /// Where the axes are now, EGU. Fails if the position of one is not known.
     pub async fn positions(&self) -> Result<Vec<f64>, Fault> {
-        self.read_positions("read the positions").await
+        self.read_positions("read the positions", &self.all()).await
     }
 
     /// Moves all axes from rest to rest; resolves when all stand still at `positions` (one per
     /// axis). Fails if one stopped elsewhere.
     pub async fn move_to(&self, positions: &[f64]) -> Result<(), Fault> {
+        self.move_axes(&self.all(), positions).await
+    }
+
+    /// As [`move_to`](Self::move_to), but of the axes of these indices only: no other is told
+    /// anything, so that none moves because its position is told wrongly.
+    ///
+    /// Fails, and nothing moves, if the position of one that is to move is not known.
+    pub async fn move_axes(&self, moved: &[usize], positions: &[f64]) -> Result<(), Fault> {
         let operation = format!("move to {positions:?}");
         let task = self.task(&operation);
-        check_count(task, &self.axes, positions.len())?;
-        for (name, position) in self.axes.iter().zip(positions) {
+        let names = self.names(moved);
+        check_count(task, &names, positions.len())?;
+        for (name, position) in names.iter().zip(positions) {
             check_finite(task, name, &[*position])?;
         }
         let letters = self.letters(task).await?;
+        self.read_positions(&operation, moved).await?;
         let record = &self.record;
         task.done(record.defer_moves.put(true).await)?;
-        let demands = letters.iter().zip(positions).map(|(&letter, &position)| {
-            record.letters[letter].demand.w().put_within(MOVE_WITHIN, position)
+        let demands = moved.iter().zip(positions).map(|(&axis, &position)| {
+            record.letters[letters[axis]].demand.w().put_within(MOVE_WITHIN, position)
         });
         // The demands are sent first; none is complete before the deferral ends.
-        let moved = try_join(try_join_all(demands), record.defer_moves.put(false)).await;
-        task.done(moved)?;
-        for axis in &record.axes {
-            self.wait_for_rest(&operation, axis, REST_WITHIN).await?;
+        let arrived = try_join(try_join_all(demands), record.defer_moves.put(false)).await;
+        task.done(arrived)?;
+        for &axis in moved {
+            self.wait_for_rest(&operation, &record.axes[axis], REST_WITHIN).await?;
         }
-        let reached = self.read_positions(&operation).await?;
-        for (axis, (at, wanted)) in record.axes.iter().zip(reached.iter().zip(positions)) {
+        let reached = self.read_positions(&operation, moved).await?;
+        for (&axis, (at, wanted)) in moved.iter().zip(reached.iter().zip(positions)) {
+            let axis = &record.axes[axis];
             let near = self.tolerance(&operation, axis).await?;
             if (at - wanted).abs() > near {
                 let reason = format!("{} stopped at {at}", axis.name);
@@ -113,11 +127,31 @@ impl TrajectoryLogic {
         Ok(index)
     }
 
-    async fn read_positions(&self, operation: &str) -> Result<Vec<f64>, Fault> {
-        let mut positions = Vec::with_capacity(self.axes.len());
-        for axis in &self.record.axes {
+    /// Indices of all axes.
+    pub(super) fn all(&self) -> Vec<usize> {
+        (0..self.axes.len()).collect()
+    }
+
+    pub(super) fn names(&self, axes: &[usize]) -> Vec<Name> {
+        axes.iter().map(|&axis| self.axes[axis].clone()).collect()
+    }
+
+    /// Where these axes are. An IOC that has just started says that all are at zero, with an alarm.
+    pub(super) async fn read_positions(
+        &self,
+        operation: &str,
+        axes: &[usize],
+    ) -> Result<Vec<f64>, Fault> {
+        let mut positions = Vec::with_capacity(axes.len());
+        for axis in axes.iter().map(|&axis| &self.record.axes[axis]) {
             let task = Task { device: &axis.name, operation };
-            positions.push(task.done(axis.readback.get().await)?);
+            let readback = task.done(axis.readback.read().await)?;
+            if readback.alarm.severity >= Severity::Invalid {
+                let (address, alarm) = (axis.readback.address(), readback.alarm.text);
+                let reason = format!("its position is not known: {address} has alarm {alarm}");
+                return Err(task.fault(FaultClass::Failed, reason));
+            }
+            positions.push(readback.value);
         }
         Ok(positions)
     }
@@ -173,7 +207,7 @@ impl TrajectoryLogic {
             return Ok(());
         }
         let letters = self.letters(task).await?;
-        let positions = self.read_positions(operation).await?;
+        let positions = self.read_positions(operation, &self.all()).await?;
         for (&letter, &position) in letters.iter().zip(&positions) {
             task.done(self.record.letters[letter].demand.send(position).await)?;
         }

@@ -6,7 +6,8 @@ use std::{collections::VecDeque, time::Duration};
 /// each that was not come to yet.
 #[derive(Clone, Debug)]
 pub(super) struct Course {
-    /// Index of the letter of each axis.
+    /// Indices of the axes that take part, and those of their letters.
+    pub(super) moved: Vec<usize>,
     pub(super) letters: Vec<usize>,
     writer: PmacWriter,
     pub(super) built: u64,
@@ -26,8 +27,13 @@ pub(super) struct Course {
 }
 
 impl Course {
-    pub(super) fn new(bits: TriggerBits, letters: Vec<usize>, bound: u64) -> Self {
+    pub(super) fn new(
+        bits: TriggerBits,
+        (moved, letters): (Vec<usize>, Vec<usize>),
+        bound: u64,
+    ) -> Self {
         Self {
+            moved,
             letters,
             writer: PmacWriter::new(bits, 0),
             built: 0,

@@ -1,9 +1,12 @@
 //! Giving a controller its points.
 use super::{
     super::{Task, signed},
-    AXIS_LETTERS, ProfileStatus, Step, StepState, TimeMode, TrajectoryLogic, check_batch,
+    AXIS_LETTERS, ProfileStatus, Step, StepState, TimeMode, TrajectoryLogic,
+    axes::ASSIGNED_WITHIN,
+    check_batch,
     course::Course,
 };
+use crate::signal::{SignalError, SignalR};
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
     trajectory::{Batch, PmacTable},
@@ -23,10 +26,20 @@ impl TrajectoryLogic {
     /// program on the controller is not the one that its driver knows, or if the controller refuses
     /// the points.
     pub async fn build(&self, batch: &Batch) -> Result<(), Fault> {
+        self.build_axes(&self.all(), batch).await
+    }
+
+    /// As [`build`](Self::build), of a trajectory of the axes of these indices only. The controller
+    /// is told to leave the others where they are.
+    ///
+    /// Fails if the position of one that is to move is not known.
+    pub async fn build_axes(&self, moved: &[usize], batch: &Batch) -> Result<(), Fault> {
         let task = self.task("build a trajectory");
-        check_batch(task, &self.axes, batch)?;
+        check_batch(task, &self.names(moved), batch)?;
         self.check_version(task).await?;
-        let letters = self.letters(task).await?;
+        let all = self.letters(task).await?;
+        self.read_positions(task.operation, moved).await?;
+        let letters: Vec<usize> = moved.iter().map(|&axis| all[axis]).collect();
         let record = &self.record;
         task.done(record.cs_name.put(self.setup.cs.clone()).await)?;
         task.done(record.num_points.put(MAX_POINTS).await)?;
@@ -36,7 +49,8 @@ impl TrajectoryLogic {
         for (index, letter) in record.letters.iter().enumerate() {
             task.done(letter.is_used.send(letters.contains(&index)).await)?;
         }
-        self.course.replace(Course::new(self.setup.trigger_bits, letters, bound));
+        let course = Course::new(self.setup.trigger_bits, (moved.to_vec(), letters), bound);
+        self.course.replace(course);
         self.load(task, batch, &record.build).await
     }
 
@@ -44,7 +58,8 @@ impl TrajectoryLogic {
     /// the controller refuses them, also because the trajectory would be longer than it can be.
     pub async fn append(&self, batch: &Batch) -> Result<(), Fault> {
         let task = self.task("append to the trajectory");
-        check_batch(task, &self.axes, batch)?;
+        let moved = self.course.borrow().moved.clone();
+        check_batch(task, &self.names(&moved), batch)?;
         self.load(task, batch, &self.record.append).await
     }
 
@@ -59,8 +74,8 @@ impl TrajectoryLogic {
     }
 
     async fn check_version(&self, task: Task<'_>) -> Result<(), Fault> {
-        let program = task.done(self.record.program_version.get().await)?;
-        let driver = task.done(self.record.driver_version.get().await)?;
+        let program = Self::version(task, &self.record.program_version).await?;
+        let driver = Self::version(task, &self.record.driver_version).await?;
         if program == driver {
             return Ok(());
         }
@@ -69,6 +84,18 @@ impl TrajectoryLogic {
              (ProgramVersion_RBV, DriverVersion_RBV)"
         );
         Err(task.fault(FaultClass::Rejected, reason))
+    }
+
+    /// A version is zero until the driver has asked for it.
+    async fn version(task: Task<'_>, signal: &SignalR<f64>) -> Result<f64, Fault> {
+        match signal.wait_for(ASSIGNED_WITHIN, |version| *version != 0.0).await {
+            Err(SignalError::NotReached { signal, .. }) => {
+                let waited_s = ASSIGNED_WITHIN.as_secs();
+                let reason = format!("{signal} is 0, and still not known after {waited_s} s");
+                Err(task.fault(FaultClass::Rejected, reason))
+            }
+            version => task.done(version),
+        }
     }
 
     async fn load(

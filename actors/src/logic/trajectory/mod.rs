@@ -63,8 +63,9 @@ const STATES: usize = 64;
 
 impl TrajectoryLogic {
     pub fn new(device: Name, record: TrajectoryRecord, setup: TrajectorySetup) -> Self {
-        let axes = record.axes.iter().map(|axis| axis.name.clone()).collect();
-        let course = RefCell::new(Course::new(setup.trigger_bits, Vec::new(), 0));
+        let axes: Vec<Name> = record.axes.iter().map(|axis| axis.name.clone()).collect();
+        let all = (0..axes.len()).collect();
+        let course = RefCell::new(Course::new(setup.trigger_bits, (all, Vec::new()), 0));
         Self { device, record, setup, axes, course }
     }
 
