@@ -313,6 +313,28 @@ fn a_move_that_is_given_up_leaves_no_demand_behind() {
 }
 
 #[test]
+fn motors_are_stopped_also_if_the_controller_cannot_be_told() {
+    simulate(async {
+        let beam = Beam::new();
+        let stage = beam.stage().await.unwrap();
+        stage.move_to(&ROW_START).await.unwrap();
+        stage.build(&snake()).await.unwrap();
+        let halted = async {
+            beam.clock.sleep(ms(1_000)).await;
+            let time = Duration::from_mins(1);
+            beam.world.fault(&faults::Fault::Disconnect { device: name("stage"), time });
+            let text = "stage: cannot halt: sim://stage:ProfileAbort is disconnected";
+            assert_eq!(fault_of(stage.halt().await, FaultClass::Disconnected), text);
+            beam.clock.sleep(ms(600)).await;
+            assert_eq!(beam.world.position(&name("x")), Some(7.5));
+            beam.assert_safe();
+        };
+        let (executed, ()) = futures_util::join!(stage.execute(|_| ()), halted);
+        assert!(executed.is_err());
+    });
+}
+
+#[test]
 fn user_programs_and_modes_are_those_of_the_points() {
     simulate(async {
         let beam = Beam::with(|config| {

@@ -153,7 +153,7 @@ fn a_root_that_gave_up_left_the_hardware_as_it_was() {
             let left = left_after(setup, end, async |rig| {
                 rig.sleep(ms(500)).await;
                 // No incarnation on the way to the end can make them safe.
-                for device in ["motion", "camera", "diode"] {
+                for device in ["motion", "x", "y", "camera", "diode"] {
                     let fault = Fault::Disconnect { device: name(device), time: ms(1_500) };
                     rig.process.world.fault(&fault);
                 }

@@ -8,7 +8,7 @@ use bluefly_protocol::{
     fault::{Fault, FaultClass},
     name::Name,
 };
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::{join_all, join3, try_join, try_join_all};
 use std::time::Duration;
 
 /// How long a move of the axes may take, whatever its distance.
@@ -175,28 +175,31 @@ impl TrajectoryLogic {
     pub(super) async fn stop_all(&self, operation: &str) -> Result<(), Fault> {
         let task = self.task(operation);
         let record = &self.record;
-        // Plain puts: a put-callback would hold up all others on its circuit.
-        task.done(record.abort.send(true).await)?;
-        task.done(record.abort_cs.send(true).await)?;
+        // Everything that stops something is sent, whatever comes of the rest. Plain puts: a
+        // put-callback would hold up all others on its circuit.
+        let aborted = async { task.done(record.abort.send(true).await) };
+        let aborted_cs = async { task.done(record.abort_cs.send(true).await) };
+        let stops = record.axes.iter().map(|axis| self.stop_axis(operation, axis));
+        let (aborted, aborted_cs, stops) = join3(aborted, aborted_cs, join_all(stops)).await;
+        // What could not be sent is soon sent again, and waits for nothing.
+        stops.into_iter().fold(aborted.and(aborted_cs), Result::and)?;
         let is_done = |state: &ExecuteState| *state == ExecuteState::Done;
-        task.done(record.execute.state.wait_for(HALT_WITHIN, is_done).await)?;
-        let mut stopped = Ok(());
+        let over = record.execute.state.wait_for(HALT_WITHIN, is_done).await;
+        task.done(over.map(drop))?;
         for axis in &record.axes {
-            stopped = stopped.and(self.stop_axis(operation, axis).await);
+            self.wait_for_rest(operation, axis, REST_WITHIN).await?;
         }
-        for axis in &record.axes {
-            stopped = stopped.and(self.wait_for_rest(operation, axis, REST_WITHIN).await);
-        }
-        stopped?;
         self.end_deferral(operation).await
     }
 
     async fn stop_axis(&self, operation: &str, axis: &AxisRecord) -> Result<(), Fault> {
         let task = Task { device: &axis.name, operation };
-        if task.done(axis.done_moving.get().await)? {
-            return Ok(());
+        match task.done(axis.done_moving.get().await) {
+            Ok(true) => Ok(()),
+            Ok(false) => task.done(axis.stop.send().await),
+            // It may move.
+            Err(fault) => task.done(axis.stop.send().await).and(Err(fault)),
         }
-        task.done(axis.stop.send().await)
     }
 
     /// A move that was given up may have left demands that wait: they are replaced by where the axes
