@@ -68,6 +68,9 @@ pub struct ControllerConfig {
     pub trigger_source: TriggerSource,
     /// How long after the world was made it is known which motor is which axis.
     pub warm_up: Duration,
+    /// How long after the state, or after a put is complete, it tells what came of it: status,
+    /// message, and how many points it takes.
+    pub tells_late: Duration,
 }
 
 /// A detector with its file writer.
@@ -141,6 +144,7 @@ impl ControllerConfig {
             shortest: Duration::from_micros(1),
             trigger_source: TriggerSource::Box,
             warm_up: Duration::ZERO,
+            tells_late: Duration::ZERO,
         }
     }
 }

@@ -11,6 +11,7 @@ mod flown;
 mod guide;
 mod house;
 mod ioc;
+mod late;
 mod logic;
 mod look;
 mod manual;

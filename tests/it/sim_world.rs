@@ -293,7 +293,7 @@ fn a_silent_controller_is_noticed() {
         beam.world.schedule(vec![Planned { after: ms(1), fault }]);
         beam.clock.sleep(ms(2)).await;
         let fault = stage.execute(|_| ()).await.unwrap_err();
-        assert_eq!(fault.reason, "sim://stage:ProfileExecute did not answer within 5 s");
+        assert_eq!(fault.reason, "sim://stage:ProfileExecuteMessage_RBV did not answer within 5 s");
     });
 }
 

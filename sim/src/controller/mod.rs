@@ -135,7 +135,7 @@ impl Controller {
         self.on_put(&self.pvs.num_points, |this, value| match value {
             Value::Int(points) if points >= 0 => {
                 this.pvs.num_points.post(points);
-                this.pvs.num_points_taken.post(points.min(this.max_points));
+                this.pvs.take_points(points.min(this.max_points));
                 Ok(None)
             }
             _ => Err("it is no number of points".to_owned()),

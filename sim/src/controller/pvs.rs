@@ -8,7 +8,7 @@ use bluefly_actors::{
     signal::{Metadata, NativeType, SignalValue},
 };
 use bluefly_protocol::name::Name;
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 /// Most points that its arrays hold.
 const MAX_POINTS: usize = 100_000;
@@ -52,8 +52,38 @@ pub(super) struct AxisPvs {
     pub(super) demand: Rc<Pv>,
 }
 
+/// Tells some things a little after others.
+#[derive(Clone)]
+pub(super) struct Late {
+    line: Rc<Line>,
+    by: Duration,
+}
+
+impl Late {
+    fn tell(&self, tell: impl FnOnce() + 'static) {
+        if self.by.is_zero() {
+            return tell();
+        }
+        let (clock, by) = (self.line.host.clock.clone(), self.by);
+        self.line.host.spawn(async move {
+            clock.sleep(by).await;
+            tell();
+        });
+    }
+
+    /// What came of something that is over.
+    fn outcome(&self, pvs: [&Rc<Pv>; 2], outcome: (ProfileStatus, String)) {
+        let [status, message] = pvs.map(Rc::clone);
+        self.tell(move || {
+            status.post(outcome.0);
+            message.post(outcome.1);
+        });
+    }
+}
+
 /// Building or appending, with its outcome.
 pub(super) struct StepPvs {
+    late: Late,
     pub(super) go: Rc<Pv>,
     pub(super) state: Rc<Pv>,
     pub(super) status: Rc<Pv>,
@@ -62,6 +92,7 @@ pub(super) struct StepPvs {
 
 /// Executing, with its outcome.
 pub(super) struct ExecutePvs {
+    late: Late,
     pub(super) go: Rc<Pv>,
     pub(super) state: Rc<Pv>,
     pub(super) status: Rc<Pv>,
@@ -78,9 +109,11 @@ fn message(line: &Rc<Line>, address: &str) -> Rc<Pv> {
 }
 
 impl StepPvs {
-    fn new(line: &Rc<Line>, address: &str, word: &str) -> Self {
+    fn new(late: &Late, address: &str, word: &str) -> Self {
         let status = Metadata::choices(&["Undefined", "Success", "Failure"]);
+        let line = &late.line;
         Self {
+            late: late.clone(),
             go: button(line, address, word),
             state: Pv::readback(line, format!("{address}State_RBV"), StepState::Done),
             status: Pv::readback(line, format!("{address}Status_RBV"), ProfileStatus::Undefined)
@@ -93,20 +126,22 @@ impl StepPvs {
     pub(super) fn end(&self, outcome: Result<String, String>) {
         let status = if outcome.is_ok() { ProfileStatus::Success } else { ProfileStatus::Failure };
         self.state.post(StepState::Done);
-        self.status.post(status);
-        self.message.post(outcome.unwrap_or_else(|reason| reason));
+        let message = outcome.unwrap_or_else(|reason| reason);
+        self.late.outcome([&self.status, &self.message], (status, message));
         self.go.post(true);
     }
 
     fn all(&self) -> [Rc<Pv>; 4] {
-        let Self { go, state, status, message } = self;
+        let Self { go, state, status, message, .. } = self;
         [go, state, status, message].map(Rc::clone)
     }
 }
 
 impl ExecutePvs {
-    fn new(line: &Rc<Line>, address: &str) -> Self {
+    fn new(late: &Late, address: &str) -> Self {
+        let line = &late.line;
         Self {
+            late: late.clone(),
             go: button(line, address, "Execute"),
             state: Pv::readback(line, format!("{address}State_RBV"), ExecuteState::Done),
             status: Pv::readback(line, format!("{address}Status_RBV"), ProfileStatus::Undefined),
@@ -121,12 +156,11 @@ impl ExecutePvs {
 
     pub(super) fn end(&self, status: ProfileStatus, message: &str) {
         self.state.post(ExecuteState::Done);
-        self.status.post(status);
-        self.message.post(message.to_owned());
+        self.late.outcome([&self.status, &self.message], (status, message.to_owned()));
     }
 
     fn all(&self) -> [Rc<Pv>; 4] {
-        let Self { go, state, status, message } = self;
+        let Self { go, state, status, message, .. } = self;
         [go, state, status, message].map(Rc::clone)
     }
 }
@@ -181,6 +215,7 @@ impl Pvs {
         let axis =
             |index: usize| AxisPvs::new(line, config, index, motors.get(index).cloned().flatten());
         let name = config.cs.as_str();
+        let late = Late { line: line.clone(), by: config.tells_late };
         let on_off = Metadata::choices(&["Defer Off", "Defer On"]);
         let no_words = Metadata::choices(&["", ""]);
         let yes_no = Metadata::choices(&["NO", "YES"]);
@@ -201,9 +236,9 @@ impl Pvs {
             driver_version: setting(line, field("DriverVersion_RBV"), VERSION).like(number("", 0)),
             frames: array(line, field("TRIG:Frames"), NativeType::Long),
             axes: (0..AXIS_LETTERS.len()).map(axis).collect(),
-            build: StepPvs::new(line, &field("ProfileBuild"), "Build"),
-            append: StepPvs::new(line, &field("ProfileAppend"), "Append"),
-            execute: ExecutePvs::new(line, &field("ProfileExecute")),
+            build: StepPvs::new(&late, &field("ProfileBuild"), "Build"),
+            append: StepPvs::new(&late, &field("ProfileAppend"), "Append"),
+            execute: ExecutePvs::new(&late, &field("ProfileExecute")),
             abort: button(line, &field("ProfileAbort"), "Abort"),
             points_scanned: Pv::readback(line, field("TotalPoints_RBV"), 0_i64),
             percent: Pv::readback(line, field("TscanPercent_RBV"), 0.0_f64).like(number("%", 0)),
@@ -255,6 +290,12 @@ impl Pvs {
     pub(super) fn used(&self) -> Vec<usize> {
         let is_used = |axis: &AxisPvs| axis.motor.is_some() && axis.is_used.get::<bool>();
         (0..self.axes.len()).filter(|&i| is_used(&self.axes[i])).collect()
+    }
+
+    /// The controller has room for so many points, which it tells late.
+    pub(super) fn take_points(&self, points: i64) {
+        let taken = self.num_points_taken.clone();
+        self.build.late.tell(move || taken.post(points));
     }
 
     /// How many points a build or append is to take.

@@ -5,6 +5,7 @@ use super::{
     axes::ASSIGNED_WITHIN,
     check_batch,
     course::Course,
+    outcome::{outcome, told},
 };
 use crate::signal::{SignalError, SignalR};
 use bluefly_protocol::{
@@ -43,7 +44,9 @@ impl TrajectoryLogic {
         let record = &self.record;
         task.done(record.cs_name.put(self.setup.cs.clone()).await)?;
         task.done(record.num_points.put(MAX_POINTS).await)?;
-        let bound = self.read_count(task, &record.num_points_taken).await?;
+        // Told after the put is complete. Another number is what the controller has room for.
+        let taken = told(&record.num_points_taken, |taken| *taken == MAX_POINTS).await;
+        let bound = u64::try_from(task.done(taken)?).unwrap_or(0);
         task.done(record.time_mode.put(TimeMode::Array).await)?;
         task.done(record.calculates_velocities.put(false).await)?;
         for (index, letter) in record.letters.iter().enumerate() {
@@ -116,11 +119,21 @@ impl TrajectoryLogic {
         }
         let table = self.course.borrow_mut().table(batch);
         self.write(task, (batch, &table), &letters).await?;
+        let before = task.done(step.message.get().await)?;
         task.done(step.go.put(true).await)?;
         task.done(step.state.wait_for(LOAD_WITHIN, |state| *state == StepState::Done).await)?;
-        let status = task.done(step.status.get().await)?;
-        if status != ProfileStatus::Success {
-            let message = task.done(step.message.get().await)?;
+        // What comes of it is told after the state, and an append says of all before it that they
+        // went well.
+        let wanted = signed(built);
+        let (status, message) = outcome(task, step, &before).await?;
+        let is_loaded = status == ProfileStatus::Success
+            && task.done(told(&self.record.points_built, |built| *built == wanted).await)?
+                == wanted;
+        if !is_loaded {
+            let message = match status {
+                ProfileStatus::Success => outcome(task, step, &before).await?.1,
+                _ => message,
+            };
             return Err(task.fault(FaultClass::Rejected, message));
         }
         self.course.borrow_mut().add(batch, &table);

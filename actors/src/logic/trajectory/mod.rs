@@ -2,6 +2,7 @@
 mod axes;
 mod course;
 mod load;
+mod outcome;
 mod record;
 
 pub use record::{
@@ -9,7 +10,7 @@ pub use record::{
     Step, StepState, TimeMode, TrajectoryRecord, TrajectorySetup, TrajectoryStatus, TriggerBox,
 };
 
-use self::course::Course;
+use self::{course::Course, outcome::outcome};
 use super::Task;
 use crate::signal::{Backlog, Observer, SignalR};
 use bluefly_protocol::{
@@ -106,13 +107,14 @@ impl TrajectoryLogic {
         let mut scanned = self.record.points_scanned.observe(Backlog::Latest);
         let before = task.done(scanned.next_within(GRACE).await)?.value;
         self.course.borrow_mut().is_heard = before == 0;
+        let message = task.done(step.message.get().await)?;
         task.done(step.go.send(true).await)?;
         loop {
             let within = self.course.borrow().longest + GRACE;
             tokio::select! { biased;
                 state = state.next() => match task.done(state)?.value {
                     ExecuteState::MoveStart | ExecuteState::Executing | ExecuteState::Flyback => {}
-                    ExecuteState::Done => return self.executed(task, progress).await,
+                    ExecuteState::Done => return self.executed(task, &message, progress).await,
                 },
                 scanned = next_count(&mut scanned, within) => {
                     let scanned = task.done(scanned)?;
@@ -160,15 +162,15 @@ impl TrajectoryLogic {
     }
 
     /// What an execution came to that is over.
-    async fn executed(&self, task: Task<'_>, progress: impl Fn(u64)) -> Result<(), Fault> {
-        let step = &self.record.execute;
-        let status = task.done(step.status.get().await)?;
-        let message = task.done(step.message.get().await)?;
+    async fn executed(
+        &self,
+        task: Task<'_>,
+        before: &str,
+        progress: impl Fn(u64),
+    ) -> Result<(), Fault> {
+        let (status, message) = outcome(task, &self.record.execute, before).await?;
         let trajectory = task.done(self.record.trajectory_status.get().await)?;
-        if task.done(step.go.get().await)? {
-            // It stays busy after an execution that did not begin.
-            task.done(step.go.send(false).await)?;
-        }
+        self.release(task, &message).await?;
         let fault = |reason: String| Err(task.fault(FaultClass::Failed, reason));
         if status != ProfileStatus::Success {
             return fault(if message.is_empty() { status.text().to_owned() } else { message });
