@@ -313,6 +313,21 @@ fn a_move_that_is_given_up_leaves_no_demand_behind() {
 }
 
 #[test]
+fn demands_do_not_wait_for_ever_if_a_motor_is_in_another_co_ordinate_system() {
+    simulate(async {
+        let beam = Beam::new();
+        let stage = beam.stage().await.unwrap();
+        let deferred = beam.connector.rw::<bool>("sim://stage:CS1:DeferMoves").await.unwrap();
+        deferred.put(true).await.unwrap();
+        put_text(&beam, "sim://y:CsPort_RBV", "CS2").await;
+        stage.make_safe().await.unwrap();
+        assert_eq!(deferred.get().await, Ok(false));
+        assert_eq!(stage.positions().await.unwrap(), [0.0, 0.0]);
+        beam.assert_safe();
+    });
+}
+
+#[test]
 fn motors_are_stopped_also_if_the_controller_cannot_be_told() {
     simulate(async {
         let beam = Beam::new();

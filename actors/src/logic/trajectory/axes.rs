@@ -72,12 +72,9 @@ impl TrajectoryLogic {
     pub(super) async fn letters(&self, task: Task<'_>) -> Result<Vec<usize>, Fault> {
         let mut letters = Vec::with_capacity(self.axes.len());
         for axis in &self.record.axes {
-            let task = Task { device: &axis.name, ..task };
-            let letter = match &axis.assignment {
-                Assignment::Raw { port, letter } => self.raw(task, port, letter).await?,
-                Assignment::Compound(link) => self.compound(task, link).await?,
-            };
+            let letter = self.letter_of(task.operation, axis).await?;
             if letters.contains(&letter) {
+                let task = Task { device: &axis.name, ..task };
                 let reason = format!(
                     "it is axis {} of {}, and so is another motor",
                     Self::letter(letter),
@@ -88,6 +85,14 @@ impl TrajectoryLogic {
             letters.push(letter);
         }
         Ok(letters)
+    }
+
+    async fn letter_of(&self, operation: &str, axis: &AxisRecord) -> Result<usize, Fault> {
+        let task = Task { device: &axis.name, operation };
+        match &axis.assignment {
+            Assignment::Raw { port, letter } => self.raw(task, port, letter).await,
+            Assignment::Compound(link) => self.compound(task, link).await,
+        }
     }
 
     async fn raw(
@@ -203,16 +208,24 @@ impl TrajectoryLogic {
     }
 
     /// A move that was given up may have left demands that wait: they are replaced by where the axes
-    /// are, so that nothing moves when the deferral ends.
+    /// are, so that nothing moves when the deferral ends. A motor that is not in the co-ordinate
+    /// system has none there.
     async fn end_deferral(&self, operation: &str) -> Result<(), Fault> {
         let task = self.task(operation);
         if !task.done(self.record.defer_moves.get().await)? {
             return Ok(());
         }
-        let letters = self.letters(task).await?;
-        let positions = self.read_positions(operation, &self.all()).await?;
-        for (&letter, &position) in letters.iter().zip(&positions) {
-            task.done(self.record.letters[letter].demand.send(position).await)?;
+        for (index, axis) in self.record.axes.iter().enumerate() {
+            let letter = match self.letter_of(operation, axis).await {
+                Err(fault) if fault.class == FaultClass::Rejected => {
+                    tracing::warn!(device = %self.device, %fault, "no demand of it can wait");
+                    continue;
+                }
+                letter => letter?,
+            };
+            for position in self.read_positions(operation, &[index]).await? {
+                task.done(self.record.letters[letter].demand.send(position).await)?;
+            }
         }
         task.done(self.record.defer_moves.send(false).await)?;
         task.done(self.record.abort_cs.send(true).await)
