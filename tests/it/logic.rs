@@ -190,10 +190,19 @@ fn a_controller_refuses_wrong_positions() {
         let stage = beam.stage().await.unwrap();
         let text = "stage: cannot move to [1.0]: 1 values for 2 axes";
         check_fault(stage.move_to(&[1.0]).await, FaultClass::Rejected, text);
-        let text = "stage: cannot move to [1.0, 101.0]: y stopped at 0";
-        check_fault(stage.move_to(&[1.0, 101.0]).await, FaultClass::Failed, text);
+        let text = "y: cannot move to [1.0, 101.0]: 101 is not within the soft limits -100 to 100 \
+                    (sim://y.LLM, sim://y.HLM)";
+        check_fault(stage.move_to(&[1.0, 101.0]).await, FaultClass::Rejected, text);
         // Beyond the limit by a rounding.
         assert_eq!(stage.move_to(&[1.0, 100.0 + 1e-8]).await, Ok(()));
+        let motor = beam.motor().await.unwrap();
+        let stopped = async {
+            beam.clock.sleep(ms(1_000)).await;
+            motor.stop().await.unwrap();
+        };
+        let (moved, ()) = futures_util::join!(stage.move_to(&[50.0, 100.0]), stopped);
+        let text = "stage: cannot move to [50.0, 100.0]: x stopped at 11";
+        check_fault(moved, FaultClass::Failed, text);
     });
 }
 

@@ -182,6 +182,32 @@ fn an_axis_that_takes_no_part_is_told_nothing() {
 }
 
 #[test]
+fn points_beyond_the_soft_limits_of_a_motor_record_are_refused() {
+    simulate(async {
+        let beam = Beam::new();
+        let stage = beam.stage().await.unwrap();
+        let mut far = row_back();
+        far.positions[1][1] = -101.0;
+        let rule = "-101 is not within the soft limits -100 to 100 (sim://y.LLM, sim://y.HLM)";
+        let text = format!("y: cannot build a trajectory: {rule}");
+        assert_eq!(fault_of(stage.build(&far).await, FaultClass::Rejected), text);
+        stage.build(&row()).await.unwrap();
+        let text = format!("y: cannot append to the trajectory: {rule}");
+        assert_eq!(fault_of(stage.append(&far).await, FaultClass::Rejected), text);
+    });
+    simulate(async {
+        // Both zero: there are none.
+        let beam = Beam::with(|config| {
+            let limits = &mut config.motors[1].limits;
+            (limits.low, limits.high) = (0.0, 0.0);
+        });
+        let stage = beam.stage().await.unwrap();
+        stage.build(&row()).await.unwrap();
+        stage.append(&row_back()).await.unwrap();
+    });
+}
+
+#[test]
 fn a_co_ordinate_system_that_does_not_exist_is_refused() {
     simulate(async {
         let beam = Beam::with(|config| config.controllers[0].cs = "CS3".to_owned());

@@ -45,6 +45,11 @@ impl TrajectoryLogic {
         }
         let letters = self.letters(task).await?;
         self.read_positions(&operation, moved).await?;
+        for ((name, limits), position) in
+            names.iter().zip(self.limits(task, moved).await?).zip(positions)
+        {
+            limits.check(task, name, &[*position])?;
+        }
         let record = &self.record;
         task.done(record.defer_moves.put(true).await)?;
         let demands = moved.iter().zip(positions).map(|(&axis, &position)| {

@@ -1,4 +1,5 @@
 //! [`Course`]: the points that a controller was given since the last build.
+use super::limits::SoftLimits;
 use bluefly_protocol::trajectory::{Batch, PmacTable, PmacWriter, TriggerBits};
 use std::{collections::VecDeque, time::Duration};
 
@@ -9,6 +10,8 @@ pub(super) struct Course {
     /// Indices of the axes that take part, and those of their letters.
     pub(super) moved: Vec<usize>,
     pub(super) letters: Vec<usize>,
+    /// What their records allowed when it was built.
+    pub(super) limits: Vec<SoftLimits>,
     writer: PmacWriter,
     pub(super) built: u64,
     /// Points that the controller takes in all.
@@ -35,6 +38,7 @@ impl Course {
         Self {
             moved,
             letters,
+            limits: Vec::new(),
             writer: PmacWriter::new(bits, 0),
             built: 0,
             bound,

@@ -40,6 +40,8 @@ impl TrajectoryLogic {
         self.check_version(task).await?;
         let all = self.letters(task).await?;
         self.read_positions(task.operation, moved).await?;
+        let limits = self.limits(task, moved).await?;
+        self.check_limits(task, (moved, &limits), batch)?;
         let letters: Vec<usize> = moved.iter().map(|&axis| all[axis]).collect();
         let record = &self.record;
         task.done(record.cs_name.put(self.setup.cs.clone()).await)?;
@@ -52,7 +54,9 @@ impl TrajectoryLogic {
         for (index, letter) in record.letters.iter().enumerate() {
             task.done(letter.is_used.send(letters.contains(&index)).await)?;
         }
-        let course = Course::new(self.setup.trigger_bits, (moved.to_vec(), letters), bound);
+        let bits = self.setup.trigger_bits;
+        let mut course = Course::new(bits, (moved.to_vec(), letters), bound);
+        course.limits = limits;
         self.course.replace(course);
         self.load(task, batch, &record.build).await
     }
@@ -63,6 +67,8 @@ impl TrajectoryLogic {
         let task = self.task("append to the trajectory");
         let moved = self.course.borrow().moved.clone();
         check_batch(task, &self.names(&moved), batch)?;
+        let limits = self.course.borrow().limits.clone();
+        self.check_limits(task, (&moved, &limits), batch)?;
         self.load(task, batch, &self.record.append).await
     }
 

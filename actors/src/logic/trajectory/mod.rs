@@ -1,6 +1,7 @@
 //! [`TrajectoryLogic`]: several axes of one co-ordinate system that follow a trajectory together.
 mod axes;
 mod course;
+mod limits;
 mod load;
 mod outcome;
 mod record;

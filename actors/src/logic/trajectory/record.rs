@@ -104,6 +104,9 @@ pub struct AxisRecord {
     pub resolution: SignalR<f64>,
     /// `.RDBD`: how near is there.
     pub deadband: SignalR<f64>,
+    /// `.LLM` and `.HLM`; both zero: no limits.
+    pub low_limit: SignalR<f64>,
+    pub high_limit: SignalR<f64>,
 }
 
 /// The signals of one axis of the co-ordinate system (`A`, `B`, ...), whichever motor that is.
@@ -220,6 +223,8 @@ impl AxisRecord {
             stop: connector.x(&format!("{address}.STOP")).await?,
             resolution: connector.r(&format!("{address}.MRES")).await?,
             deadband: connector.r(&format!("{address}.RDBD")).await?,
+            low_limit: connector.r(&format!("{address}.LLM")).await?,
+            high_limit: connector.r(&format!("{address}.HLM")).await?,
         })
     }
 }
