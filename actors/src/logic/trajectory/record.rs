@@ -164,8 +164,6 @@ pub struct TrajectoryRecord {
     pub abort: SignalRW<bool>,
     /// `:TotalPoints_RBV`: points come to since the last build; for a while after that, before it.
     pub points_scanned: SignalR<i64>,
-    /// `:TscanPercent_RBV`
-    pub percent: SignalR<f64>,
     /// `:TrajectoryStatus_RBV`
     pub trajectory_status: SignalR<TrajectoryStatus>,
     /// `:BufferLength_RBV`: points that one half of its buffer holds.
@@ -173,8 +171,6 @@ pub struct TrajectoryRecord {
     /// `:ProgramVersion_RBV` and `:DriverVersion_RBV`: must be the same.
     pub program_version: SignalR<f64>,
     pub driver_version: SignalR<f64>,
-    /// `:CS1:Port`
-    pub cs_port: SignalR<String>,
     /// `:CS1:DeferMoves`: true holds back demands, whose puts complete when all stand still.
     pub defer_moves: SignalRW<bool>,
     /// `:CS1:Abort`
@@ -296,12 +292,10 @@ impl TrajectoryRecord {
             execute: Step::connect(connector, &field("ProfileExecute")).await?,
             abort: connector.rw(&field("ProfileAbort")).await?,
             points_scanned: connector.r(&field("TotalPoints_RBV")).await?,
-            percent: connector.r(&field("TscanPercent_RBV")).await?,
             trajectory_status: connector.r(&field("TrajectoryStatus_RBV")).await?,
             buffer_length: connector.r(&field("BufferLength_RBV")).await?,
             program_version: connector.r(&field("ProgramVersion_RBV")).await?,
             driver_version: connector.r(&field("DriverVersion_RBV")).await?,
-            cs_port: connector.r(&cs("Port")).await?,
             defer_moves: connector.rw(&cs("DeferMoves")).await?,
             abort_cs: connector.rw(&cs("Abort")).await?,
         })
