@@ -1,7 +1,7 @@
 //! The motors of a controller: which axis each is, where they are, moving and stopping them.
 use super::{
-    super::Task, AXIS_LETTERS, Assignment, AxisRecord, ExecuteState, HALT_WITHIN, TrajectoryLogic,
-    check_count, check_finite,
+    super::Task, AXIS_LETTERS, Assignment, AxisRecord, ExecuteState, HALT_WITHIN, LetterRecord,
+    TrajectoryLogic, check_count, check_finite,
 };
 use crate::signal::{Severity, SignalError, SignalR};
 use bluefly_protocol::{
@@ -200,6 +200,28 @@ impl TrajectoryLogic {
             self.wait_for_rest(operation, axis, REST_WITHIN).await?;
         }
         self.end_deferral(operation).await
+    }
+
+    /// Asks for what the next move and the next trajectory need: the signals of a server that has
+    /// come back are connected one after the other, and whoever goes on before all are would lose.
+    pub(super) async fn read_anew(&self, operation: &str) -> Result<(), Fault> {
+        let task = self.task(operation);
+        let read = async {
+            for letter in self.letters(task).await? {
+                let LetterRecord { is_used, demand, .. } = &self.record.letters[letter];
+                task.done(is_used.get().await)?;
+                task.done(demand.get().await)?;
+            }
+            for axis in &self.record.axes {
+                task.done(axis.readback.get().await)?;
+            }
+            Ok::<_, Fault>(())
+        };
+        match read.await {
+            Err(fault) if fault.class == FaultClass::Disconnected => Err(fault),
+            // What is wrong with it besides keeps nobody from being safe.
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     async fn stop_axis(&self, operation: &str, axis: &AxisRecord) -> Result<(), Fault> {

@@ -78,7 +78,8 @@ impl TrajectoryLogic {
 
     /// Stops everything; resolves when every axis stands still and no trajectory is executing.
     pub async fn make_safe(&self) -> Result<(), Fault> {
-        self.stop_all("make safe").await
+        self.stop_all("make safe").await?;
+        self.read_anew("make safe").await
     }
 
     /// Decelerates every axis at its limit; resolves when all stand still. Legal at any time. A
