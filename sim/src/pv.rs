@@ -227,9 +227,8 @@ impl Pv {
         let Ok(permit) = turn.clone().try_acquire_owned() else {
             // Others that come later go on.
             self.line.leave_place(place);
-            // It is never closed.
-            let permit = turn.clone().acquire_owned().await.ok();
-            return self.taken(value, settle, permit);
+            let permit = turn.clone().acquire_owned().await.expect("a turn is never closed");
+            return self.taken(value, settle, Some(permit));
         };
         let permit = Some(permit);
         let taken = self.taken(value, settle, permit);

@@ -17,6 +17,21 @@ pub enum NativeType {
     Double,
 }
 
+impl NativeType {
+    /// The type in a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Short => "short",
+            Self::Float => "float",
+            Self::Enum => "enum",
+            Self::Char => "char",
+            Self::Long => "long",
+            Self::Double => "double",
+        }
+    }
+}
+
 /// Whether a signal may be read and written by us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Access {

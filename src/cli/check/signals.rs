@@ -6,7 +6,7 @@ use crate::{
     },
     survey::{Answers, Signal},
 };
-use bluefly_actors::signal::{Access, Kind, Metadata, NativeType, Usage, Value};
+use bluefly_actors::signal::{Access, Kind, Metadata, Usage, Value};
 use bluefly_protocol::name::Name;
 use serde_json::json;
 
@@ -70,15 +70,7 @@ pub(super) fn listed(signal: &Signal) -> serde_json::Value {
 }
 
 fn type_text(metadata: &Metadata) -> String {
-    let native = match metadata.native {
-        NativeType::String => "string",
-        NativeType::Short => "short",
-        NativeType::Float => "float",
-        NativeType::Enum => "enum",
-        NativeType::Char => "char",
-        NativeType::Long => "long",
-        NativeType::Double => "double",
-    };
+    let native = metadata.native.as_str();
     match metadata.max_count {
         1 => native.to_owned(),
         count => format!("{native}[{count}]"),

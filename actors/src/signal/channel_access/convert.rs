@@ -7,6 +7,7 @@ use crate::{
         Access, Alarm, Kind, Metadata, NativeType, Range, Reading, Severity, SignalError, Value,
     },
 };
+use bluefly_protocol::channel_access::ALARM_STATUS;
 
 /// What is asked of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,31 +20,6 @@ pub(super) struct Plan {
 const EPICS_EPOCH_S: f64 = 631_152_000.0;
 /// Whole numbers up to this are exact as floating-point numbers.
 const MAX_EXACT: i64 = 1 << 53;
-/// Words for the status of an alarm, by its number.
-const ALARMS: [&str; 22] = [
-    "",
-    "READ",
-    "WRITE",
-    "HIHI",
-    "HIGH",
-    "LOLO",
-    "LOW",
-    "STATE",
-    "COS",
-    "COMM",
-    "TIMEOUT",
-    "HWLIMIT",
-    "CALC",
-    "SCAN",
-    "LINK",
-    "SOFT",
-    "BAD_SUB",
-    "UDF",
-    "DISABLE",
-    "SIMM",
-    "READ_ACCESS",
-    "WRITE_ACCESS",
-];
 
 /// How values of `kind` are read from such a record.
 pub(super) fn plan(signal: &str, kind: Kind, metadata: &Metadata) -> Result<Plan, SignalError> {
@@ -98,15 +74,7 @@ pub(super) fn within_limit(
 
 /// The record in words.
 fn looks(metadata: &Metadata) -> String {
-    let name = match metadata.native {
-        NativeType::String => "string",
-        NativeType::Short => "short",
-        NativeType::Float => "float",
-        NativeType::Enum => "enum",
-        NativeType::Char => "char",
-        NativeType::Long => "long",
-        NativeType::Double => "double",
-    };
+    let name = metadata.native.as_str();
     match metadata.max_count {
         0 | 1 if metadata.native == NativeType::Enum => {
             format!("enum with {} choices", metadata.choices.len())
@@ -132,10 +100,10 @@ pub(super) fn reading(
         2 => Severity::Major,
         _ => Severity::Invalid,
     };
-    let text = if severity == Severity::None {
+    let text = if severity == Severity::None || sample.alarm_status == 0 {
         String::new()
     } else {
-        let word = usize::try_from(sample.alarm_status).ok().and_then(|i| ALARMS.get(i));
+        let word = usize::try_from(sample.alarm_status).ok().and_then(|i| ALARM_STATUS.get(i));
         word.map_or_else(|| format!("status {}", sample.alarm_status), ToString::to_string)
     };
     let since_epoch_s = f64::from(sample.seconds) + f64::from(sample.nanoseconds) * 1e-9;
