@@ -79,7 +79,7 @@ impl DetectorSetup {
     pub(super) fn as_seen_here(&self, path: &str) -> PathBuf {
         let Some(PathsSpec { here, ioc }) = &self.paths else { return PathBuf::from(path) };
         let below = path.strip_prefix(ioc.trim_end_matches(['/', '\\']));
-        let below = below.filter(|below| below.starts_with(['/', '\\']));
+        let below = below.filter(|below| below.is_empty() || below.starts_with(['/', '\\']));
         below.map_or_else(
             || PathBuf::from(path),
             |below| {
