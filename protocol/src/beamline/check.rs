@@ -1,12 +1,12 @@
 //! From a [`BeamlineFile`] to a [`BeamlineSpec`]: everything that can be known without hardware.
 use super::{
     Address, AfterFailure, AfterRestart, BeamlineError, BeamlineFile, BeamlineSpec, DataSpec,
-    DataTable, DeviceSpec, DeviceType, Lag, OnCrash, PathTemplate, PublishSpec, PublishTable,
-    Quantity, QuantityError, QueueSpec, QueueTable, Scheme, SimDeviceSpec, SimSpec, SimTable,
-    SupervisionSpec, SupervisionTable, api::api, ca::ca, devices::device_spec, quantity,
+    DataTable, DetectorSpec, DeviceSpec, DeviceType, Lag, OnCrash, PathTemplate, PublishSpec,
+    PublishTable, Quantity, QuantityError, QueueSpec, QueueTable, Scheme, SimDeviceSpec, SimSpec,
+    SimTable, SupervisionSpec, SupervisionTable, api::api, ca::ca, devices::device_spec, quantity,
 };
 use crate::name::Name;
-use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, path::Path, time::Duration};
 
 /// Names that a document stream gives a meaning of its own.
 const RESERVED_NAMES: [&str; 3] = ["time", "seq_num", "frame"];
@@ -18,9 +18,11 @@ impl TryFrom<BeamlineFile> for BeamlineSpec {
     type Error = BeamlineError;
     fn try_from(file: BeamlineFile) -> Result<Self, BeamlineError> {
         let devices = devices(&file)?;
+        let data = data(&file.data)?;
+        reach(&devices, &data)?;
         Ok(Self {
             name: name("beamline.name", &file.beamline.name)?,
-            data: data(&file.data)?,
+            data,
             publish: publish(&file.publish)?,
             supervision: supervision(&file.supervision)?,
             queue: queue(&file.queue)?,
@@ -135,6 +137,27 @@ fn resolve_axes(devices: &BTreeMap<Name, DeviceSpec>) -> Result<(), BeamlineErro
             "the motor is an axis of no trajectory_controller: add it to the axes of one",
         )),
     }
+}
+
+/// Every detector that knows its files by another path reaches those of `data`. Of a relative
+/// directory nobody knows here where it is.
+fn reach(devices: &BTreeMap<Name, DeviceSpec>, data: &DataSpec) -> Result<(), BeamlineError> {
+    let directory = Path::new(&data.directory);
+    for device in devices.values() {
+        let DeviceSpec::Detector(DetectorSpec { paths: Some(paths), .. }) = device else {
+            continue;
+        };
+        if directory.is_absolute() && !directory.starts_with(&paths.here) {
+            let (here, directory) = (&paths.here, &data.directory);
+            let key = format!("device.{}.paths.here", device.name());
+            let reason = format!(
+                "{here:?} does not contain data.directory, {directory:?}: expected that \
+                 directory or one above it"
+            );
+            return Err(BeamlineError::new(key, reason));
+        }
+    }
+    Ok(())
 }
 
 fn data(table: &DataTable) -> Result<DataSpec, BeamlineError> {

@@ -1,5 +1,6 @@
 //! One rule, one line: a change to a file that is right, and what is said of it.
 mod co_ordinates;
+mod paths;
 
 use super::*;
 use crate::{
@@ -391,7 +392,7 @@ fn names_are_resolved() {
         "device.x.provider",
         json!("x"),
         "\"x\" is no address: expected SCHEME://PATH, such as \"sim://x\", with sim, ca, pva, \
-         panda or soft",
+         panda or soft, and no blanks",
     );
     check("sim.device", json!({"x": {}}), "sim.device.x: \"x\" is no device of type detector");
     refused("sim.device.camera.lose_frames", json!([5, 5]), "5 after 5: must rise");
