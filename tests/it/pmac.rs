@@ -215,7 +215,7 @@ fn a_co_ordinate_system_that_does_not_exist_is_refused() {
         for axis in ["x", "y"] {
             put_text(&beam, &format!("sim://{axis}:CsPort_RBV"), "CS1").await;
         }
-        let text = "stage: cannot build a trajectory: sim://stage:ProfileCsName refused Text(\"CS1\"): \
+        let text = "stage: cannot build a trajectory: sim://stage:ProfileCsName refused \"CS1\": \
                     it has no choice but CS3";
         assert_eq!(fault_of(build(&stage).await, FaultClass::Rejected), text);
     });

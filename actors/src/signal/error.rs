@@ -14,13 +14,13 @@ pub enum SignalError {
     Disconnected { signal: String },
     /// The link went down while a put was under way: what it did is unknown until the device has been
     /// read again.
-    #[error("{signal} was disconnected while {value:?} was being put: what that did is unknown")]
+    #[error("{signal} was disconnected while {value} was being put: what that did is unknown")]
     Lost { signal: String, value: Value },
     /// The device is reachable but did not answer, or did not finish, in time.
     #[error("{signal} did not answer within {} s", after.as_secs_f64())]
     Timeout { signal: String, after: Duration },
     /// The value did not become what was waited for in time.
-    #[error("{signal} is still {last:?} after {} s", after.as_secs_f64())]
+    #[error("{signal} is still {last} after {} s", after.as_secs_f64())]
     NotReached { signal: String, last: Value, after: Duration },
     /// No device has such a signal.
     #[error("there is no signal {signal}")]
@@ -29,7 +29,7 @@ pub enum SignalError {
     #[error("{signal}: no provider of this process carries it")]
     NoProvider { signal: String },
     /// The device has a signal of another type, or a word that is none of the expected choices.
-    #[error("{signal} is {found:?}, which is not the expected {expected}")]
+    #[error("{signal} is {found}, which is not the expected {expected}")]
     WrongType { signal: String, expected: Kind, found: Value },
     /// The record behind the signal has a type that cannot carry its values.
     #[error("{signal} is a record of {found}, which cannot carry the expected {expected}")]
@@ -44,7 +44,7 @@ pub enum SignalError {
     #[error("{signal} may not be {operation} by us")]
     NoAccess { signal: String, operation: &'static str },
     /// The device does not take this value.
-    #[error("{signal} refused {value:?}: {reason}")]
+    #[error("{signal} refused {value}: {reason}")]
     Refused { signal: String, value: Value, reason: String },
     /// The observer fell behind its bound; this many readings are gone.
     #[error("{signal}: {lost} readings came faster than they were taken")]

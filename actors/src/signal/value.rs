@@ -35,6 +35,19 @@ impl Value {
     }
 }
 
+/// As it is told to people: a text in quotes, of an array how long it is.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Int(value) => write!(f, "{value}"),
+            Self::Float(value) => write!(f, "{value}"),
+            Self::Text(value) => write!(f, "{value:?}"),
+            Self::Floats(values) => write!(f, "an array of {}", values.len()),
+        }
+    }
+}
+
 impl Kind {
     /// What a record that holds such a value looks like, unless it says otherwise.
     pub fn usual_metadata(self) -> Metadata {
@@ -162,3 +175,18 @@ macro_rules! choices {
     };
 }
 pub(crate) use choices;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_were_told_as_the_program_has_them() {
+        let check = |value: Value, expected: &str| assert_eq!(value.to_string(), expected);
+        check(Value::Bool(true), "true");
+        check(Value::Int(-3), "-3");
+        check(Value::Float(0.25), "0.25");
+        check(Value::Text("a \"b\"".to_owned()), "\"a \\\"b\\\"\"");
+        check(Value::Floats(vec![1.0, 2.0].into()), "an array of 2");
+    }
+}

@@ -157,7 +157,7 @@ fn what_is_refused_is_told_and_harms_nothing() {
         let put = client.write_notify(x, 666.0).await;
         hear_written(&mut client, put, status::PUT_FAILED).await;
         client.write(x, 666.0).await;
-        let reason = "x.VAL refused Float(666.0): it is a bad number";
+        let reason = "x.VAL refused 666: it is a bad number";
         hear_error(&mut client, status::PUT_FAILED, reason).await;
         let put = client.write_notify(readback, 1.0).await;
         hear_written(&mut client, put, status::NO_WRITE_ACCESS).await;
