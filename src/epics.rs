@@ -1,6 +1,10 @@
 //! Channel Access as a beamline file asks for it.
 #[cfg(feature = "ca")]
+mod environment;
+
+#[cfg(feature = "ca")]
 mod with_libca {
+    use super::environment;
     use crate::cli::CliError;
     use bluefly_actors::{
         backend::channel_access::{ChannelAccessConfig, WatchdogConfig},
@@ -36,8 +40,9 @@ mod with_libca {
     }
 
     /// Puts `[ca]` where libca finds it: into the environment, which must be done before the process
-    /// has threads.
+    /// has threads. Fails if what is there already, and wins, cannot be meant.
     pub(crate) fn export(spec: &CaSpec) -> Result<(), CliError> {
+        environment::check()?;
         config(spec).export().map_err(|error| failed(&error))
     }
 
@@ -64,6 +69,10 @@ mod without_libca {
         Err(CliError::failed("Channel Access", LACKING))
     }
 
+    pub(crate) fn looked_at() -> String {
+        LACKING.to_owned()
+    }
+
     pub(crate) fn provider(
         _spec: &CaSpec,
         _clock: Clock,
@@ -72,7 +81,10 @@ mod without_libca {
     }
 }
 
-#[cfg(feature = "ca")]
-pub(crate) use with_libca::{export, provider};
 #[cfg(not(feature = "ca"))]
-pub(crate) use without_libca::{export, provider};
+pub(crate) use without_libca::{export, looked_at, provider};
+#[cfg(feature = "ca")]
+pub(crate) use {
+    environment::looked_at,
+    with_libca::{export, provider},
+};

@@ -53,6 +53,16 @@ impl<'a> Links<'a> {
     }
 }
 
+impl Unconnected {
+    /// Whether a signal that does not answer has an address that begins so.
+    pub(crate) fn is_beyond(&self, scheme: &str) -> bool {
+        let mut errors = self.0.iter().flat_map(|missing| &missing.errors);
+        errors.any(|error| {
+            matches!(error, SignalError::Disconnected { signal } if signal.starts_with(scheme))
+        })
+    }
+}
+
 impl std::error::Error for Unconnected {}
 
 impl fmt::Display for Unconnected {

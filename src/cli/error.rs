@@ -1,6 +1,6 @@
 //! [`CliError`]: how a command ends when it does not succeed.
 use super::text::{one_line, visible};
-use crate::process::StartError;
+use crate::{epics, process::StartError};
 use bluefly_protocol::api::ApiError;
 use serde_json::json;
 use std::{io, process::ExitCode};
@@ -108,6 +108,9 @@ impl CliError {
         match error {
             StartError::Directory { .. } => Self::usage("--out", error.to_string()),
             StartError::NoGenerator(_) => Self::input("beamline", error.to_string()),
+            StartError::Unconnected(missing) if missing.is_beyond("ca://") => {
+                Self::failed("start", format!("{error}; {}", epics::looked_at()))
+            }
             StartError::Taken { .. }
             | StartError::Storage(_)
             | StartError::Connect { .. }

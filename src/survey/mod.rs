@@ -21,8 +21,9 @@ use bluefly_actors::{
     supervise::Schedule,
 };
 use bluefly_protocol::{
-    beamline::{BeamlineSpec, DetectorSpec, DeviceSpec},
+    beamline::{BeamlineSpec, DetectorSpec, DeviceSpec, MotorSpec},
     name::Name,
+    trajectory::AxisLimits,
 };
 use bluefly_sim::{
     Latency,
@@ -47,6 +48,13 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Whether nothing was heard of it at all.
+    pub(crate) fn is_silent(&self) -> bool {
+        let is_silent =
+            |signal: &Signal| matches!(signal.found, Err(SignalError::Disconnected { .. }));
+        !self.signals.is_empty() && self.signals.iter().all(is_silent)
+    }
+
     /// Where device and signals are not what the file and the record expect.
     pub(crate) fn mismatches(&self) -> impl Iterator<Item = &String> {
         self.mismatches.iter().chain(self.signals.iter().flat_map(|signal| &signal.mismatches))
@@ -129,10 +137,10 @@ impl Look<'_> {
         let missing = signals.iter().filter(|signal| signal.found.is_err()).count();
         let all = signals.len();
         self.signals.replace(signals);
-        if missing == 0 {
-            Ok(())
-        } else {
-            Err(format!("{missing} of its {all} signals are not there"))
+        match missing {
+            0 => Ok(()),
+            _ if missing == all => Err(format!("none of its {all} signals answered")),
+            _ => Err(format!("{missing} of its {all} signals are not there")),
         }
     }
 
@@ -156,7 +164,12 @@ async fn ask(
             look.at_signals().await?;
             let logic = MotorLogic::new(name, record);
             let position = logic.position().await.map_err(text)?;
-            look.expect("unit", &logic.unit().await.map_err(text)?, &motor.units);
+            let unit = logic.unit().await.map_err(text)?;
+            look.expect("unit", &unit, &motor.units);
+            if unit == motor.units {
+                let limits = logic.limits().await.map_err(text)?;
+                look.mismatches.borrow_mut().extend(wider(motor, &limits));
+            }
             Ok(format!("at {position} {}", motor.units))
         }
         DeviceSpec::TrajectoryController(controller) => {
@@ -185,6 +198,26 @@ async fn ask(
             Ok(format!("{points} points loaded"))
         }
     }
+}
+
+/// What the file lets a motor do, and its record does not.
+fn wider(motor: &MotorSpec, record: &AxisLimits) -> Vec<String> {
+    let (file, units) = (&motor.limits, &motor.units);
+    let mut wider = Vec::new();
+    if file.low < record.low || file.high > record.high {
+        wider.push(format!(
+            "its soft limits (LLM, HLM) are {} to {} {units}, narrower than {} to {} {units} in the \
+             file",
+            record.low, record.high, file.low, file.high
+        ));
+    }
+    if file.max_velocity > record.max_velocity {
+        wider.push(format!(
+            "its highest velocity (VMAX) is {} {units}/s, less than {} {units}/s in the file",
+            record.max_velocity, file.max_velocity
+        ));
+    }
+    wider
 }
 
 fn shape(frame: &FrameShape) -> String {

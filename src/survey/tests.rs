@@ -69,7 +69,19 @@ fn a_device_that_does_not_answer_has_all_its_signals_told() {
     let answers = answers(&[], Some(&gone));
     let x = &answers[&name("x")];
     let all = x.signals.len();
-    assert_eq!(x.said, Err(format!("{all} of its {all} signals are not there")));
+    assert_eq!(x.said, Err(format!("none of its {all} signals answered")));
     assert!(x.signals.iter().all(|signal| signal.found.is_err()));
     assert!(answers[&name("camera")].said.is_ok());
+}
+
+#[test]
+fn what_the_file_lets_a_motor_do_beyond_its_record_went_unnoticed() {
+    let mismatches = |edits: &[(&str, &str)]| answers(edits, None)[&name("x")].mismatches.clone();
+    let wide = mismatches(&[("\"-20 mm\"", "\"-20.5 mm\""), ("\"10 mm/s\"", "\"12 mm/s\"")]);
+    let limits =
+        "its soft limits (LLM, HLM) are -20 to 20 mm, narrower than -20.5 to 20 mm in the file";
+    let velocity = "its highest velocity (VMAX) is 10 mm/s, less than 12 mm/s in the file";
+    assert_eq!(wide, [limits, velocity]);
+    let narrow = [("\"-20 mm\"", "\"-10 mm\""), ("\"10 mm/s\"", "\"9 mm/s\"")];
+    assert_eq!(mismatches(&narrow), Vec::<String>::new());
 }

@@ -47,7 +47,8 @@ fn hosts(hosts: Vec<String>) -> Result<Vec<String>, BeamlineError> {
     }
 }
 
-fn is_host(text: &str) -> bool {
+/// Whether servers can be looked for at `text`: a host or an address, with a port or without.
+pub fn is_host(text: &str) -> bool {
     let (host, port) = text.split_once(':').unwrap_or((text, "5064"));
     let fits = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
     let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);

@@ -1,9 +1,9 @@
 //! From a [`BeamlineFile`] to a [`BeamlineSpec`]: everything that can be known without hardware.
 use super::{
     Address, AfterFailure, AfterRestart, BeamlineError, BeamlineFile, BeamlineSpec, DataSpec,
-    DataTable, DetectorSpec, DeviceSpec, DeviceType, Lag, OnCrash, PathTemplate, PublishSpec,
-    PublishTable, Quantity, QuantityError, QueueSpec, QueueTable, Scheme, SimDeviceSpec, SimSpec,
-    SimTable, SupervisionSpec, SupervisionTable, api::api, ca::ca, devices::device_spec, quantity,
+    DataTable, DeviceSpec, DeviceType, Lag, OnCrash, PathTemplate, PublishSpec, PublishTable,
+    Quantity, QuantityError, QueueSpec, QueueTable, Scheme, SimDeviceSpec, SimSpec, SimTable,
+    SupervisionSpec, SupervisionTable, api::api, ca::ca, devices::device_spec, quantity,
 };
 use crate::name::Name;
 use std::{collections::BTreeMap, ops::RangeInclusive, path::Path, time::Duration};
@@ -140,19 +140,18 @@ fn resolve_axes(devices: &BTreeMap<Name, DeviceSpec>) -> Result<(), BeamlineErro
 }
 
 /// Every detector that knows its files by another path reaches those of `data`. Of a relative
-/// directory nobody knows here where it is.
+/// directory nobody knows here where it is, and a simulated detector writes to this computer.
 fn reach(devices: &BTreeMap<Name, DeviceSpec>, data: &DataSpec) -> Result<(), BeamlineError> {
     let directory = Path::new(&data.directory);
     for device in devices.values() {
-        let DeviceSpec::Detector(DetectorSpec { paths: Some(paths), .. }) = device else {
-            continue;
-        };
-        if directory.is_absolute() && !directory.starts_with(&paths.here) {
-            let (here, directory) = (&paths.here, &data.directory);
-            let key = format!("device.{}.paths.here", device.name());
+        let DeviceSpec::Detector(detector) = device else { continue };
+        if directory.is_absolute() && !detector.reaches(directory) {
+            let here = detector.paths.as_ref().map_or("", |paths| &paths.here);
+            let key = format!("device.{}.paths.here", detector.name);
             let reason = format!(
-                "{here:?} does not contain data.directory, {directory:?}: expected that \
-                 directory or one above it"
+                "{here:?} does not contain data.directory, {:?}: expected that directory or one \
+                 above it",
+                data.directory
             );
             return Err(BeamlineError::new(key, reason));
         }

@@ -14,6 +14,7 @@ mod template;
 mod tests;
 
 pub use address::{Address, Scheme};
+pub use ca::is_host;
 pub use file::{
     ApiTable, BeamlineFile, BeamlineTable, CaTable, DataTable, DetectorTable, DeviceTable,
     GeneratorTable, MotorTable, PathsTable, PublishTable, Quantity, QueueTable, SimDeviceTable,

@@ -1,11 +1,11 @@
 //! [`BeamlineSpec`]: a beamline whose names are unique, references resolved and units parsed.
-use super::{Address, PathTemplate};
+use super::{Address, PathTemplate, Scheme};
 use crate::{
     exposures::ExposuresPerFrame,
     name::Name,
     trajectory::{AxisLimits, PointMode, TriggerBits, TriggerSource},
 };
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
 
 /// A checked beamline. Made from a [`super::BeamlineFile`] alone.
 #[derive(Clone, Debug, PartialEq)]
@@ -376,6 +376,12 @@ impl DetectorSpec {
     /// Bytes of one frame.
     pub fn frame_bytes(&self) -> usize {
         self.shape[0] * self.shape[1] * self.dtype.size_bytes()
+    }
+
+    /// Whether its computer knows a directory of this one, which is absolute.
+    pub fn reaches(&self, directory: &Path) -> bool {
+        let is_here = self.provider.scheme == Scheme::Sim;
+        is_here || self.paths.as_ref().is_none_or(|paths| directory.starts_with(&paths.here))
     }
 }
 

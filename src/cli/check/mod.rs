@@ -1,4 +1,5 @@
 //! `bluefly check`: validates a beamline file and lists what is in it.
+mod remarks;
 mod signals;
 
 use super::{
@@ -6,13 +7,13 @@ use super::{
     table::{Align, table},
 };
 use crate::{
-    beamline_file,
+    beamline_file, epics,
     hardware::Wiring,
     survey::{Answer, Answers, survey},
 };
 use bluefly_actors::{clock::Clock, system::real_system};
 use bluefly_protocol::{
-    beamline::{BeamlineSpec, DeviceSpec},
+    beamline::{BeamlineSpec, DeviceSpec, Scheme},
     name::Name,
 };
 use serde_json::{Value, json};
@@ -21,8 +22,13 @@ use std::{
     path::PathBuf,
 };
 
+const HELP: &str = "\
+Exit status: 0 the file is right, and with --connect everything answered and is as expected;
+2 the command line or the file is wrong; 4 something did not answer, or is not as expected.
+Example: bluefly check etc/sim.toml --connect";
+
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: bluefly check etc/sim.toml --connect")]
+#[command(after_help = HELP)]
 pub(crate) struct Arguments {
     /// The beamline file
     #[arg(value_name = "BEAMLINE.toml")]
@@ -48,11 +54,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         } else {
             Wiring::as_written(&spec, &arguments.beamline)?
         };
-        real_system().block_on(async {
+        let mut answers = real_system().block_on(async {
             let clock = Clock::real();
             let hardware = wiring.hardware(&spec, &clock)?;
-            Ok(survey(&spec, &hardware, &clock).await)
-        })?
+            Ok::<_, CliError>(survey(&spec, &hardware, &clock).await)
+        })?;
+        if wiring == Wiring::AsWritten {
+            say_where(&spec, &mut answers);
+        }
+        answers
     } else {
         Answers::new()
     };
@@ -69,6 +79,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         return Ok(());
     }
     Err(CliError::failed(arguments.beamline.display().to_string(), trouble.join("; ")))
+}
+
+/// Adds where they were looked for to the devices that were not found.
+fn say_where(spec: &BeamlineSpec, answers: &mut Answers) {
+    for (name, answer) in answers {
+        let is_ca = spec.devices.get(name).is_some_and(|d| d.provider().scheme == Scheme::Ca);
+        if is_ca && let (true, Err(error)) = (answer.is_silent(), &mut answer.said) {
+            *error = format!("{error}; {}", epics::looked_at());
+        }
+    }
 }
 
 /// The devices that did not answer, and those that are not what they should be.
@@ -92,10 +112,13 @@ fn tables(spec: &BeamlineSpec, answers: &Answers) -> String {
     });
     let header = ["NAME", "TYPE", "PROVIDER", "DETAILS"].map(|name| (name, Align::Left));
     let devices = table(header, rows);
-    if answers.is_empty() {
-        return title + &devices;
-    }
-    format!("{title}{devices}\n{}", signals::signals_table(answers))
+    let signals = match answers.is_empty() {
+        true => String::new(),
+        false => format!("\n{}", signals::signals_table(answers)),
+    };
+    let remarks = remarks::remarks(spec).into_iter();
+    let remarks: String = remarks.map(|remark| format!("remark: {remark}\n")).collect();
+    format!("{title}{devices}{signals}{remarks}")
 }
 
 fn told(answer: &Answer) -> String {
@@ -125,7 +148,7 @@ fn listing(spec: &BeamlineSpec, answers: &Answers) -> Value {
         listed
     };
     let devices: Vec<Value> = spec.devices.values().map(device).collect();
-    json!({"beamline": spec.name, "devices": devices})
+    json!({"beamline": spec.name, "devices": devices, "remarks": remarks::remarks(spec)})
 }
 
 /// What a device can do, in a few words.

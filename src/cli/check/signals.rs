@@ -13,13 +13,21 @@ use serde_json::json;
 /// Characters of a value that a table shows.
 const MOST: usize = 24;
 
-/// A row for each signal.
+/// A row for each signal; of a device that is silent, one for all.
 pub(super) fn signals_table(answers: &Answers) -> String {
     let header = ["DEVICE", "SIGNAL", "TYPE", "ACCESS", "UNITS", "VALUE", "REMARK"];
-    let rows = answers
-        .iter()
-        .flat_map(|(device, answer)| answer.signals.iter().map(move |signal| row(device, signal)));
+    let rows = answers.iter().flat_map(|(device, answer)| match answer.is_silent() {
+        true => vec![silent(device, answer.signals.len())],
+        false => answer.signals.iter().map(|signal| row(device, signal)).collect(),
+    });
     table(header.map(|name| (name, Align::Left)), rows)
+}
+
+fn silent(device: &Name, num_signals: usize) -> [String; 7] {
+    let texts = ["all", "-", "-", "-", "-"].map(str::to_owned);
+    let [all, type_, access, units, value] = texts;
+    let remark = format!("NOT CONNECTED: {num_signals} signals");
+    [device.to_string(), all, type_, access, units, value, remark]
 }
 
 fn row(device: &Name, signal: &Signal) -> [String; 7] {

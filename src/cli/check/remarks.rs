@@ -1,0 +1,78 @@
+//! What a beamline file is right without, and a scan is not.
+use bluefly_protocol::beamline::{BeamlineSpec, DeviceType};
+use std::{io, path::Path};
+
+/// What is missing for scans to be flown, or makes them fail.
+pub(super) fn remarks(spec: &BeamlineSpec) -> Vec<String> {
+    let of_type = |wanted| spec.devices.values().any(|device| device.device_type() == wanted);
+    let needs = [
+        (DeviceType::TrajectoryController, "no scan can be flown"),
+        (DeviceType::Generator, "the beamline cannot be put into operation"),
+        (DeviceType::Detector, "a scan only moves, and takes nothing"),
+    ];
+    let missing = needs
+        .into_iter()
+        .filter(|(wanted, _)| !of_type(*wanted))
+        .map(|(wanted, so)| format!("there is no device of type {:?}: {so}", wanted.as_str()));
+    missing.chain(out_of_reach(spec, std::path::absolute(&spec.data.directory))).collect()
+}
+
+/// Detectors that cannot reach `directory`, which the file has as a relative one.
+fn out_of_reach(
+    spec: &BeamlineSpec,
+    directory: io::Result<impl AsRef<Path>>,
+) -> impl Iterator<Item = String> {
+    let directory = directory.ok().filter(|_| Path::new(&spec.data.directory).is_relative());
+    directory.into_iter().flat_map(|directory| {
+        spec.detectors().filter_map(move |detector| {
+            let (here, directory) = (&detector.paths.as_ref()?.here, directory.as_ref());
+            (!detector.reaches(directory)).then(|| {
+                format!(
+                    "device.{}.paths.here, {here:?}, does not contain data.directory, which is {} \
+                     from here: write that as an absolute path",
+                    detector.name,
+                    directory.display()
+                )
+            })
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beamline_file;
+
+    const EXAMPLE: &str = include_str!("../../../etc/example.toml");
+
+    fn spec(text: &str) -> BeamlineSpec {
+        beamline_file::read_text("example.toml", text).expect("it is right")
+    }
+
+    #[test]
+    fn a_beamline_that_could_fly_nothing_passed_without_a_word() {
+        let bare = spec("[beamline]\nname = \"bare\"\n");
+        let expected = [
+            "there is no device of type \"trajectory_controller\": no scan can be flown",
+            "there is no device of type \"generator\": the beamline cannot be put into operation",
+            "there is no device of type \"detector\": a scan only moves, and takes nothing",
+        ];
+        assert_eq!(remarks(&bare), expected);
+    }
+
+    #[test]
+    fn a_relative_directory_is_where_the_command_is_typed() {
+        let check = |directory: &str, expected: &[&str]| {
+            let real = spec(&EXAMPLE.replace("sim://camera", "ca://camera"));
+            let found: Vec<_> = out_of_reach(&real, Ok(directory)).collect();
+            assert_eq!(found, expected);
+        };
+        check("/data", &[]);
+        check("/data/today/data", &[]);
+        check(
+            "/home/data",
+            &["device.camera.paths.here, \"/data\", does not contain data.directory, which is \
+               /home/data from here: write that as an absolute path"],
+        );
+    }
+}
