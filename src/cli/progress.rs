@@ -1,4 +1,5 @@
 //! Showing how far a run has come: a bar on a terminal, plain lines elsewhere.
+use super::text::one_line;
 use bluefly_actors::watch;
 use bluefly_protocol::run::{RunPhase, RunProgress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -12,6 +13,8 @@ pub(super) struct Display {
     bar: Option<ProgressBar>,
     phase: RunPhase,
     tenth: u64,
+    /// What was told last.
+    trouble: Option<String>,
 }
 
 impl Display {
@@ -23,7 +26,7 @@ impl Display {
             let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
             bar.with_style(style.expect("a literal template is right"))
         });
-        Self { bar, phase: RunPhase::Idle, tenth: 0 }
+        Self { bar, phase: RunPhase::Idle, tenth: 0, trouble: None }
     }
 
     /// Follows `progress` for ever.
@@ -40,6 +43,9 @@ impl Display {
     pub(super) fn show(&mut self, progress: &RunProgress) {
         let new_phase = self.phase != progress.phase;
         self.phase = progress.phase;
+        if let Some(trouble) = self.new_trouble(progress) {
+            self.say(&format!("trouble: {trouble}"));
+        }
         if let Some(bar) = &self.bar {
             bar.set_length(progress.frames_total);
             bar.set_position(progress.frames_done);
@@ -64,10 +70,26 @@ impl Display {
                 progress.frames_total,
                 detectors.join(", ")
             );
-            // Nobody is told if standard error is closed: the run goes on all the same.
-            drop(writeln!(io::stderr(), "{line}"));
+            self.say(&line);
         }
         self.tenth = tenth;
+    }
+
+    /// What went wrong since it was told last. What ended the run is for whoever ends it to tell.
+    fn new_trouble(&mut self, progress: &RunProgress) -> Option<String> {
+        if progress.trouble == self.trouble || is_ending(progress.phase) {
+            return None;
+        }
+        self.trouble.clone_from(&progress.trouble);
+        self.trouble.as_deref().map(one_line)
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            // Nobody is told if standard error is closed: the run goes on all the same.
+            None => drop(writeln!(io::stderr(), "{line}")),
+        }
     }
 }
 
@@ -90,10 +112,52 @@ fn is_news(phase: RunPhase) -> bool {
     }
 }
 
+const fn is_ending(phase: RunPhase) -> bool {
+    match phase {
+        RunPhase::Idle | RunPhase::Undoing | RunPhase::Unstaging => true,
+        RunPhase::Staging
+        | RunPhase::Staged
+        | RunPhase::Preparing
+        | RunPhase::Ready
+        | RunPhase::Starting
+        | RunPhase::Running
+        | RunPhase::Pausing
+        | RunPhase::Paused
+        | RunPhase::Recovering
+        | RunPhase::Completed => false,
+    }
+}
+
 impl Drop for Display {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scan_recovered_and_nobody_was_told_of_what() {
+        let mut display = Display::new();
+        let mut check = |phase: RunPhase, trouble: Option<&str>, expected: Option<&str>| {
+            let trouble = trouble.map(str::to_owned);
+            let progress = RunProgress { phase, trouble, ..RunProgress::default() };
+            assert_eq!(display.new_trouble(&progress).as_deref(), expected);
+        };
+        check(RunPhase::Running, None, None);
+        check(
+            RunPhase::Recovering,
+            Some("camera: cannot arm:\n gone"),
+            Some("camera: cannot arm: gone"),
+        );
+        check(RunPhase::Running, Some("camera: cannot arm:\n gone"), None);
+        check(RunPhase::Recovering, Some("x: crashed"), Some("x: crashed"));
+        check(RunPhase::Running, None, None);
+        check(RunPhase::Recovering, Some("x: crashed"), Some("x: crashed"));
+        check(RunPhase::Undoing, Some("x: is gone"), None);
     }
 }
