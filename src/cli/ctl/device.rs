@@ -12,7 +12,6 @@ use bluefly_protocol::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 #[derive(Deserialize)]
 struct Devices {
@@ -32,21 +31,34 @@ pub(super) async fn set(remote: &Remote, arguments: &SetArguments) -> Result<(),
         return Err(CliError::usage("VALUE", format!("{} is no position", arguments.value)));
     }
     let path = format!("devices/{}/set", arguments.name);
-    ask(remote, path, json!({"value": arguments.value}), waited(arguments.wait.wait)?).await
+    let awaited = format!("the move to {}", arguments.value);
+    ask(remote, Act { path, body: json!({"value": arguments.value}), awaited }, arguments.wait.wait)
+        .await
 }
 
 pub(super) async fn halt(remote: &Remote, arguments: &DeviceArguments) -> Result<(), CliError> {
     let path = format!("devices/{}/stop", arguments.name);
-    ask(remote, path, json!({}), waited(arguments.wait.wait)?).await
+    let awaited = "the stop".to_owned();
+    ask(remote, Act { path, body: json!({}), awaited }, arguments.wait.wait).await
 }
 
 pub(super) async fn trigger(remote: &Remote, arguments: &DeviceArguments) -> Result<(), CliError> {
     let path = format!("devices/{}/trigger", arguments.name);
-    ask(remote, path, json!({}), waited(arguments.wait.wait)?).await
+    let awaited = "the frame".to_owned();
+    ask(remote, Act { path, body: json!({}), awaited }, arguments.wait.wait).await
 }
 
-/// Asks a device, prints what it did, and fails if it did not.
-async fn ask(remote: &Remote, path: String, body: Value, wait: Duration) -> Result<(), CliError> {
+/// What a device is asked to do.
+struct Act {
+    path: String,
+    body: Value,
+    /// What is waited for, in words.
+    awaited: String,
+}
+
+/// Asks a device, prints what it did, and fails if it did not within `wait_s`.
+async fn ask(remote: &Remote, act: Act, wait_s: f64) -> Result<(), CliError> {
+    let (wait, Act { path, body, awaited }) = (waited(wait_s)?, act);
     if wait > Wait::MAX {
         let reason =
             format!("{} s is too long: at most {}", wait.as_secs_f64(), Wait::MAX.as_secs());
@@ -65,7 +77,7 @@ async fn ask(remote: &Remote, path: String, body: Value, wait: Duration) -> Resu
         }),
         StepState::Running | StepState::Pausing | StepState::Paused if wait.is_zero() => Ok(()),
         StepState::Running | StepState::Pausing | StepState::Paused => {
-            let reason = format!("not done after {} s: it goes on", wait.as_secs_f64());
+            let reason = format!("waited {} s for {awaited}: it goes on", wait.as_secs_f64());
             Err(CliError::failed(name, reason))
         }
     }

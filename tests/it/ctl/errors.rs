@@ -369,6 +369,6 @@ fn a_device_that_did_not_is_no_success() {
         json!({"state": "failed", "error": error}),
         (4, "x: set failed\n", "error: x: stalled\n"),
     );
-    let late = "error: x: not done after 60 s: it goes on\n";
+    let late = "error: x: waited 60 s for the move to -1.5: it goes on\n";
     check(json!({"state": "running"}), (4, "x: set under way\n", late));
 }
