@@ -29,18 +29,19 @@ use std::{
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Clients find it with EPICS_CA_ADDR_LIST=127.0.0.1 and EPICS_CA_AUTO_ADDR_LIST=NO.\n\
-                  Example: bluefly ioc etc/epics.toml --port 5064"
+    after_help = "It serves at 127.0.0.1:PORT, which [ca] of a beamline file has as address_list = \
+                  [\"127.0.0.1:PORT\"]; other clients find\nit with EPICS_CA_ADDR_LIST=127.0.0.1:PORT and \
+                  EPICS_CA_AUTO_ADDR_LIST=NO.\nExample: bluefly ioc etc/epics.toml --port 5064"
 )]
 pub(crate) struct Arguments {
     /// The beamline file; devices at `ca://X` and `sim://X` are served as PVs X
     #[arg(value_name = "BEAMLINE.toml")]
     beamline: PathBuf,
     /// UDP and TCP port; circuits take another TCP port if it is not free. 0 takes any that is free
-    #[arg(long, value_name = "N", default_value_t = SERVER_PORT)]
+    #[arg(long, value_name = "PORT", env = "EPICS_CA_SERVER_PORT", default_value_t = SERVER_PORT)]
     port: u16,
-    /// Address to listen on
-    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    /// Address to listen on, without a port
+    #[arg(long, value_name = "IP", value_parser = address, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     listen: IpAddr,
     /// Seed of all random numbers
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -52,6 +53,11 @@ pub(crate) struct Arguments {
     /// How that list and errors are printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+fn address(text: &str) -> Result<IpAddr, &'static str> {
+    text.parse()
+        .map_err(|_| "expected the IP address of this machine, such as 127.0.0.1; see --port")
 }
 
 /// Serves until it is told to end; says how many PVs and where as the only line on standard output.

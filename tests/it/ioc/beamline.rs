@@ -77,6 +77,9 @@ fn the_beamline_of_channel_access_is_the_simulated_one() {
         let place = if name == "generator" { "soft://" } else { "ca://SIM:" };
         device["provider"] = format!("{place}{name}").into();
     }
+    let here: toml::Table =
+        "address_list = [\"127.0.0.1\"]\nauto_address_list = false".parse().unwrap();
+    simulated.insert("ca".to_owned(), here.into());
     assert_eq!(simulated, read("epics.toml"));
 }
 
