@@ -23,6 +23,7 @@ use bluefly_protocol::{
 };
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -361,9 +362,11 @@ fn honest(ending: &Ending, faults: &[Fault]) -> Ending {
     }
 }
 
-/// The first fault, with the others in its text.
+/// The first fault, with the others in its text; what a device has said once is not repeated.
 fn all(faults: Vec<Fault>) -> Option<Fault> {
-    let mut faults = faults.into_iter();
+    let mut causes = BTreeSet::new();
+    let is_new = |fault: &Fault| causes.insert((fault.device.clone(), fault.reason.clone()));
+    let mut faults = faults.into_iter().filter(is_new);
     let first = faults.next()?;
     let reason = faults.fold(first.reason, |reason, fault| format!("{reason}; {fault}"));
     Some(Fault { reason, ..first })
@@ -388,4 +391,36 @@ fn told(next: Phase, intent: Intent, frames: u64) -> Conclusion {
         Intent::Run | Intent::Pause | Intent::Stop => Ok(Outcome::Done(frames)),
     };
     Conclusion { next, end }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_cause_was_named_for_everything_that_it_kept_from_being_undone() {
+        let fault = |device: &str, operation: &str, reason: &str| Fault {
+            device: device.parse().expect("it is a name"),
+            operation: operation.to_owned(),
+            class: FaultClass::Failed,
+            reason: reason.to_owned(),
+        };
+        let check = |faults: &[Fault], expected: Option<&str>| {
+            assert_eq!(all(faults.to_vec()).map(|fault| fault.to_string()).as_deref(), expected);
+        };
+        check(&[], None);
+        let gone = |operation| fault("camera", operation, "it is disconnected");
+        let other = fault("x", "stop", "it is disconnected");
+        check(
+            &[gone("disarm"), gone("close the file"), other, gone("stop")],
+            Some("camera: cannot disarm: it is disconnected; x: cannot stop: it is disconnected"),
+        );
+        check(
+            &[gone("disarm"), fault("camera", "close", "it takes longer than 5s")],
+            Some(
+                "camera: cannot disarm: it is disconnected; camera: cannot close: it takes longer \
+                 than 5s",
+            ),
+        );
+    }
 }
