@@ -92,7 +92,7 @@ pub enum StartError {
 /// Why a run could not be ended in order.
 #[derive(Debug, thiserror::Error)]
 pub enum AbortError {
-    #[error("every restart was used up: {0:?}")]
+    #[error("every restart was used up: {0}")]
     TreeEnded(Exit),
     #[error("the end of the run {0}")]
     Elapsed(#[from] Elapsed),

@@ -157,8 +157,7 @@ async fn flown(process: &Process, job: &Job, signals: &mut Signals) -> Result<u6
             }
         },
         exit = process.tree.join() => {
-            let why = serde_json::to_string(&exit).unwrap_or_default();
-            Err(CliError::failed("supervision", format!("every restart was used up: {why}")))
+            Err(CliError::failed("supervision", format!("every restart was used up: {exit}")))
         }
         () = signals.reach(1) => {
             let ended = signals.patiently(interrupted(process, steps)).await;
