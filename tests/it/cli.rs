@@ -61,7 +61,12 @@ fn check_file(old: &str, new: &str, error: &str) {
 
 #[test]
 fn the_files_of_the_project_are_right() {
-    for (file, devices) in [("etc/sim.toml", 11), ("etc/example.toml", 4)] {
+    for (file, devices) in [
+        ("etc/sim.toml", 11),
+        ("etc/example.toml", 4),
+        ("etc/epics.toml", 11),
+        ("etc/pmac.toml", 5),
+    ] {
         let ended = ended(&mut bluefly(&["check", file]));
         assert_eq!((ended.status, ended.err.as_str()), (0, ""), "{file}");
         assert_eq!(ended.out.lines().count(), devices + 2, "{}", ended.out);
