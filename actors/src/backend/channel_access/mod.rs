@@ -8,6 +8,7 @@
 //!
 //! **Invariants:** only the owner calls libca; callbacks only push into the inbox; no lock is held
 //! across a call.
+mod attention;
 mod config;
 mod dbr;
 mod inbox;

@@ -1,6 +1,7 @@
 //! The owner of libca: the one thread that calls it.
 use super::{
-    ChannelId, Command, Event, Inbox, Native, Status, SubscriptionId, inbox::Share, raw, repeater,
+    ChannelId, Command, Event, Inbox, Native, Status, SubscriptionId, attention::Attention,
+    inbox::Share, raw, repeater,
 };
 use crossbeam_channel::Receiver;
 use std::{collections::BTreeMap, rc::Rc, sync::Arc};
@@ -37,7 +38,8 @@ pub(super) fn run(
     started(Ok(()));
     let (subscriptions, channels) = (BTreeMap::new(), BTreeMap::new());
     let mut owner = Owner { subscriptions, channels, context, inbox };
-    while let Ok(batch) = commands.recv() {
+    let mut attention = Attention::default();
+    while let Some(batch) = attention.next(commands) {
         let more = commands.try_iter().take(MAX_BATCHES - 1);
         for command in batch.into_iter().chain(more.flatten()) {
             owner.obey(command);
