@@ -1,6 +1,6 @@
 //! [`Controller`]: guards the order of what is asked of a trajectory controller.
 use super::{
-    RETRY,
+    complaint::Complaints,
     job::{Job, Worker},
     until_safe,
 };
@@ -59,6 +59,7 @@ pub struct Controller {
     clock: Clock,
     phase: Phase,
     job: Option<Job>,
+    complaints: Rc<Complaints>,
     /// It was told to come to rest, and to nothing else since.
     must_rest: bool,
 }
@@ -73,23 +74,14 @@ const LOOK_SOON: Duration = Duration::from_millis(1);
 impl Controller {
     /// A controller whose axes may be moving; it stops them as soon as it starts.
     pub fn new(name: Name, logic: Rc<TrajectoryLogic>, clock: Clock) -> Self {
-        Self { name, logic, clock, phase: Phase::Unknown, job: None, must_rest: true }
+        let complaints = Rc::new(Complaints::new(name.clone(), clock.clone()));
+        Self { name, logic, clock, phase: Phase::Unknown, job: None, complaints, must_rest: true }
     }
 
     fn recover(&mut self, ctx: &mut Context<Self>) {
-        let (logic, clock, name) = (Rc::clone(&self.logic), self.clock.clone(), self.name.clone());
-        let task = move |_| async move {
-            until_safe(&clock, &name, || logic.make_safe()).await;
-            Ok(())
-        };
-        let status = self.begin(
-            ctx,
-            "recovering",
-            (),
-            (task, |actor, _: &Result<(), Fault>| {
-                actor.phase = Phase::Idle;
-            }),
-        );
+        let logic = Rc::clone(&self.logic);
+        let task = move |_| async move { logic.make_safe().await };
+        let status = self.begin(ctx, "recovering", (), (task, then(Phase::Idle)));
         self.phase = Phase::Recovering(status);
     }
 }
@@ -108,6 +100,9 @@ impl Worker for Controller {
     fn job(&mut self) -> &mut Option<Job> {
         &mut self.job
     }
+    fn complaints(&self) -> &Complaints {
+        &self.complaints
+    }
     fn ended(&mut self, ctx: &mut Context<Self>) {
         if let (Phase::Unknown, true) = (&self.phase, self.must_rest) {
             self.keep_trying(ctx);
@@ -119,10 +114,10 @@ impl Controller {
     /// Whoever told it to come to rest may have lost patience, but it has to nevertheless. It stays
     /// in an unknown state until then, so that it can be told again at any time.
     fn keep_trying(&mut self, ctx: &mut Context<Self>) {
-        let (logic, clock, name) = (Rc::clone(&self.logic), self.clock.clone(), self.name.clone());
+        let (logic, clock) = (Rc::clone(&self.logic), self.clock.clone());
+        let complaints = Rc::clone(&self.complaints);
         let task = move |_| async move {
-            clock.sleep(RETRY).await;
-            until_safe(&clock, &name, || logic.make_safe()).await;
+            until_safe(&clock, &complaints, || logic.make_safe()).await;
             Ok(())
         };
         let done = |actor: &mut Self, _: &Result<(), Fault>| actor.phase = Phase::Idle;

@@ -1,6 +1,6 @@
 //! [`Detector`]: guards the order of what is asked of a detector and its file.
 use super::{
-    RETRY,
+    complaint::Complaints,
     job::{Job, Worker},
     until_safe,
 };
@@ -68,6 +68,7 @@ pub struct Detector {
     clock: Clock,
     phase: Phase,
     job: Option<Job>,
+    complaints: Rc<Complaints>,
     undo: Option<Undo>,
 }
 
@@ -81,15 +82,17 @@ enum Undo {
 impl Detector {
     /// A detector whose hardware is in an unknown state; it makes it safe as soon as it starts.
     pub fn new(name: Name, logic: Rc<DetectorLogic>, clock: Clock) -> Self {
-        Self { name, logic, clock, phase: Phase::Closed, job: None, undo: None }
+        let complaints = Rc::new(Complaints::new(name.clone(), clock.clone()));
+        let (phase, undo) = (Phase::Closed, Some(Undo::Disarm));
+        Self { name, logic, clock, phase, job: None, complaints, undo }
     }
 
     fn recover(&mut self, ctx: &mut Context<Self>) {
-        let (logic, clock, name) = (Rc::clone(&self.logic), self.clock.clone(), self.name.clone());
+        let logic = Rc::clone(&self.logic);
         let found = Rc::new(RefCell::new(Phase::Unknown));
         let adopt = Rc::clone(&found);
         let task = move |_| async move {
-            let file = until_safe(&clock, &name, || logic.make_safe()).await;
+            let file = logic.make_safe().await?;
             let frames = file.as_ref().map_or(0, |file| file.frames_on_disk);
             *found.borrow_mut() = Phase::found(file);
             Ok(frames)
@@ -98,7 +101,7 @@ impl Detector {
             ctx,
             "recovering",
             (),
-            (task, move |actor, _| {
+            (task, move |actor, _: &Result<u64, Fault>| {
                 actor.phase = adopt.take();
             }),
         );
@@ -109,19 +112,13 @@ impl Detector {
     /// in an unknown state until then, so that it can be told again at any time.
     fn keep_trying(&mut self, ctx: &mut Context<Self>, undo: Undo) {
         let (logic, clock) = (Rc::clone(&self.logic), self.clock.clone());
+        let complaints = Rc::clone(&self.complaints);
         let found = Rc::new(RefCell::new(Phase::Unknown));
         let adopt = Rc::clone(&found);
         let task = move |_| async move {
-            loop {
-                clock.sleep(RETRY).await;
-                match undone(&logic, undo).await {
-                    Ok(file) => {
-                        *found.borrow_mut() = Phase::found(file);
-                        return Ok(());
-                    }
-                    Err(fault) => tracing::debug!(%fault, "not undone yet"),
-                }
-            }
+            let file = until_safe(&clock, &complaints, || undone(&logic, undo)).await;
+            *found.borrow_mut() = Phase::found(file);
+            Ok(())
         };
         let done = move |actor: &mut Self, _: &Result<(), Fault>| actor.phase = adopt.take();
         self.begin(ctx, "undoing", (), (task, done));
@@ -203,6 +200,9 @@ impl Worker for Detector {
     }
     fn job(&mut self) -> &mut Option<Job> {
         &mut self.job
+    }
+    fn complaints(&self) -> &Complaints {
+        &self.complaints
     }
     fn ended(&mut self, ctx: &mut Context<Self>) {
         if let (Phase::Unknown, Some(undo)) = (&self.phase, self.undo) {

@@ -1,6 +1,9 @@
 //! [`Generator`]: the scan-point generator. It checks a specification against the beamline, and
 //! then gives out the trajectory in batches, from any frame.
-use super::job::{Job, Worker};
+use super::{
+    complaint::Complaints,
+    job::{Job, Worker},
+};
 use crate::{clock::Clock, logic::generator::GeneratorLogic, status::Status, supervise::Ping};
 use actix::prelude::*;
 use bluefly_protocol::{
@@ -46,11 +49,13 @@ pub struct Generator {
     clock: Clock,
     phase: Phase,
     job: Option<Job>,
+    complaints: Complaints,
 }
 
 impl Generator {
     pub fn new(name: Name, logic: Rc<GeneratorLogic>, clock: Clock) -> Self {
-        Self { name, logic, clock, phase: Phase::Empty, job: None }
+        let complaints = Complaints::new(name.clone(), clock.clone());
+        Self { name, logic, clock, phase: Phase::Empty, job: None, complaints }
     }
 
     /// Tells the record how far the trajectory was given out. Nothing depends on it, so a failure
@@ -77,6 +82,9 @@ impl Worker for Generator {
     }
     fn job(&mut self) -> &mut Option<Job> {
         &mut self.job
+    }
+    fn complaints(&self) -> &Complaints {
+        &self.complaints
     }
     fn ended(&mut self, _: &mut Context<Self>) {}
 }

@@ -1,4 +1,5 @@
 //! [`Job`]: the one thing a device works on, and how it is given up for something more urgent.
+use super::complaint::Complaints;
 use crate::status::{Operation, OperationError, Outcome, Status, Work};
 use actix::prelude::*;
 use bluefly_protocol::{
@@ -32,6 +33,7 @@ impl Job {
 pub(crate) trait Worker: Actor<Context = Context<Self>> {
     fn name(&self) -> &Name;
     fn job(&mut self) -> &mut Option<Job>;
+    fn complaints(&self) -> &Complaints;
 
     /// A job came to its end: what was asked to come to rest and did not is tried again from here.
     fn ended(&mut self, ctx: &mut Context<Self>);
@@ -75,10 +77,17 @@ pub(crate) trait Worker: Actor<Context = Context<Self>> {
         let handle = ctx.spawn(task.map(move |result, actor, ctx| {
             *actor.job() = None;
             match &result {
-                Ok(_) => tracing::debug!(device = %actor.name(), job = what, "done"),
+                Ok(_) => {
+                    actor.complaints().succeeded();
+                    tracing::debug!(device = %actor.name(), job = what, "done");
+                }
                 // The caller's mistake, told to the caller.
                 Err(fault) if fault.class == FaultClass::Rejected => {
                     tracing::info!(device = %actor.name(), job = what, %fault, "rejected");
+                }
+                // Whoever asked for it asks again until it is back.
+                Err(fault) if fault.class == FaultClass::Disconnected => {
+                    actor.complaints().failed(what, fault);
                 }
                 Err(fault) => tracing::warn!(device = %actor.name(), job = what, %fault, "failed"),
             }

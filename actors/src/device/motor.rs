@@ -1,6 +1,6 @@
 //! [`Motor`]: guards the order of what is asked of one motor.
 use super::{
-    RETRY,
+    complaint::Complaints,
     job::{Job, Worker},
     until_safe,
 };
@@ -47,6 +47,7 @@ pub struct Motor {
     clock: Clock,
     phase: Phase,
     job: Option<Job>,
+    complaints: Rc<Complaints>,
     /// It was told to come to rest, and to nothing else since.
     must_rest: bool,
 }
@@ -54,7 +55,8 @@ pub struct Motor {
 impl Motor {
     /// A motor that may be moving; a motion of its own is stopped as soon as the actor starts.
     pub fn new(name: Name, logic: Rc<MotorLogic>, clock: Clock) -> Self {
-        Self { name, logic, clock, phase: Phase::Unknown, job: None, must_rest: true }
+        let complaints = Rc::new(Complaints::new(name.clone(), clock.clone()));
+        Self { name, logic, clock, phase: Phase::Unknown, job: None, complaints, must_rest: true }
     }
 }
 
@@ -75,11 +77,8 @@ fn settled(actor: &mut Motor, result: &Result<(), Fault>) {
 impl Actor for Motor {
     type Context = Context<Self>;
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let (logic, clock, name) = (Rc::clone(&self.logic), self.clock.clone(), self.name.clone());
-        let task = move |_| async move {
-            until_safe(&clock, &name, || logic.make_safe()).await;
-            Ok(())
-        };
+        let logic = Rc::clone(&self.logic);
+        let task = move |_| async move { logic.make_safe().await };
         let status = self.begin(ctx, "recovering", (), (task, settled));
         self.phase = Phase::Recovering(status);
     }
@@ -92,6 +91,9 @@ impl Worker for Motor {
     fn job(&mut self) -> &mut Option<Job> {
         &mut self.job
     }
+    fn complaints(&self) -> &Complaints {
+        &self.complaints
+    }
     fn ended(&mut self, ctx: &mut Context<Self>) {
         if let (Phase::Unknown, true) = (&self.phase, self.must_rest) {
             self.keep_trying(ctx);
@@ -103,10 +105,10 @@ impl Motor {
     /// Whoever told it to come to rest may have lost patience, but it has to nevertheless. It stays
     /// in an unknown state until then, so that it can be told again at any time.
     fn keep_trying(&mut self, ctx: &mut Context<Self>) {
-        let (logic, clock, name) = (Rc::clone(&self.logic), self.clock.clone(), self.name.clone());
+        let (logic, clock) = (Rc::clone(&self.logic), self.clock.clone());
+        let complaints = Rc::clone(&self.complaints);
         let task = move |_| async move {
-            clock.sleep(RETRY).await;
-            until_safe(&clock, &name, || logic.make_safe()).await;
+            until_safe(&clock, &complaints, || logic.make_safe()).await;
             Ok(())
         };
         let done = |actor: &mut Self, _: &Result<(), Fault>| actor.phase = Phase::Idle;
