@@ -4,7 +4,7 @@ use actix::{Actor, Context, Handler, dev::ToEnvelope};
 use bluefly_actors::{
     clock::Clock,
     coordinator::{
-        Beamline, Bulletin, ScanCoordinator, Settings,
+        Absent, Beamline, Bulletin, ScanCoordinator, Settings,
         manual::ByHand,
         publish::{Ledger, Publisher},
         survey,
@@ -205,6 +205,7 @@ impl Assembly<'_> {
             settings: settings(self.spec, directory),
             inventory: Arc::new(survey::inventory(self.spec)),
             by_hand: ByHand::default(),
+            absent: Absent::default(),
         });
         let (coordinator_seat, coordinator) = Seat::new(COORDINATOR);
         let (known, bulletin) = (Rc::clone(&beamline), self.bulletin);

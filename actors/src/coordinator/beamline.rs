@@ -1,5 +1,5 @@
 //! [`Beamline`]: whom the coordinator knows.
-use super::{call::Caller, manual::ByHand, publish::Publisher, survey::Inventory};
+use super::{absent::Absent, call::Caller, manual::ByHand, publish::Publisher, survey::Inventory};
 use crate::{
     clock::Clock,
     device::{controller::Controller, detector::Detector, generator::Generator, motor::Motor},
@@ -34,6 +34,7 @@ pub struct Beamline {
     /// What the beamline file says of each device.
     pub inventory: Arc<Inventory>,
     pub by_hand: ByHand,
+    pub absent: Absent,
 }
 
 /// When a frame counts as lost of a detector for which nothing is said.

@@ -3,6 +3,7 @@
 //! It knows requests, phases and [`Ref`](crate::supervise::Ref)s, never a logic. Every request is
 //! answered at once with a [`RunStatus`] or a refusal; all are idempotent, and abort and stop are
 //! legal in every phase, twice, and while something else is under way.
+mod absent;
 mod beamline;
 mod bulletin;
 mod call;
@@ -21,6 +22,7 @@ mod steps;
 pub mod survey;
 mod watch;
 
+pub use absent::Absent;
 pub use beamline::{Beamline, Settings};
 pub use bulletin::{Bulletin, BulletinView, RunFiles};
 pub use only::{NotBegun, Only, StepRequest};
@@ -223,4 +225,10 @@ impl Handler<Ping> for ScanCoordinator {
 fn iso8601(unix_s: f64) -> String {
     let since = Duration::try_from_secs_f64(unix_s).unwrap_or_default();
     humantime::format_rfc3339_micros(UNIX_EPOCH + since).to_string()
+}
+
+/// As [`iso8601`], to a second.
+fn iso8601_s(unix_s: f64) -> String {
+    let since = Duration::try_from_secs_f64(unix_s).unwrap_or_default();
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
 }

@@ -4,7 +4,10 @@ use super::{
     collect::{Collection, Field},
     flight::Flight,
 };
-use crate::status::{Intent, OperationPhase};
+use crate::{
+    clock::Instant,
+    status::{Intent, OperationPhase},
+};
 use bluefly_protocol::{
     beamline::OnCrash,
     fault::{Fault, FaultClass},
@@ -92,19 +95,28 @@ impl Flight {
                 progress.recoveries = crashes + rewinds;
                 progress.trouble = Some(fault.to_string());
             });
-            let give_up = self.beamline.clock.now() + self.beamline.settings.device_timeout;
+            let (begun, timeout) =
+                (self.beamline.clock.now(), self.beamline.settings.device_timeout);
             match self.rest_and_publish().await {
                 Ok(rested) => return Ok(rested),
                 // It was waited for, and stays away: to wait again would be the same trouble twice.
                 Err(next)
                     if next.class == FaultClass::Disconnected
-                        && self.beamline.clock.now() >= give_up =>
+                        && self.beamline.clock.now() >= begun + timeout =>
                 {
-                    return Err(first);
+                    return Err(self.given_up(first, begun));
                 }
                 Err(next) => fault = next,
             }
         }
+    }
+
+    /// A fault that says since when the device was waited for.
+    fn given_up(&self, fault: Fault, since: Instant) -> Fault {
+        let clock = &self.beamline.clock;
+        let (waited, reason) = (clock.now() - since, &fault.reason);
+        let since = super::iso8601_s(clock.unix_s(since));
+        Fault { reason: format!("{reason}, since {since}: it was waited for {waited:?}"), ..fault }
     }
 
     /// A fault that says which frame is lost: known only once everything else is on disk.

@@ -1,6 +1,6 @@
 //! Bringing the beamline to rest: halting motion, disarming and closing detectors, also those whose
 //! actor is being restarted at the moment.
-use super::{beamline::Beamline, call::Caller};
+use super::{absent::Patience, beamline::Beamline, call::Caller};
 use crate::{
     device::{
         controller::{Controller, FramesDone, Halt},
@@ -41,8 +41,9 @@ impl Beamline {
     /// Halts every controller and disarms every detector, at the same time.
     ///
     /// A device whose actor is down is waited for, at most for `patience`: a new incarnation makes
-    /// its hardware safe before anything else.
-    pub(super) async fn come_to_rest(&self, patience: Duration) -> Rest {
+    /// its hardware safe before anything else. So is one that is away, unless it was before.
+    pub(super) async fn come_to_rest(&self, patience: impl Into<Patience>) -> Rest {
+        let patience = patience.into();
         let halts = self.controllers.keys().map(|name| self.halt(name, (patience, || Halt)));
         let halts = join_all(halts);
         let disarms = join_all(self.detectors.iter().map(|detector| async move {
@@ -65,7 +66,8 @@ impl Beamline {
     }
 
     /// Closes the file of every detector; tells what could not be closed.
-    pub(super) async fn close_files(&self, patience: Duration) -> Vec<Fault> {
+    pub(super) async fn close_files(&self, patience: impl Into<Patience>) -> Vec<Fault> {
+        let patience = patience.into();
         let closes = join_all(self.detectors.iter().map(|detector| async move {
             let caller = Caller::new(&self.clock, detector);
             let close = || caller.call("close its file", Close, CLOSE_WITHIN);
@@ -75,7 +77,8 @@ impl Beamline {
     }
 
     /// Stops every motor that moves on its own; tells what could not be stopped.
-    pub(super) async fn stop_motors(&self, patience: Duration) -> Vec<Fault> {
+    pub(super) async fn stop_motors(&self, patience: impl Into<Patience>) -> Vec<Fault> {
+        let patience = patience.into();
         let stops = self.motors.keys().map(|name| self.stop_motor(name, (patience, || StopMotor)));
         join_all(stops).await.into_iter().filter_map(Result::err).collect()
     }
@@ -84,7 +87,7 @@ impl Beamline {
     pub(super) async fn stop_motor<M>(
         &self,
         name: &Name,
-        (patience, message): (Duration, impl Fn() -> M),
+        (patience, message): (impl Into<Patience>, impl Fn() -> M),
     ) -> Result<(), Fault>
     where
         Motor: Handler<M>,
@@ -100,17 +103,16 @@ impl Beamline {
 
     /// Brings to rest every motor that was moved by hand and may not have come to rest since.
     pub(super) async fn rest_from_hands(&self, patience: Duration) -> Result<(), Fault> {
-        for motor in self.by_hand.restless() {
-            self.stop_motor(&motor, (patience, || StopMotor)).await?;
-        }
-        Ok(())
+        let motors = self.by_hand.restless();
+        let stops = motors.iter().map(|motor| self.stop_motor(motor, (patience, || StopMotor)));
+        join_all(stops).await.into_iter().collect()
     }
 
     /// Halts one controller, by a message of this kind.
     pub(super) async fn halt<M>(
         &self,
         name: &Name,
-        (patience, message): (Duration, impl Fn() -> M),
+        (patience, message): (impl Into<Patience>, impl Fn() -> M),
     ) -> Result<(), Fault>
     where
         Controller: Handler<M>,
@@ -141,10 +143,10 @@ impl Beamline {
         self.controller(controller)?.ask("count its frames", FramesDone).await?
     }
 
-    /// Calls again while the actor is down, for as long as `patience` lasts.
+    /// Calls again while the actor is down or its hardware away, for as long as `patience` lasts.
     pub(super) async fn persist<A, T, F>(
         &self,
-        patience: Duration,
+        patience: impl Into<Patience>,
         device: &Ref<A>,
         call: impl Fn() -> F,
     ) -> Result<T, Fault>
@@ -152,20 +154,40 @@ impl Beamline {
         A: Actor<Context = Context<A>>,
         F: Future<Output = Result<T, Fault>>,
     {
-        let deadline = self.clock.now() + patience;
+        let (patience, begun) = (patience.into(), self.clock.now());
         loop {
             let fault = match call().await {
-                Ok(value) => return Ok(value),
+                Ok(value) => {
+                    self.absent.is_back(device.id());
+                    return Ok(value);
+                }
                 Err(fault) => fault,
             };
-            if fault.class != FaultClass::Disconnected || self.clock.now() >= deadline {
+            let waited = self.clock.now().saturating_since(begun);
+            if fault.class != FaultClass::Disconnected || waited >= patience.restart {
+                self.give_up(device, (&fault, patience));
                 return Err(fault);
             }
-            let left = deadline - self.clock.now();
+            if device.is_up() && (self.absent.has(device.id()) || waited >= patience.away) {
+                self.give_up(device, (&fault, patience));
+                return Err(fault);
+            }
+            let left = patience.restart - waited;
             if !matches!(self.clock.timeout(left, device.up()).await, Ok(Ok(()))) {
                 return Err(fault);
             }
             self.clock.sleep(ASK_AGAIN).await;
+        }
+    }
+
+    /// Whoever was waited for in vain is not waited for again.
+    fn give_up<A>(&self, device: &Ref<A>, (fault, patience): (&Fault, Patience))
+    where
+        A: Actor<Context = Context<A>>,
+    {
+        let was_waited_for = !patience.away.is_zero() && device.is_up();
+        if was_waited_for && fault.class == FaultClass::Disconnected {
+            self.absent.give_up(device.id());
         }
     }
 }

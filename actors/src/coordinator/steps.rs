@@ -1,6 +1,7 @@
 //! The steps of a run: each has its undo, and each ends in a [`Conclusion`] that says where the
 //! coordinator stands afterwards.
 use super::{
+    absent::Patience,
     beamline::Beamline,
     bulletin::Bulletin,
     flight::{Cut, Flight, Flown},
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     device::generator::Plan,
-    status::{Intent, OperationError, Outcome},
+    status::{Intent, Outcome},
     storage::MasterEnd,
 };
 use bluefly_protocol::{
@@ -31,8 +32,10 @@ use std::{
 
 /// How long checking a specification may take.
 const PLAN_WITHIN: Duration = Duration::from_mins(10);
-/// How long an undo waits for devices whose actor is being restarted.
-const UNDO_PATIENCE: Duration = Duration::from_secs(10);
+/// How long an undo waits, in all, for devices whose actor is being restarted, and for those that are
+/// away and have not been waited for.
+const UNDO_PATIENCE: Patience =
+    Patience { restart: Duration::from_secs(10), away: Duration::from_secs(5) };
 /// How long the disk may take to say how much is free.
 const ROOM_WITHIN: Duration = Duration::from_secs(10);
 /// How long documents may take to be written.
@@ -65,13 +68,14 @@ impl Setting {
                 ..RunProgress::default()
             };
         });
-        let patience = beamline.settings.device_timeout;
+        beamline.absent.forget();
+        let patience = Patience::from(beamline.settings.device_timeout);
         let safe = async {
+            let begun = beamline.clock.now();
             let rest = beamline.come_to_rest(patience).await;
-            match rest.faults.into_iter().next() {
-                Some(fault) => Err(fault),
-                None => beamline.close_files(patience).await.into_iter().next().map_or(Ok(()), Err),
-            }
+            rest.faults.into_iter().next().map_or(Ok(()), Err)?;
+            let patience = patience.after(beamline.clock.now() - begun);
+            beamline.close_files(patience).await.into_iter().next().map_or(Ok(()), Err)
         };
         match self.board.unless_told(safe).await {
             Ok(Ok(())) => {
@@ -177,7 +181,8 @@ impl Setting {
     }
 
     /// Flies a prepared scan; undoes everything unless all frames are taken. Where the disk has no
-    /// room for it any more, or a motor cannot be brought to rest that was moved by hand, nothing is begun and the session stays as it was.
+    /// room for it any more, or a motor cannot be brought to rest that was moved by hand, nothing is
+    /// begun and the session stays as it was.
     pub(super) async fn fly(mut self, mut session: Session, plan: Arc<ScanPlan>) -> Conclusion {
         self.board.phase(RunPhase::Starting);
         let asking = self.clone();
@@ -261,33 +266,19 @@ impl Setting {
         let fault = Fault { class, ..fault };
         let text = fault.to_string();
         self.board.update(|progress| progress.trouble = Some(text.clone()));
-        let undone = self.unstage(session, Ending::Fail { reason: text }).await;
-        let end = match undone.end {
-            Err(OperationError::Fault(undo)) if undo.reason != fault.reason => Fault {
-                reason: format!("{}; moreover, when undoing: {undo}", fault.reason),
-                ..fault
-            },
-            _ => fault,
-        };
-        failed(Phase::Idle, end)
+        let faults = self.wind_up(&session, &Ending::Fail { reason: text }).await;
+        let is_it = |undo: &Fault| is_away(undo) && is_away(&fault) && undo.device == fault.device;
+        let look = if faults.iter().any(is_it) { LOOK } else { "" };
+        let moreover = all(faults.into_iter().filter(|undo| !is_it(undo)).collect());
+        let moreover = moreover.map(|undo| format!("; moreover, when undoing: {undo}"));
+        let reason = format!("{}{look}{}", fault.reason, moreover.unwrap_or_default());
+        failed(Phase::Idle, Fault { reason, ..fault })
     }
 
     /// Brings everything to rest, closes files, ends the run's documents. Legal whatever was done
     /// before; fails with the first thing that could not be undone, having done all the others.
     pub(super) async fn unstage(self, session: Session, ending: Ending) -> Conclusion {
-        let beamline = Rc::clone(&self.beamline);
-        self.board.phase(match ending {
-            Ending::Success => RunPhase::Unstaging,
-            Ending::Abort { .. } | Ending::Fail { .. } => RunPhase::Undoing,
-        });
-        let rest = beamline.come_to_rest(UNDO_PATIENCE).await;
-        let mut faults = rest.faults;
-        faults.extend(beamline.stop_motors(UNDO_PATIENCE).await);
-        faults.extend(beamline.close_files(UNDO_PATIENCE).await);
-        self.end_run(&session, &ending, &mut faults).await;
-        for fault in &faults {
-            tracing::warn!(%fault, "could not be undone");
-        }
+        let faults = self.wind_up(&session, &ending).await;
         let frames = session.frames;
         let end = match (all(faults), ending) {
             (Some(fault), _) => Err(fault.into()),
@@ -295,6 +286,20 @@ impl Setting {
             (None, Ending::Success | Ending::Fail { .. }) => Ok(Outcome::Done(frames)),
         };
         Conclusion { next: Phase::Idle, end }
+    }
+
+    /// As [`unstage`](Self::unstage); what could not be undone.
+    async fn wind_up(&self, session: &Session, ending: &Ending) -> Vec<Fault> {
+        self.board.phase(match ending {
+            Ending::Success => RunPhase::Unstaging,
+            Ending::Abort { .. } | Ending::Fail { .. } => RunPhase::Undoing,
+        });
+        let mut faults = undo(&self.beamline).await;
+        self.end_run(session, ending, &mut faults).await;
+        for fault in &faults {
+            tracing::warn!(%fault, "could not be undone");
+        }
+        faults
     }
 
     /// Finishes the master file and publishes the stop document; adds what failed to `faults`. A run
@@ -334,6 +339,29 @@ impl Setting {
         self.bulletin.closed(run_end(session, honest(&ending, faults)));
     }
 }
+
+/// Brings everything to rest and closes files, having waited once for whoever is not there: what
+/// could not be done, each device that is away once.
+async fn undo(beamline: &Beamline) -> Vec<Fault> {
+    let begun = beamline.clock.now();
+    let patience = || UNDO_PATIENCE.after(beamline.clock.now() - begun);
+    let mut faults = beamline.come_to_rest(patience()).await.faults;
+    faults.extend(beamline.stop_motors(patience()).await);
+    faults.extend(beamline.close_files(patience()).await);
+    let mut away = BTreeSet::new();
+    faults.retain(|fault| !is_away(fault) || away.insert(fault.device.clone()));
+    for fault in faults.iter_mut().filter(|fault| is_away(fault)) {
+        fault.reason.push_str(LOOK);
+    }
+    faults
+}
+
+const fn is_away(fault: &Fault) -> bool {
+    matches!(fault.class, FaultClass::Disconnected)
+}
+
+/// What is to be done about a device that nothing could be told.
+const LOOK: &str = "; nobody knows whether it is at rest: look";
 
 /// How a run ended, for those who ask later.
 fn run_end(session: &Session, ending: Ending) -> RunEnd {

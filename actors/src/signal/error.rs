@@ -6,6 +6,9 @@ use bluefly_protocol::{
 };
 use std::time::Duration;
 
+/// How addresses of signals begin that an IOC has.
+const SERVED: &str = "ca://";
+
 /// A signal could not be got, put or observed. Every variant names the signal by its address.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SignalError {
@@ -95,7 +98,12 @@ impl SignalError {
             device: device.clone(),
             operation: operation.into(),
             class: self.class(),
-            reason: self.to_string(),
+            reason: match &self {
+                Self::Disconnected { signal } if signal.starts_with(SERVED) => {
+                    format!("its IOC is away ({self})")
+                }
+                _ => self.to_string(),
+            },
         }
     }
 }
