@@ -18,6 +18,7 @@ use crate::{
 };
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
+    name::Name,
     plan::ScanPlan,
     run::RunPhase,
     tally::{Gate, Tally},
@@ -73,6 +74,8 @@ pub(super) struct Flight {
     pub(super) collection: Option<Collection>,
     /// Frames to take again when the flight is resumed.
     pub(super) retake: Rc<Cell<u64>>,
+    /// A detector that lost rows which it had, and the first of them.
+    pub(super) overwritten: Option<(Name, u64)>,
     /// What the run has put up with so far.
     pub(super) troubles: Troubles,
 }
@@ -96,6 +99,7 @@ impl Flight {
             harvest: Harvest::default(),
             collection: None,
             retake: Rc::default(),
+            overwritten: None,
             troubles: session.troubles,
         }
     }

@@ -69,6 +69,24 @@ impl Flight {
         Ok(intent)
     }
 
+    /// Frames that were complete and are not what they were are taken again. Fails if that cannot be:
+    /// documents tell of some of them.
+    fn take_back(&mut self) -> Result<(), Fault> {
+        let Some((device, row)) = self.overwritten.take() else { return Ok(()) };
+        let (complete, published) = (self.tally.complete(), self.tally.published());
+        let first = self.tally.row(0);
+        self.go_back(complete.saturating_sub(row.saturating_sub(first)));
+        let documented = self.tally.row(published);
+        if row >= documented {
+            return Ok(());
+        }
+        let reason = format!(
+            "frames from {row} on may be overwritten, and documents tell of the first {documented}"
+        );
+        let operation = "take frames again".to_owned();
+        Err(Fault { device, operation, class: FaultClass::Failed, reason })
+    }
+
     fn go_back(&mut self, frames: u64) {
         if frames > 0 {
             self.tally.retake(frames);
@@ -105,6 +123,12 @@ impl Flight {
                         && self.beamline.clock.now() >= begun + timeout =>
                 {
                     return Err(self.given_up(first, begun));
+                }
+                Err(next)
+                    if first.class == FaultClass::Lost && next.class == FaultClass::Failed =>
+                {
+                    let reason = format!("{}; moreover: {next}", first.reason);
+                    return Err(Fault { class: next.class, reason, ..first });
                 }
                 Err(next) => fault = next,
             }
@@ -180,6 +204,7 @@ impl Flight {
                 tracing::warn!(%fault, "collection interrupted");
             }
         }
+        self.take_back()?;
         rest.faults.into_iter().next().map_or(Ok(()), Err)
     }
 

@@ -151,17 +151,22 @@ impl Flight {
         }
         let now = beamline.clock.now();
         for take in &mut watch.takes {
-            self.tally.hear(&take.name, take.status.report().progress);
+            let rows = take.status.report().progress;
+            self.tally.hear(&take.name, rows);
             let (on_disk, passed) = (self.tally.on_disk_of(&take.name), self.tally.passed());
             match take.status.ended() {
                 None => take.hear(on_disk, passed, now + beamline.frame_timeout(&take.name)),
                 Some(Ok(Outcome::Done(()))) => take.due = None,
                 Some(end) => {
                     let detector = beamline.detector(&take.name)?;
-                    return Err(match end {
+                    let fault = match end {
                         Err(error) => detector.ended_badly("take frames", error),
                         Ok(_) => detector.fault("take frames", FaultClass::Failed, DISARMED),
-                    });
+                    };
+                    if fault.class == FaultClass::Lost && rows < self.tally.row(on_disk) {
+                        self.overwritten = Some((take.name.clone(), rows));
+                    }
+                    return Err(fault);
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! [`Continuity`]: finds the exposures that never came to the file writer.
+//! [`Continuity`]: finds the exposures that never came to the file writer, and counters that somebody
+//! set meanwhile.
 use std::{collections::VecDeque, fmt};
 
 /// Exposures that were lost before they came to the file writer.
@@ -24,6 +25,45 @@ impl fmt::Display for Gap {
     }
 }
 
+/// What only ever grows by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counter {
+    UniqueId,
+    /// Frames that the writer took in.
+    Taken,
+    /// Frames that it wrote.
+    Written,
+}
+
+/// A counter that went back: somebody set it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StepBack {
+    pub(super) counter: Counter,
+    before: i64,
+    after: i64,
+    /// Rows from here on may be overwritten, or hold other frames than they are taken for.
+    pub(super) first: i64,
+}
+
+impl StepBack {
+    /// The file was opened anew: it has nothing of what was written.
+    pub(super) const fn of_written(before: i64, after: i64) -> Self {
+        Self { counter: Counter::Written, before, after, first: 0 }
+    }
+}
+
+impl fmt::Display for StepBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { counter, before, after, .. } = self;
+        let counter = match counter {
+            Counter::UniqueId => "unique id",
+            Counter::Taken => "count of frames taken in",
+            Counter::Written => "count of frames written",
+        };
+        write!(f, "{counter} went back from {before} to {after}")
+    }
+}
+
 /// Follows how many frames the writer took in and the unique id of the latest: both start at the
 /// same number and stay equal for as long as no frame is lost.
 ///
@@ -38,6 +78,12 @@ pub(super) struct Continuity {
     unchanged: Option<i64>,
     counts: VecDeque<i64>,
     ids: VecDeque<i64>,
+    /// What was told last, or would have been of the frame before the first.
+    latest_count: i64,
+    latest_id: i64,
+    /// What the signal of the id says; before the first frame it is of an earlier acquisition.
+    told_id: i64,
+    step_back: Option<StepBack>,
     /// Whether the two queues no longer hold pairs.
     is_astray: bool,
 }
@@ -47,20 +93,59 @@ impl Continuity {
     pub(super) fn new(first: i64, latest: i64) -> Self {
         let unchanged = (latest == first).then_some(latest);
         let (counts, ids) = (VecDeque::new(), VecDeque::new());
-        Self { count: first - 1, id: first - 1, unchanged, counts, ids, is_astray: false }
+        let before = first - 1;
+        Self {
+            count: before,
+            id: before,
+            unchanged,
+            counts,
+            ids,
+            latest_count: before,
+            latest_id: before,
+            told_id: latest,
+            step_back: None,
+            is_astray: false,
+        }
     }
 
     pub(super) fn take_count(&mut self, count: i64) {
-        self.counts.push_back(count);
+        let before = std::mem::replace(&mut self.latest_count, count);
+        if count < before {
+            let first = self.id.saturating_add(1);
+            self.step_back(StepBack { counter: Counter::Taken, before, after: count, first });
+        }
+        if count != before {
+            self.counts.push_back(count);
+        }
     }
 
     pub(super) fn take_id(&mut self, id: i64) {
+        // A signal may tell the same again for other reasons than a frame.
+        if std::mem::replace(&mut self.told_id, id) == id {
+            return;
+        }
+        let before = std::mem::replace(&mut self.latest_id, id);
+        if id <= before {
+            // Its first frames may have been skipped.
+            let skipped = self.latest_count.saturating_sub(self.count).saturating_sub(1).max(0);
+            let first = id.saturating_sub(skipped);
+            self.step_back(StepBack { counter: Counter::UniqueId, before, after: id, first });
+        }
         // The count of a frame comes before its id: one too many is that of the first frame, of whose
         // id nothing told.
         let is_behind = |first: &i64| self.counts.len() > 1 && self.counts.front() == Some(first);
         let first = self.unchanged.take().filter(is_behind);
         self.ids.extend(first);
         self.ids.push_back(id);
+    }
+
+    /// The first counter that went back, among what was taken.
+    pub(super) const fn stepped_back(&self) -> Option<StepBack> {
+        self.step_back
+    }
+
+    fn step_back(&mut self, step: StepBack) {
+        self.step_back.get_or_insert(step);
     }
 
     /// The next gap, among what was taken.
@@ -100,7 +185,7 @@ impl Continuity {
         if let (Some(count), Some(id)) = (self.counts.back(), self.ids.back())
             && count == id
         {
-            *self = Self::new(id + 1, *id);
+            *self = Self { step_back: self.step_back, ..Self::new(id + 1, *id) };
         }
     }
 }
@@ -161,6 +246,33 @@ mod tests {
         );
         check(&[8], &[9], &["one of the exposures 5 to 8 was lost"]);
         check(&[8], &[10], &["2 of the exposures 5 to 9 were lost"]);
+    }
+
+    #[test]
+    fn a_counter_that_goes_back_is_told_with_what_it_was_and_is() {
+        let check = |latest: i64, told: &[[i64; 2]], expected: Option<(&str, i64)>| {
+            let mut continuity = Continuity::new(5, latest);
+            for [count, id] in told {
+                continuity.take_count(*count);
+                continuity.take_id(*id);
+                while continuity.gap().is_some() {}
+            }
+            let found = continuity.stepped_back().map(|step| (step.to_string(), step.first));
+            let expected = expected.map(|(text, first)| (text.to_owned(), first));
+            assert_eq!(found, expected, "{told:?}");
+        };
+        check(77, &[[5, 5], [6, 6], [7, 7]], None);
+        check(77, &[[5, 5], [6, 9], [7, 10]], None);
+        check(77, &[[5, 5], [6, 2]], Some(("unique id went back from 5 to 2", 2)));
+        // The first frames after it may have been skipped.
+        check(77, &[[5, 5], [9, 4]], Some(("unique id went back from 5 to 4", 1)));
+        check(77, &[[5, 3]], Some(("unique id went back from 4 to 3", 3)));
+        check(77, &[[5, 4]], Some(("unique id went back from 4 to 4", 4)));
+        // What is told again is of no frame.
+        check(4, &[[4, 4], [5, 5], [5, 5], [6, 6]], None);
+        check(77, &[[5, 5], [2, 6]], Some(("count of frames taken in went back from 5 to 2", 6)));
+        // What follows does not hide it.
+        check(77, &[[5, 5], [6, 2], [7, 7]], Some(("unique id went back from 5 to 2", 2)));
     }
 
     #[test]

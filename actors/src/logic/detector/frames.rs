@@ -1,6 +1,8 @@
 //! Following the frames of a detector to the disk.
 use super::{
-    DetectorLogic, DetectorState, LATE, Task, WITHIN, WriteStatus, signed,
+    DetectorLogic, DetectorState, LATE, Task, WITHIN, WriteStatus,
+    continuity::Counter,
+    read_back, signed,
     tally::Tally,
     watch::{Event, Taken, Watch},
 };
@@ -29,14 +31,28 @@ struct Course<'a> {
 impl DetectorLogic {
     /// Resolves when all frames that were armed are on disk.
     ///
-    /// `progress` is told the number of frames on disk without a hole from index 0, as it changes.
-    /// Fails if the writer or driver does, or if the link drops; as [`FaultClass::Lost`] as soon as
-    /// it is known that a frame will never come.
+    /// `progress` is told the number of frames on disk without a hole from index 0, as it changes; it
+    /// goes back only if frames that were there are overwritten. Fails if the writer or driver does,
+    /// or if the link drops; as [`FaultClass::Lost`] as soon as it is known that a frame will never
+    /// come, or is not where it belongs.
     pub async fn on_disk(&self, progress: impl Fn(u64)) -> Result<(), Fault> {
         let task = self.task("bring its frames to disk");
         let mut taken = Taken::of(&self.watch);
         let not_armed = || task.fault(FaultClass::Failed, "it is not armed");
         let watch = taken.watch().ok_or_else(not_armed)?;
+        let followed = self.follow(task, watch, &progress).await;
+        if self.tally.get().knows_a_loss() {
+            progress(self.frames_on_disk());
+        }
+        followed
+    }
+
+    async fn follow(
+        &self,
+        task: Task<'_>,
+        watch: &mut Watch,
+        progress: &impl Fn(u64),
+    ) -> Result<(), Fault> {
         let clock = &self.record.clock;
         let (written, flushed, flushing) = (0, 0, None);
         let mut course = Course { written, flushed, flushing, next_flush: clock.now() };
@@ -62,7 +78,9 @@ impl DetectorLogic {
                 () = clock.sleep_until(course.next_flush), if is_waiting => {}
             }
         }
-        Ok(())
+        watch.catch_up();
+        self.check_gap(task, watch).await?;
+        self.check_last(task).await
     }
 
     async fn flush_written(&self, task: Task<'_>, written: u64) -> Result<u64, Fault> {
@@ -98,7 +116,7 @@ impl DetectorLogic {
             Event::Captured(captured) => {
                 let since = captured.saturating_sub(watch.captured_before);
                 course.written = course.written.max(u64::try_from(since).unwrap_or(0));
-                Ok(())
+                self.check_steps(task, watch)
             }
             Event::Acquiring(false) => self.check_end(task, watch, course).await,
             Event::Status(WriteStatus::Ok)
@@ -109,8 +127,62 @@ impl DetectorLogic {
         }
     }
 
+    /// Fails if somebody set a counter: frames then are not where they belong.
+    fn check_steps(&self, task: Task<'_>, watch: &Watch) -> Result<(), Fault> {
+        let Some(step) = watch.stepped_back() else { return Ok(()) };
+        let writer = &self.record.writer;
+        self.lose_from(step.first);
+        // A file that was opened anew has nothing that could be gone on with.
+        let (class, signal, cause) = match step.counter {
+            Counter::UniqueId => (FaultClass::Lost, &writer.unique_id, "set the counter"),
+            Counter::Taken => (FaultClass::Lost, &writer.array_counter_readback, "set the counter"),
+            Counter::Written => (FaultClass::Failed, &writer.num_captured, "opened its file anew"),
+        };
+        Err(task.fault(class, format!("{step} ({}): someone {cause}", signal.address())))
+    }
+
+    /// Fails unless the last frame has the unique id and the number that it was armed for: what came
+    /// between may have been told by nothing.
+    async fn check_last(&self, task: Task<'_>) -> Result<(), Fault> {
+        let (Tally { first, count, .. }, writer) = (self.tally.get(), &self.record.writer);
+        let last = signed(first + count) - 1;
+        for signal in [&writer.unique_id, &writer.array_counter_readback] {
+            let found = read_back(task, signal, |value| *value == last).await?;
+            if found != last {
+                self.lose_from(signed(first));
+                let signal = signal.address();
+                let reason = format!(
+                    "{signal} is {found} after {count} exposures, not {last}: someone set the counter"
+                );
+                return Err(task.fault(FaultClass::Lost, reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails if the last frame that was taken in has the unique id of one before. Told once.
+    pub(super) async fn check_settled(&self, task: Task<'_>) -> Result<(), Fault> {
+        if self.watch.borrow().is_none() || self.tally.get().knows_a_loss() {
+            return Ok(());
+        }
+        let (Tally { first, .. }, writer) = (self.tally.get(), &self.record.writer);
+        let taken = task.done(writer.array_counter_readback.get().await)?;
+        if taken < signed(first) {
+            return Ok(());
+        }
+        let id = read_back(task, &writer.unique_id, |id| *id >= taken).await?;
+        if id >= taken {
+            return Ok(());
+        }
+        self.lose_from(signed(first));
+        let signal = writer.unique_id.address();
+        let reason = format!("{signal} is {id} of exposure {taken}: someone set the counter");
+        Err(task.fault(FaultClass::Failed, reason))
+    }
+
     /// Fails if a frame is missing among those that came.
     async fn check_gap(&self, task: Task<'_>, watch: &mut Watch) -> Result<(), Fault> {
+        self.check_steps(task, watch)?;
         let writer = &self.record.writer;
         while let Some(gap) = watch.gap() {
             for _ in 0..CONFIRMATIONS {

@@ -168,6 +168,7 @@ impl DetectorLogic {
         self.stop_acquiring(task).await?;
         self.settle(task).await?;
         self.check_written(task).await?;
+        self.check_settled(task).await?;
         Ok(self.frames_on_disk())
     }
 

@@ -55,6 +55,8 @@ impl DetectorLogic {
         // A put-callback would wait for the one that opened it, whoever made that.
         task.done(writer.capture.send(false).await)?;
         task.done(writer.is_capturing.wait_for(WITHIN, |capturing| !capturing).await)?;
+        // What others do with it from now on is no business of ours.
+        *self.watch.borrow_mut() = None;
         written?;
         self.check_written(task).await
     }

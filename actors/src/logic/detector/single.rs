@@ -30,6 +30,7 @@ impl DetectorLogic {
             return Err(task.fault(FaultClass::Failed, reason));
         }
         self.stats(task)?;
+        *self.watch.borrow_mut() = None;
         if self.before.borrow().is_none() {
             let settings = self.record.driver.settings(task).await?;
             *self.before.borrow_mut() = Some(settings);

@@ -1,7 +1,7 @@
 //! [`Watch`]: what a detector and its file writer say while frames come.
 use super::{
     DetectorState, WITHIN, WriteStatus,
-    continuity::{Continuity, Gap},
+    continuity::{Continuity, Gap, StepBack},
     record::DetectorRecord,
 };
 use crate::signal::{Backlog, Observer, SignalError};
@@ -39,6 +39,9 @@ pub(super) struct Watch {
     pub(super) dropped_before: i64,
     /// Frames that were written before.
     pub(super) captured_before: i64,
+    /// Frames that were written, as was told last.
+    captured_latest: i64,
+    reopened: Option<StepBack>,
 }
 
 impl Watch {
@@ -57,6 +60,8 @@ impl Watch {
             continuity: Continuity::new(first, first),
             dropped_before: 0,
             captured_before: 0,
+            captured_latest: 0,
+            reopened: None,
         };
         // How it was before is no news: a state of error may be that of an earlier acquisition.
         watch.state.next_within(WITHIN).await?;
@@ -66,6 +71,7 @@ impl Watch {
         watch.continuity = Continuity::new(first, latest);
         watch.dropped_before = watch.dropped.next_within(WITHIN).await?.value;
         watch.captured_before = watch.captured.next_within(WITHIN).await?.value;
+        watch.captured_latest = watch.captured_before;
         Ok(watch)
     }
 
@@ -87,7 +93,14 @@ impl Watch {
                 Ok(Event::Arrived)
             }
             dropped = self.dropped.next() => Ok(Event::Dropped(dropped?.value)),
-            captured = self.captured.next() => Ok(Event::Captured(captured?.value)),
+            captured = self.captured.next() => {
+                let captured = captured?.value;
+                let before = std::mem::replace(&mut self.captured_latest, captured);
+                if captured < before {
+                    self.reopened.get_or_insert(StepBack::of_written(before, captured));
+                }
+                Ok(Event::Captured(captured))
+            }
             acquiring = self.acquiring.next() => Ok(Event::Acquiring(acquiring?.value)),
             capturing = self.capturing.next() => Ok(Event::Capturing(capturing?.value)),
         }
@@ -96,6 +109,11 @@ impl Watch {
     /// What is missing among the frames that came.
     pub(super) fn gap(&mut self) -> Option<Gap> {
         self.continuity.gap()
+    }
+
+    /// The counter that somebody set, if one went back.
+    pub(super) fn stepped_back(&self) -> Option<StepBack> {
+        self.reopened.or_else(|| self.continuity.stepped_back())
     }
 
     /// The gap found last is none.
