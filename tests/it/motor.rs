@@ -36,8 +36,8 @@ fn a_record_that_does_not_move_is_told_before_anything_is_put() {
             assert_eq!(beam.world.position(&name("x")), Some(0.0));
         });
     };
-    check(Spmg::Pause, 5.0, "x: cannot move to 5: its SPMG is Pause: it moves when that is Go");
-    check(Spmg::Stop, 5.0, "x: cannot move to 5: its SPMG is Stop: it moves when that is Go");
+    check(Spmg::Pause, 5.0, "x: cannot move to 5: sim://x.SPMG is Pause: it moves when that is Go");
+    check(Spmg::Stop, 5.0, "x: cannot move to 5: sim://x.SPMG is Stop: it moves when that is Go");
     check(
         Spmg::Go,
         10.5,

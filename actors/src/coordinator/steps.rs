@@ -11,7 +11,7 @@ use super::{
     request::Stage,
 };
 use crate::{
-    device::generator::Plan,
+    device::{generator::Plan, motor::MayFly},
     status::{Intent, Outcome},
     storage::MasterEnd,
 };
@@ -22,6 +22,7 @@ use bluefly_protocol::{
     run::{RunEnd, RunPhase, RunProgress},
     scan::Spec,
 };
+use futures_util::future::try_join_all;
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
@@ -99,6 +100,7 @@ impl Setting {
         let planning = self.clone();
         let planned = async {
             let plan = planning.plan(&session, spec).await?;
+            planning.may_fly(&plan).await?;
             let description = describe(&planning.beamline, &plan, &session).await?;
             Ok::<_, Fault>((plan, description))
         };
@@ -150,9 +152,23 @@ impl Setting {
         }
     }
 
+    /// Fails if a motor that the scan moves would not follow.
+    async fn may_fly(&self, plan: &ScanPlan) -> Result<(), Fault> {
+        let beamline = &self.beamline;
+        let patience = beamline.settings.device_timeout;
+        try_join_all(plan.axes().iter().map(|axis| async move {
+            let motor = beamline.motor(axis)?;
+            let may_fly = || async { motor.ask("fly", MayFly).await? };
+            beamline.persist(patience, &beamline.motors[axis], may_fly).await
+        }))
+        .await
+        .map(drop)
+    }
+
     /// Fails if the scan cannot be begun now: nothing was changed then.
     async fn may_begin(&self, plan: &ScanPlan) -> Result<(), Fault> {
         self.find_room(plan).await?;
+        self.may_fly(plan).await?;
         self.beamline.rest_from_hands(self.beamline.settings.device_timeout).await
     }
 

@@ -182,6 +182,19 @@ impl Handler<StopMotorNow> for Motor {
     }
 }
 
+/// Whether a scan may move the motor now: it says why not.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), Fault>")]
+pub struct MayFly;
+
+impl Handler<MayFly> for Motor {
+    type Result = ResponseFuture<Result<(), Fault>>;
+    fn handle(&mut self, MayFly: MayFly, _: &mut Context<Self>) -> Self::Result {
+        let logic = Rc::clone(&self.logic);
+        Box::pin(async move { logic.may_fly().await })
+    }
+}
+
 /// Reads the position in EGU.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<f64, Fault>")]

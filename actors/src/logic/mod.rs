@@ -8,7 +8,7 @@ pub mod generator;
 pub mod motor;
 pub mod trajectory;
 
-use crate::signal::SignalError;
+use crate::signal::{SignalError, SignalR};
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
     name::Name,
@@ -29,6 +29,20 @@ impl Task<'_> {
             class,
             reason: reason.into(),
         }
+    }
+
+    /// The value of a signal that something is decided by.
+    async fn number(self, signal: &SignalR<f64>) -> Result<f64, Fault> {
+        self.finite(signal, self.done(signal.get().await)?)
+    }
+
+    /// A value that a signal told, if it is a number to decide by.
+    fn finite(self, signal: &SignalR<f64>, value: f64) -> Result<f64, Fault> {
+        if value.is_finite() {
+            return Ok(value);
+        }
+        let reason = format!("{} is {value}, which is no finite number", signal.address());
+        Err(self.fault(FaultClass::Failed, reason))
     }
 
     /// Turns the error of a signal into a fault of this task.

@@ -72,7 +72,7 @@ impl MotorLogic {
         self.usual_velocity.set(Some(pace.velocity()));
         task.done(self.record.velocity.put(velocity).await)?;
         // The record raises one that is below its base without a word.
-        let taken = task.done(self.record.velocity.get().await)?;
+        let taken = task.number(self.record.velocity.r()).await?;
         if (taken - velocity).abs() > velocity * f64::EPSILON {
             let reason = format!("its velocity (VELO) became {taken} instead of {velocity}");
             return Err(task.fault(FaultClass::Rejected, reason));

@@ -60,7 +60,7 @@ impl MotorLogic {
     /// Where the motor is now.
     pub async fn position(&self) -> Result<f64, Fault> {
         let task = self.task("read the position");
-        task.done(self.record.readback.get().await)
+        task.number(&self.record.readback).await
     }
 
     /// The engineering unit of the axis.
@@ -92,6 +92,15 @@ impl MotorLogic {
         Ok(pace.axis_limits())
     }
 
+    /// Fails, and nothing moves, if the record would not let a scan move the motor, or tells anything
+    /// that is no number of where it is and how far and fast it may go.
+    pub async fn may_fly(&self) -> Result<(), Fault> {
+        let task = self.task("fly");
+        self.check_mode(task).await?;
+        self.known_position(task).await?;
+        Pace::read(task, &self.record).await.map(drop)
+    }
+
     /// Goes to `position`; resolves when the motor stands still there.
     ///
     /// `progress` is told the readback as it changes. Fails as rejected, without motion, if the
@@ -119,7 +128,7 @@ impl MotorLogic {
         let pace = Pace::read(task, &self.record).await?;
         pace.check_position(task, position)?;
         self.check_mode(task).await?;
-        let start = task.done(self.record.readback.get().await)?;
+        let start = task.number(&self.record.readback).await?;
         if task.done(self.record.done_moving.get().await)? {
             return Err(task.fault(FaultClass::Rejected, "it is not moving"));
         }
@@ -143,18 +152,14 @@ impl MotorLogic {
     ) -> Result<(), Fault> {
         pace.check_position(task, position)?;
         self.check_mode(task).await?;
-        let start = task.done(self.record.readback.read().await)?;
-        if start.alarm.severity == Severity::Invalid {
-            let reason = format!("its position is not known: alarm {}", start.alarm.text);
-            return Err(task.fault(FaultClass::Failed, reason));
-        }
+        let start = self.known_position(task).await?;
         if !task.done(self.record.done_moving.get().await)? {
             return Err(task.fault(FaultClass::Rejected, "it is moving already (DMOV is 0)"));
         }
         self.target.set(position);
         self.more_time.set(None);
         self.may_move.set(true);
-        let within = pace.travel_time(position - start.value) + GRACE;
+        let within = pace.travel_time(position - start) + GRACE;
         task.done(self.moved(position, within, &progress).await)?;
         // The put-callback completes just as well after a STOP or when a limit refused the move.
         task.done(self.record.done_moving.wait_for(GRACE, |done| *done).await)?;
@@ -162,6 +167,17 @@ impl MotorLogic {
         self.check_arrived(task).await?;
         progress(self.target.get());
         Ok(())
+    }
+
+    /// Where it is, unless nobody knows.
+    async fn known_position(&self, task: Task<'_>) -> Result<f64, Fault> {
+        let readback = &self.record.readback;
+        let reading = task.done(readback.read().await)?;
+        if reading.alarm.severity == Severity::Invalid {
+            let reason = format!("its position is not known: alarm {}", reading.alarm.text);
+            return Err(task.fault(FaultClass::Failed, reason));
+        }
+        task.finite(readback, reading.value)
     }
 
     /// Puts the setpoint and tells the progress until the record has done what it does with it.
@@ -200,7 +216,8 @@ impl MotorLogic {
         if mode == Spmg::Go {
             return Ok(());
         }
-        let reason = format!("its SPMG is {}: it moves when that is Go", mode.text());
+        let (address, mode) = (self.record.mode.address(), mode.text());
+        let reason = format!("{address} is {mode}: it moves when that is Go");
         Err(task.fault(FaultClass::Rejected, reason))
     }
 
@@ -214,8 +231,9 @@ impl MotorLogic {
             let alarm = readback.alarm.text;
             return Err(task.fault(FaultClass::Failed, format!("{alarm} at {at}")));
         }
-        let deadband = task.done(record.deadband.get().await)?;
-        let resolution = task.done(record.resolution.get().await)?;
+        let at = task.finite(&record.readback, at)?;
+        let deadband = task.number(&record.deadband).await?;
+        let resolution = task.number(&record.resolution).await?;
         if (at - target).abs() <= deadband.max(resolution.abs()) {
             return Ok(());
         }
@@ -237,7 +255,9 @@ impl MotorLogic {
         let task = self.task(operation);
         task.done(self.record.stop.send().await)?;
         let acceleration_time_s = task.done(self.record.acceleration_time_s.get().await)?;
-        let within = seconds(acceleration_time_s) + GRACE;
+        // What is no number keeps nobody waiting for a day.
+        let is_known = acceleration_time_s.is_finite();
+        let within = if is_known { seconds(acceleration_time_s) + GRACE } else { GRACE };
         task.done(self.record.done_moving.wait_for(within, |done| *done).await)?;
         self.may_move.set(false);
         self.restore_velocity(task).await

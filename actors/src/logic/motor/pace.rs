@@ -20,18 +20,18 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) async fn read(task: Task<'_>, record: &MotorRecord) -> Result<Self, Fault> {
-        let low = task.done(record.low_limit.get().await)?;
-        let high = task.done(record.high_limit.get().await)?;
-        let max_velocity = task.done(record.max_velocity.get().await)?;
+        let low = task.number(&record.low_limit).await?;
+        let high = task.number(&record.high_limit).await?;
+        let max_velocity = task.number(&record.max_velocity).await?;
         let is_unlimited = low == 0.0 && high == 0.0;
         Ok(Self {
             low: if is_unlimited { f64::NEG_INFINITY } else { low },
             high: if is_unlimited { f64::INFINITY } else { high },
-            velocity: task.done(record.velocity.get().await)?,
-            base_velocity: task.done(record.base_velocity.get().await)?,
+            velocity: task.number(record.velocity.r()).await?,
+            base_velocity: task.number(&record.base_velocity).await?,
             max_velocity: if max_velocity == 0.0 { f64::INFINITY } else { max_velocity },
-            acceleration_time_s: task.done(record.acceleration_time_s.get().await)?,
-            settle_s: task.done(record.settle_s.get().await)?,
+            acceleration_time_s: task.number(&record.acceleration_time_s).await?,
+            settle_s: task.number(&record.settle_s).await?,
         })
     }
 

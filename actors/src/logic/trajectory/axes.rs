@@ -161,15 +161,15 @@ impl TrajectoryLogic {
                 let reason = format!("its position is not known: {address} has alarm {alarm}");
                 return Err(task.fault(FaultClass::Failed, reason));
             }
-            positions.push(readback.value);
+            positions.push(task.finite(&axis.readback, readback.value)?);
         }
         Ok(positions)
     }
 
     async fn tolerance(&self, operation: &str, axis: &AxisRecord) -> Result<f64, Fault> {
         let task = Task { device: &axis.name, operation };
-        let resolution = task.done(axis.resolution.get().await)?;
-        Ok(task.done(axis.deadband.get().await)?.max(resolution.abs()))
+        let resolution = task.number(&axis.resolution).await?;
+        Ok(task.number(&axis.deadband).await?.max(resolution.abs()))
     }
 
     async fn wait_for_rest(

@@ -57,8 +57,8 @@ impl TrajectoryLogic {
             let task = Task { device: &axis.name, ..task };
             let signals = [&axis.low_limit, &axis.high_limit];
             limits.push(SoftLimits {
-                low: task.done(axis.low_limit.get().await)?,
-                high: task.done(axis.high_limit.get().await)?,
+                low: task.number(&axis.low_limit).await?,
+                high: task.number(&axis.high_limit).await?,
                 addresses: signals.map(|signal| signal.address().to_owned()),
             });
         }
