@@ -76,13 +76,13 @@ impl Devices {
             Self { motors: vec![], controllers: vec![], detectors: vec![], generators: vec![] };
         for motor in spec.motors() {
             let (name, address) = (motor.name.clone(), motor.provider.to_string());
-            let record = MotorRecord::connect(&links.of(&name), &address).await;
+            let record = MotorRecord::connect(&links.of(&name, 0), &address).await;
             let logic = MotorLogic::new(name.clone(), record.map_err(failed(&name))?);
             devices.motors.push((name, Rc::new(logic)));
         }
         for controller in spec.trajectory_controllers() {
             let (name, setup) = (controller.name.clone(), trajectory_setup(spec, controller));
-            let links = links.of(&name);
+            let links = links.of(&name, controller.max_segments);
             // Large futures: on the heap.
             let record = Box::pin(TrajectoryRecord::connect(&links, &setup)).await;
             let logic = TrajectoryLogic::new(name.clone(), record.map_err(failed(&name))?, setup);
@@ -91,7 +91,7 @@ impl Devices {
         for detector in spec.detectors() {
             let (name, address) = (detector.name.clone(), detector.provider.to_string());
             let setup = detector_setup(spec, detector, site.axes_beside(spec, detector));
-            let links = links.of(&name);
+            let links = links.of(&name, 0);
             let record = Box::pin(DetectorRecord::connect(&links, &address, &setup)).await;
             let record = record.map_err(failed(&name))?;
             let logic = DetectorLogic::new(name.clone(), record, setup);
@@ -99,7 +99,7 @@ impl Devices {
         }
         for generator in spec.generators() {
             let (name, address) = (generator.name.clone(), generator.provider.to_string());
-            let record = GeneratorRecord::connect(&links.of(&name), &address).await;
+            let record = GeneratorRecord::connect(&links.of(&name, 0), &address).await;
             let logic = GeneratorLogic::new(name.clone(), record.map_err(failed(&name))?);
             devices.generators.push((name, Rc::new(logic)));
         }

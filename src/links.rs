@@ -1,4 +1,6 @@
-//! [`Links`]: every signal of every device, connected at once; [`Unconnected`]: those that are not.
+//! [`Links`]: every signal of every device, connected at once; [`Unconnected`]: those that are not, and
+//! those that could not be worked with.
+use crate::survey::mismatch::mismatch;
 use bluefly_actors::signal::{Batch, Connector, SignalError};
 use bluefly_protocol::name::Name;
 use futures_util::future::join_all;
@@ -7,7 +9,15 @@ use std::fmt;
 /// The signals of each device, in the order in which the devices asked for theirs.
 pub(crate) struct Links<'a> {
     connector: &'a Connector,
-    batches: Vec<(Name, Batch)>,
+    batches: Vec<Asked>,
+}
+
+/// The signals of one device.
+struct Asked {
+    device: Name,
+    batch: Batch,
+    /// Elements that a written array must have room for.
+    num_segments: usize,
 }
 
 /// Devices with signals that could not be connected.
@@ -21,6 +31,8 @@ pub struct Missing {
     /// Signals that it has.
     pub num_signals: usize,
     pub errors: Vec<SignalError>,
+    /// Why it could not work with those that are there.
+    pub mismatches: Vec<String>,
 }
 
 /// Of a device that does not answer at all, so many of its signals are named.
@@ -31,24 +43,18 @@ impl<'a> Links<'a> {
         Self { connector, batches: Vec::new() }
     }
 
-    /// What notes the signals that `device` asks for.
-    pub(crate) fn of(&mut self, device: &Name) -> Connector {
+    /// What notes the signals that `device` asks for, which writes arrays of `num_segments`.
+    pub(crate) fn of(&mut self, device: &Name, num_segments: usize) -> Connector {
         let (connector, batch) = self.connector.batch();
-        self.batches.push((device.clone(), batch));
+        self.batches.push(Asked { device: device.clone(), batch, num_segments });
         connector
     }
 
-    /// Connects every signal of every device.
+    /// Connects every signal of every device, and finds out whether it may be written if it must be:
+    /// better now than when something is to be stopped.
     pub(crate) async fn connect(self) -> Result<(), Unconnected> {
-        let connected = join_all(self.batches.iter().map(|(_, batch)| batch.connect())).await;
-        let missing = self.batches.iter().zip(connected).filter(|(_, errors)| !errors.is_empty());
-        let missing: Vec<Missing> = missing
-            .map(|((device, batch), errors)| Missing {
-                device: device.clone(),
-                num_signals: batch.len(),
-                errors,
-            })
-            .collect();
+        let missing = join_all(self.batches.iter().map(Asked::connect)).await;
+        let missing: Vec<Missing> = missing.into_iter().filter(Missing::is_any).collect();
         if missing.is_empty() { Ok(()) } else { Err(Unconnected(missing)) }
     }
 }
@@ -60,6 +66,32 @@ impl Unconnected {
         errors.any(|error| {
             matches!(error, SignalError::Disconnected { signal } if signal.starts_with(scheme))
         })
+    }
+}
+
+impl Asked {
+    async fn connect(&self) -> Missing {
+        let (mut errors, mut mismatches) = (self.batch.connect().await, Vec::new());
+        if errors.is_empty() {
+            for (wanted, found) in self.batch.written().await {
+                match found {
+                    Ok(found) => {
+                        let reasons = mismatch(&wanted, &found, self.num_segments);
+                        let named = |reason| format!("{} {reason}", wanted.address);
+                        mismatches.extend(reasons.into_iter().map(named));
+                    }
+                    Err(error) => errors.push(error),
+                }
+            }
+        }
+        let (device, num_signals) = (self.device.clone(), self.batch.len());
+        Missing { device, num_signals, errors, mismatches }
+    }
+}
+
+impl Missing {
+    fn is_any(&self) -> bool {
+        !self.errors.is_empty() || !self.mismatches.is_empty()
     }
 }
 
@@ -98,7 +130,8 @@ impl fmt::Display for Missing {
             }
         };
         let others = others.iter().map(ToString::to_string);
-        let parts: Vec<String> = silent.into_iter().chain(others).collect();
+        let parts: Vec<String> =
+            silent.into_iter().chain(others).chain(self.mismatches.iter().cloned()).collect();
         write!(f, "device.{}: {}", self.device, parts.join(", "))
     }
 }

@@ -3,7 +3,7 @@ use bluefly_actors::signal::{Found, Kind, NativeType, Usage, Value, Wanted};
 
 /// Why the record could not work with what was found; empty if it can. `num_segments`: the elements
 /// that a written array must have room for.
-pub(super) fn mismatch(wanted: &Wanted, found: &Found, num_segments: usize) -> Vec<String> {
+pub(crate) fn mismatch(wanted: &Wanted, found: &Found, num_segments: usize) -> Vec<String> {
     let access = found.metadata.access;
     let mut reasons = Vec::new();
     if wanted.usage.reads() && !access.read {

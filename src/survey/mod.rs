@@ -1,5 +1,5 @@
 //! [`survey`]: connects to every signal of a beamline, and asks each device how it is.
-mod mismatch;
+pub(crate) mod mismatch;
 #[cfg(test)]
 mod tests;
 

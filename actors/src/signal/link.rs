@@ -158,6 +158,17 @@ impl Batch {
         connected.into_iter().filter_map(Result::err).collect()
     }
 
+    /// What is behind those that are written, without their values.
+    pub async fn written(&self) -> Vec<(Wanted, Result<Found, SignalError>)> {
+        let links = self.0.borrow().clone();
+        let links = links.iter().filter(|link| link.wanted.usage.writes());
+        let found = links.map(|link| async move {
+            let found = link.metadata().await.map(|metadata| Found { metadata, value: None });
+            (link.wanted.clone(), found)
+        });
+        join_all(found).await
+    }
+
     /// Connects every signal at the same time, and asks what is behind it.
     pub async fn survey(&self) -> Vec<(Wanted, Result<Found, SignalError>)> {
         let links = self.0.borrow().clone();
