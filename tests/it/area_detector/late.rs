@@ -1,7 +1,7 @@
 //! What an IOC says late, or halfway, or while another request is under way.
 use crate::beam::{Beam, ROW_START, arm, ms, name, plan, setup, simulate, snake};
 use bluefly_actors::{
-    logic::detector::{DetectorLogic, DetectorRecord},
+    logic::detector::{DetectorLogic, DetectorRecord, DetectorSetup},
     signal::{
         Backlog, Channel, Connector, Kind, LocalFuture, Metadata, Monitor, Reading, Settle,
         SignalError, SignalProvider, Value,
@@ -19,7 +19,9 @@ use tokio::sync::oneshot;
 
 /// What stands between a detector and its signals.
 #[derive(Default)]
-struct Between {
+pub(super) struct Between {
+    /// Puts until the server dies with one.
+    pub(super) puts_left: Cell<Option<u32>>,
     /// What is read at first in place of the value, of these signals.
     stale: RefCell<BTreeMap<String, Value>>,
     flushes: Cell<u32>,
@@ -54,6 +56,12 @@ impl Channel for Wire {
     }
 
     fn put(&self, value: Value, settle: Settle) -> LocalFuture<Result<(), SignalError>> {
+        let left = self.2.puts_left.get();
+        self.2.puts_left.set(left.and_then(|left| left.checked_sub(1)));
+        if left == Some(0) {
+            let signal = self.0.clone();
+            return Box::pin(async move { Err(SignalError::Lost { signal, value }) });
+        }
         if !self.0.ends_with(":FlushNow") {
             return self.1.put(value, settle);
         }
@@ -82,11 +90,15 @@ impl Channel for Wire {
 }
 
 async fn camera(beam: &Beam) -> (DetectorLogic, Rc<Between>) {
+    camera_with(beam, setup()).await
+}
+
+pub(super) async fn camera_with(beam: &Beam, setup: DetectorSetup) -> (DetectorLogic, Rc<Between>) {
     let between = Rc::<Between>::default();
     let provider = Rc::new(Provider(beam.world.provider(), Rc::clone(&between)));
     let connector = Connector::new(provider, beam.clock.clone(), Duration::from_secs(5));
-    let record = DetectorRecord::connect(&connector, "sim://camera", &setup()).await.unwrap();
-    (DetectorLogic::new(name("camera"), record, setup()), between)
+    let record = DetectorRecord::connect(&connector, "sim://camera", &setup).await.unwrap();
+    (DetectorLogic::new(name("camera"), record, setup), between)
 }
 
 #[test]

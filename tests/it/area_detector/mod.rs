@@ -3,5 +3,6 @@
 mod counters;
 mod faults;
 mod late;
+mod opening;
 mod plain;
 mod replay;

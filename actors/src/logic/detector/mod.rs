@@ -43,6 +43,7 @@ use futures_util::{
 use single::Settings;
 use std::{
     cell::{Cell, RefCell},
+    path::PathBuf,
     rc::Rc,
     time::Duration,
 };
@@ -75,6 +76,10 @@ pub struct DetectorLogic {
     watch: RefCell<Option<Watch>>,
     /// What the driver was set to before a single frame, until it is so again.
     before: RefCell<Option<Settings>>,
+    /// The file that was asked for and is not known to be open.
+    requested: RefCell<Option<PathBuf>>,
+    /// What defined the attributes of the frames before ours did, until it does again.
+    attributes: RefCell<Option<String>>,
     /// A flush that is not known to be complete.
     flushing: RefCell<Option<Flushing>>,
 }
@@ -91,7 +96,9 @@ impl DetectorLogic {
     pub fn new(device: Name, record: DetectorRecord, setup: DetectorSetup) -> Self {
         let tally = Cell::new(Tally::NONE);
         let (watch, before) = (RefCell::new(None), RefCell::new(None));
-        Self { device, record, setup, tally, watch, before, flushing: RefCell::new(None) }
+        let (requested, attributes) = (RefCell::new(None), RefCell::new(None));
+        let flushing = RefCell::new(None);
+        Self { device, record, setup, tally, watch, before, requested, attributes, flushing }
     }
 
     /// Stops acquiring, and tells of a file that is still open so that it can be adopted or closed.
@@ -147,6 +154,7 @@ impl DetectorLogic {
         self.set_pulses(task, period, arm.exposure).await?;
         *self.before.borrow_mut() = None;
         *self.watch.borrow_mut() = None;
+        *self.requested.borrow_mut() = None;
         self.set_driver(task, count, (arm.exposure, period)).await?;
         let (driver, writer) = (&self.record.driver, &self.record.writer);
         // The first frame has the next id; the writer counts along.

@@ -25,7 +25,8 @@ type Put<'a> = LocalBoxFuture<'a, Result<(), SignalError>>;
 
 impl DetectorLogic {
     /// Opens a new file; resolves when it exists and a reader may open it, or, if the file writer has
-    /// seen no frame of this shape yet, when it will at the first.
+    /// seen no frame of this shape yet, when it will at the first. What an earlier request for the same
+    /// file left, which came to no end, is replaced.
     pub async fn open(&self, plan: &FilePlan) -> Result<OpenFile, Fault> {
         let operation = format!("open {}", plan.path().display());
         let task = self.task(&operation);
@@ -41,9 +42,12 @@ impl DetectorLogic {
         let settings = self.settings(plan, self.is_lazy(task).await?);
         task.done(try_join_all(settings).await)?;
         self.tally.set(Tally::NONE);
+        *self.requested.borrow_mut() = Some(plan.path());
         task.done(writer.capture.send(true).await)?;
         self.await_open(task).await?;
-        self.open_file(task).await
+        let file = self.open_file(task).await?;
+        *self.requested.borrow_mut() = None;
+        Ok(file)
     }
 
     /// Closes the file, if one is open; resolves when it is complete on disk.
@@ -57,6 +61,7 @@ impl DetectorLogic {
         task.done(writer.is_capturing.wait_for(WITHIN, |capturing| !capturing).await)?;
         // What others do with it from now on is no business of ours.
         *self.watch.borrow_mut() = None;
+        self.restore_attributes(task).await?;
         written?;
         self.check_written(task).await
     }
@@ -64,8 +69,13 @@ impl DetectorLogic {
     async fn check_place(&self, task: Task<'_>, plan: &FilePlan) -> Result<(), Fault> {
         let Some(min_free_bytes) = self.setup.min_free_bytes else { return Ok(()) };
         let (directory, path) = (plan.directory.clone(), plan.path());
-        let check =
-            self.record.clock.foreign(move || place::check(&directory, &path, min_free_bytes));
+        // It was not there when it was asked for, and no frame came to it.
+        let is_ours = self.requested.borrow().as_ref() == Some(&path);
+        let file = (!is_ours).then_some(path);
+        let check = self
+            .record
+            .clock
+            .foreign(move || place::check(&directory, file.as_deref(), min_free_bytes));
         let failed = |reason: String| task.fault(FaultClass::Failed, reason);
         match self.record.clock.timeout(WITHIN, check).await {
             Ok(checked) => checked.map_err(failed),
@@ -105,9 +115,23 @@ impl DetectorLogic {
 
     async fn define_row(&self, task: Task<'_>) -> Result<(), Fault> {
         let driver = &self.record.driver;
+        let before = task.done(driver.attributes_file.get().await)?;
+        if before != ATTRIBUTES {
+            *self.attributes.borrow_mut() = Some(before);
+        }
         task.done(driver.attributes_file.put(ATTRIBUTES.to_owned()).await)?;
         let is_taken = |status: &AttributesStatus| *status == AttributesStatus::Ok;
         task.done(driver.attributes_status.wait_for(WITHIN, is_taken).await).map(drop)
+    }
+
+    /// Whether the driver makes something of them is none of our business: it may have no such file.
+    async fn restore_attributes(&self, task: Task<'_>) -> Result<(), Fault> {
+        let before = self.attributes.borrow().clone();
+        if let Some(before) = before {
+            task.done(self.record.driver.attributes_file.put(before).await)?;
+            *self.attributes.borrow_mut() = None;
+        }
+        Ok(())
     }
 
     /// Whether the file can only be made at the first frame. An error would then be found late, and
