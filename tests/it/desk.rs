@@ -319,10 +319,10 @@ fn devices_are_looked_at_and_operated() {
 #[test]
 fn a_process_that_shuts_down_begins_nothing_but_ends_what_there_is() {
     with_rig(Setup::default(), async |rig| {
-        assert_eq!(rig.process.desk.readiness(), Ok(()));
+        assert_eq!(rig.process.desk.readiness().await, Ok(()));
         ready(rig).await;
         rig.process.desk.begin_shutdown();
-        assert!(rig.process.desk.readiness().is_err());
+        assert!(rig.process.desk.readiness().await.is_err());
         let unavailable = (ErrorCode::Unavailable, "process".to_owned(), None);
         assert_eq!(refusal(rig, Request::Kickoff(AT_ONCE)).await, unavailable);
         assert_eq!(step(rig, Request::Unstage(long())).await.progress.phase, RunPhase::Idle);
@@ -342,7 +342,8 @@ fn a_coordinator_that_crashed_is_told_of() {
             (error.code, error.device.as_deref()),
             (ErrorCode::Unavailable, Some("scan_coordinator"))
         );
-        assert_eq!(rig.process.desk.readiness(), Err("scan_coordinator: is not up".to_owned()));
+        let unready = rig.process.desk.readiness().await.unwrap_err();
+        assert_eq!(unready.reason, "scan_coordinator: is not up");
         rig.reach(RunPhase::Idle).await;
         let progress = rig.process.desk.status().progress;
         let operation = progress.operation.unwrap();

@@ -99,16 +99,23 @@ impl Desk {
         self.0.tree.get().map(Tree::snapshot)
     }
 
-    /// Whether work is taken in; if not, why.
-    pub fn readiness(&self) -> Result<(), String> {
+    /// Whether work is taken in, and by devices that can all be reached; if not, why.
+    pub async fn readiness(&self) -> Result<(), Unready> {
+        let unready = |reason: String| Unready { reason, devices: Vec::new() };
         if self.0.is_closing.load(Ordering::Relaxed) {
-            return Err("the process is shutting down".to_owned());
+            return Err(unready("the process is shutting down".to_owned()));
         }
-        let tree = self.tree().ok_or_else(|| "the process is starting".to_owned())?;
-        match first_down(&tree) {
-            Some(actor) => Err(format!("{}: is not up", actor.id)),
-            None => Ok(()),
+        let tree = self.tree().ok_or_else(|| unready("the process is starting".to_owned()))?;
+        if let Some(actor) = first_down(&tree) {
+            return Err(unready(format!("{}: is not up", actor.id)));
         }
+        let devices = self.0.parts.survey.devices(&tree).await;
+        let away = devices.into_iter().filter(|device| device.error.is_some());
+        let devices: Vec<String> = away.map(|device| device.name.to_string()).collect();
+        if devices.is_empty() {
+            return Ok(());
+        }
+        Err(Unready { reason: format!("cannot be reached: {}", devices.join(", ")), devices })
     }
 
     /// Where the process stands.
@@ -271,6 +278,14 @@ pub(super) fn unanswered(error: &AskError) -> ApiError {
 }
 
 /// The first actor, depth first, that is not up.
+/// Why no work is taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unready {
+    pub reason: String,
+    /// Devices that cannot be reached.
+    pub devices: Vec<String>,
+}
+
 fn first_down(tree: &Snapshot) -> Option<&Snapshot> {
     if tree.state != State::Up {
         return Some(tree);

@@ -7,5 +7,5 @@ pub mod http;
 mod runs;
 mod step;
 
-pub use desk::{Desk, DeskParts};
+pub use desk::{Desk, DeskParts, Unready};
 pub use herald::herald;
