@@ -4,6 +4,7 @@ use crate::{
     claim::Claim,
     hardware::{Hardware, Simulation},
     links::Unconnected,
+    safety,
     sim_disk::SimDisk,
 };
 use bluefly_actors::{
@@ -261,8 +262,17 @@ impl Process {
     /// Stops every actor in order, makes the hardware safe whatever they left, closes every file and
     /// joins the storage thread. A run that is under way is cut off: its documents have no end.
     pub async fn halt(self) -> Exit {
+        self.halt_within(safety::AWAY).await
+    }
+
+    /// As [`halt`](Self::halt), but devices that cannot be reached are not waited for.
+    pub async fn halt_at_once(self) -> Exit {
+        self.halt_within(Duration::ZERO).await
+    }
+
+    async fn halt_within(self, away: Duration) -> Exit {
         let exit = self.tree.shutdown().await;
-        self.devices.make_safe(&self.clock).await;
+        self.devices.make_safe(&self.clock, (&self.beamline.absent, away)).await;
         self.storage.shutdown().await;
         exit
     }

@@ -1,6 +1,10 @@
 //! The last word of a process: its hardware is made safe without any actor.
 use crate::assembly::Devices;
-use bluefly_actors::{clock::Clock, logic::detector::DetectorLogic};
+use bluefly_actors::{
+    clock::{Clock, Instant},
+    coordinator::Absent,
+    logic::detector::DetectorLogic,
+};
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
     name::Name,
@@ -8,29 +12,42 @@ use bluefly_protocol::{
 use futures_util::{future::join_all, join};
 use std::time::Duration;
 
-/// How long one device may take to come to rest, and how long one is waited for that cannot be
-/// reached.
+/// How long one device may take to come to rest.
 const WITHIN: Duration = Duration::from_secs(70);
-/// How long a device that cannot be reached is left alone before it is tried again.
-const RETRY: Duration = Duration::from_secs(1);
+/// How often a device that cannot be reached is tried again.
+const RETRY: Duration = Duration::from_millis(250);
+/// How long devices are waited for that cannot be reached, unless they were before.
+pub(crate) const AWAY: Duration = Duration::from_secs(5);
 
 impl Devices {
     /// Halts every controller, then every motor; disarms every detector and closes its file, at the
-    /// same time. Resolves when all is done or given up, after three minutes at most; what is not
-    /// safe then is logged as an error. Does no harm to what is safe already.
+    /// same time. Devices that cannot be reached are waited for
+    /// until each was missed for `away`. What is not safe in the end is logged as an error. Does no harm
+    /// to what is safe already.
     ///
     /// Once the actors are gone: one that goes on would undo it.
-    pub(crate) async fn make_safe(&self, clock: &Clock) {
+    pub(crate) async fn make_safe(&self, clock: &Clock, (absent, away): (&Absent, Duration)) {
+        let begun = clock.now();
+        let until = |name: &Name| absent.since(name.as_str()).unwrap_or(begun) + away;
         let motion = async {
             let halts = self.controllers.iter();
-            join_all(halts.map(|(name, logic)| persist(clock, name, || logic.make_safe()))).await;
+            join_all(
+                halts
+                    .map(|(name, logic)| persist(clock, (name, until(name)), || logic.make_safe())),
+            )
+            .await;
             // Only now: an axis that stops by itself is a fault to the controller that moves it.
             let stops = self.motors.iter();
-            join_all(stops.map(|(name, logic)| persist(clock, name, || logic.stop()))).await;
+            join_all(
+                stops.map(|(name, logic)| persist(clock, (name, until(name)), || logic.stop())),
+            )
+            .await;
         };
         let detectors = self.detectors.iter();
-        let detectors =
-            join_all(detectors.map(|(name, logic)| persist(clock, name, || come_to_rest(logic))));
+        let detectors = join_all(
+            detectors
+                .map(|(name, logic)| persist(clock, (name, until(name)), || come_to_rest(logic))),
+        );
         join!(motion, detectors);
     }
 }
@@ -52,24 +69,25 @@ async fn come_to_rest(logic: &DetectorLogic) -> Result<(), Fault> {
     }
 }
 
-/// Tries again while the device cannot be reached.
-async fn persist<F>(clock: &Clock, device: &Name, make_safe: impl Fn() -> F)
+/// Tries again while the device cannot be reached, until then.
+async fn persist<F>(clock: &Clock, (device, until): (&Name, Instant), make_safe: impl Fn() -> F)
 where
     F: Future<Output = Result<(), Fault>>,
 {
     let attempts = async {
         while let Err(fault) = make_safe().await {
-            if fault.class != FaultClass::Disconnected {
+            let now = clock.now();
+            if fault.class != FaultClass::Disconnected || now >= until {
                 return Err(fault);
             }
-            tracing::warn!(%device, %fault, "not safe yet");
-            clock.sleep(RETRY).await;
+            tracing::debug!(%device, %fault, "not safe yet");
+            clock.sleep(RETRY.min(until - now)).await;
         }
         Ok(())
     };
     match clock.timeout(WITHIN, attempts).await {
         Ok(Ok(())) => {}
-        Ok(Err(fault)) => tracing::error!(%device, %fault, "it may not be safe"),
-        Err(elapsed) => tracing::error!(%device, %elapsed, "it may not be safe"),
+        Ok(Err(fault)) => tracing::error!(%device, %fault, "it may not be safe: look"),
+        Err(elapsed) => tracing::error!(%device, %elapsed, "it may not be safe: look"),
     }
 }

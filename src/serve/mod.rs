@@ -75,11 +75,20 @@ async fn serve_here(job: &Job, ready: impl FnOnce(&Address)) -> Result<(), CliEr
     let ending = async {
         let ended = match end {
             End::Asked => close(&process, &mut signals).await,
-            End::TreeEnded(error) => Err(error),
+            End::TreeEnded(error) => Some(Err(error)),
         };
         drop(watchdog);
-        process.halt().await;
-        ended
+        match ended {
+            Some(ended) => {
+                process.halt().await;
+                ended
+            }
+            None => {
+                process.halt_at_once().await;
+                let message = "a second signal: the end of the run was not waited for";
+                Err(CliError::failed("serve", message))
+            }
+        }
     };
     let ended = notifier.during(Stage::Stopping, ending).await;
     tracing::info!("stopped");
@@ -117,17 +126,14 @@ async fn until_asked(process: &Process, signals: &mut Signals, notifier: &Notifi
     }
 }
 
-/// Begins no queued run any more, and ends the run that is under way in order.
-async fn close(process: &Process, signals: &mut Signals) -> Result<(), CliError> {
+/// Begins no queued run any more, and ends the run that is under way in order; `None` as soon as a
+/// second signal has come.
+async fn close(process: &Process, signals: &mut Signals) -> Option<Result<(), CliError>> {
     tracing::info!("a signal: shutting down");
-    let closed = signals.patiently(process.close(REASON)).await;
-    let Some(closed) = closed else {
-        let message = "a second signal: the end of the run was not waited for";
-        return Err(CliError::failed("serve", message));
-    };
-    closed.map_err(|error: AbortError| {
+    let closed = signals.patiently(process.close(REASON)).await?;
+    Some(closed.map_err(|error: AbortError| {
         CliError::failed("serve", format!("the run was not ended in order: {error}"))
-    })
+    }))
 }
 
 #[cfg(test)]

@@ -1,27 +1,34 @@
-//! [`Absent`]: devices that are away, and were waited for in vain; [`Patience`]: for how long others
-//! are.
-use std::{cell::RefCell, collections::BTreeSet, time::Duration};
+//! [`Absent`]: since when devices are away; [`Patience`]: how long whoever is not there is waited for.
+use crate::clock::Instant;
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
-/// Devices that were waited for until nobody had patience any more. Nobody waits for one again before
-/// it has answered, but it is told once whatever it is to be told: it may be back.
+/// Devices that are away, and when each was missed first. Whoever has waited for one has done so for
+/// all who come later, but it is told once whatever it is to be told: it may be back.
 #[derive(Debug, Default)]
-pub struct Absent(RefCell<BTreeSet<String>>);
+pub struct Absent(RefCell<BTreeMap<String, Instant>>);
 
 impl Absent {
-    /// Whether it is pointless to wait for this device.
-    pub fn has(&self, device: &str) -> bool {
-        self.0.borrow().contains(device)
+    /// When this device was missed, if it has not answered since.
+    pub fn since(&self, device: &str) -> Option<Instant> {
+        self.0.borrow().get(device).copied()
     }
 
-    pub(super) fn give_up(&self, device: &str) {
-        self.0.borrow_mut().insert(device.to_owned());
+    /// It does not answer now; when that began.
+    pub(super) fn missed(&self, device: &str, now: Instant) -> Instant {
+        *self.0.borrow_mut().entry(device.to_owned()).or_insert(now)
     }
 
     pub(super) fn is_back(&self, device: &str) {
         self.0.borrow_mut().remove(device);
     }
 
-    /// All are worth waiting for again: somebody has asked for them anew.
+    /// For how long one of them has been waited for at most.
+    pub(super) fn longest(&self, now: Instant) -> Duration {
+        let missed = self.0.borrow().values().min().copied();
+        missed.map_or(Duration::ZERO, |missed| now.saturating_since(missed))
+    }
+
+    /// All are worth waiting for anew.
     pub(super) fn forget(&self) {
         self.0.borrow_mut().clear();
     }
@@ -32,7 +39,7 @@ impl Absent {
 pub(super) struct Patience {
     /// Its actor is being restarted.
     pub(super) restart: Duration,
-    /// Its actor is there, and its hardware cannot be reached.
+    /// Its actor is there, and its hardware cannot be reached; from when it was missed first.
     pub(super) away: Duration,
 }
 

@@ -3,6 +3,7 @@
 use super::{
     beamline::Beamline,
     collect::{Collection, Harvest},
+    open::file_plan,
     phase::{Board, Session},
     recover::Troubles,
     watch::Watch,
@@ -24,7 +25,7 @@ use bluefly_protocol::{
     tally::{Gate, Tally},
 };
 use futures_util::future::try_join_all;
-use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
 /// How long a detector may take to get ready for triggers.
 const ARM_WITHIN: Duration = Duration::from_secs(20);
@@ -78,6 +79,8 @@ pub(super) struct Flight {
     pub(super) overwritten: Option<(Name, u64)>,
     /// What the run has put up with so far.
     pub(super) troubles: Troubles,
+    /// Devices that were away since everything was armed last, and why.
+    pub(super) away: BTreeMap<Name, String>,
 }
 
 impl Flight {
@@ -101,6 +104,7 @@ impl Flight {
             retake: Rc::default(),
             overwritten: None,
             troubles: session.troubles,
+            away: BTreeMap::new(),
         }
     }
 
@@ -147,6 +151,7 @@ impl Flight {
         let entered = board.unless_told(self.enter(first)).await??;
         board.unless_told(self.move_to(&entered.start)).await??;
         board.unless_told(self.arm(first)).await??;
+        self.away.clear();
         let watch = board.unless_told(self.launch(entered)).await??;
         self.tally.launch();
         self.board.phase(RunPhase::Running);
@@ -181,8 +186,10 @@ impl Flight {
             };
             async move {
                 let detector = self.beamline.detector(name)?;
-                let armed = detector.call("arm", ArmFrames(arm), ARM_WITHIN).await;
-                armed.map_err(|fault| self.telling_what_is_there(fault))
+                match detector.begin("arm", ArmFrames(arm)).await {
+                    Ok(arming) => detector.finish("arm", &arming, ARM_WITHIN).await,
+                    Err(fault) => Err(self.telling_what_is_there(fault)),
+                }
             }
         });
         try_join_all(arms).await.map(drop)
@@ -194,7 +201,15 @@ impl Flight {
         if fault.class != FaultClass::Failed || frames == 0 {
             return fault;
         }
-        Fault { reason: format!("{}: {frames} of its frames are on disk", fault.reason), ..fault }
+        let reason = match (self.away.get(&fault.device), self.board.run()) {
+            (Some(why), Some(uid)) => {
+                let file = file_plan(&self.beamline, (&uid, &fault.device), frames);
+                let path = file.directory.join(file.file_name);
+                format!("{why} and came back without its file {}", path.display())
+            }
+            _ => fault.reason,
+        };
+        Fault { reason: format!("{reason}: {frames} of its frames are on disk"), ..fault }
     }
 
     /// Builds the trajectory and starts it: what is under way from here on is in the watch.

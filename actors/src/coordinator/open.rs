@@ -135,7 +135,12 @@ fn run_info(beamline: &Beamline, plan: &ScanPlan, session: &Session) -> RunInfo 
     }
 }
 
-fn file_plan(beamline: &Beamline, (uid, detector): (&str, &Name), frames: u64) -> FilePlan {
+/// Where the file of a detector is to be, and for how many frames.
+pub(super) fn file_plan(
+    beamline: &Beamline,
+    (uid, detector): (&str, &Name),
+    frames: u64,
+) -> FilePlan {
     let relative = beamline.settings.path_template.path(&beamline.name, uid, detector);
     // Those of the template: the directory of all files is there.
     let new_directories = u32::try_from(relative.matches('/').count()).unwrap_or(u32::MAX);

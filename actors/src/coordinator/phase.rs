@@ -131,6 +131,11 @@ impl Board {
         self.everybody.reached(step_state(phase), None);
     }
 
+    /// The run that is open, if one is.
+    pub(super) fn run(&self) -> Option<String> {
+        self.everybody.progress.borrow().run.clone()
+    }
+
     /// What the holder of the run wants.
     pub(super) fn intent(&self) -> Intent {
         self.work.intent()

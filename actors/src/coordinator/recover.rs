@@ -107,6 +107,7 @@ impl Flight {
             }
             let complete = self.tally.complete();
             tracing::warn!(%fault, complete, "recovering");
+            self.note_absence(&fault);
             let Troubles { crashes, rewinds } = self.troubles;
             self.board.update(|progress| {
                 progress.phase = RunPhase::Recovering;
@@ -120,7 +121,7 @@ impl Flight {
                 // It was waited for, and stays away: to wait again would be the same trouble twice.
                 Err(next)
                     if next.class == FaultClass::Disconnected
-                        && self.beamline.clock.now() >= begun + timeout =>
+                        && self.was_waited_for(begun, timeout) =>
                 {
                     return Err(self.given_up(first, begun));
                 }
@@ -135,12 +136,26 @@ impl Flight {
         }
     }
 
+    fn was_waited_for(&self, begun: Instant, timeout: Duration) -> bool {
+        let now = self.beamline.clock.now();
+        now >= begun + timeout || self.beamline.absent.longest(now) >= timeout
+    }
+
+    fn note_absence(&mut self, fault: &Fault) {
+        if fault.class == FaultClass::Disconnected {
+            self.away.entry(fault.device.clone()).or_insert_with(|| fault.reason.clone());
+        }
+    }
+
     /// A fault that says since when the device was waited for.
     fn given_up(&self, fault: Fault, since: Instant) -> Fault {
         let clock = &self.beamline.clock;
         let (waited, reason) = (clock.now() - since, &fault.reason);
         let since = super::iso8601_s(clock.unix_s(since));
-        Fault { reason: format!("{reason}, since {since}: it was waited for {waited:?}"), ..fault }
+        Fault {
+            reason: format!("{reason}; it was waited for since {since}, for {waited:?}"),
+            ..fault
+        }
     }
 
     /// A fault that says which frame is lost: known only once everything else is on disk.
@@ -195,6 +210,7 @@ impl Flight {
     /// is not at rest.
     pub(super) async fn rest_now(&mut self) -> Result<(), Fault> {
         let rest = self.beamline.come_to_rest(Duration::ZERO).await;
+        rest.faults.iter().for_each(|fault| self.note_absence(fault));
         self.note(&rest.on_disk).await;
         if let Some(collection) = self.collection.take() {
             let (harvest, collected) = collection.await;

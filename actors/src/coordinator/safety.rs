@@ -157,19 +157,19 @@ impl Beamline {
         let (patience, begun) = (patience.into(), self.clock.now());
         loop {
             let fault = match call().await {
-                Ok(value) => {
+                Err(fault) if fault.class == FaultClass::Disconnected => fault,
+                answered => {
                     self.absent.is_back(device.id());
-                    return Ok(value);
+                    return answered;
                 }
-                Err(fault) => fault,
             };
-            let waited = self.clock.now().saturating_since(begun);
-            if fault.class != FaultClass::Disconnected || waited >= patience.restart {
-                self.give_up(device, (&fault, patience));
-                return Err(fault);
-            }
-            if device.is_up() && (self.absent.has(device.id()) || waited >= patience.away) {
-                self.give_up(device, (&fault, patience));
+            let now = self.clock.now();
+            let is_away = device.is_up() && {
+                let missed = self.absent.missed(device.id(), now);
+                now.saturating_since(missed) >= patience.away
+            };
+            let waited = now.saturating_since(begun);
+            if is_away || waited >= patience.restart {
                 return Err(fault);
             }
             let left = patience.restart - waited;
@@ -177,17 +177,6 @@ impl Beamline {
                 return Err(fault);
             }
             self.clock.sleep(ASK_AGAIN).await;
-        }
-    }
-
-    /// Whoever was waited for in vain is not waited for again.
-    fn give_up<A>(&self, device: &Ref<A>, (fault, patience): (&Fault, Patience))
-    where
-        A: Actor<Context = Context<A>>,
-    {
-        let was_waited_for = !patience.away.is_zero() && device.is_up();
-        if was_waited_for && fault.class == FaultClass::Disconnected {
-            self.absent.give_up(device.id());
         }
     }
 }

@@ -100,8 +100,11 @@ impl SignalError {
             class: self.class(),
             reason: match &self {
                 Self::Disconnected { signal } if signal.starts_with(SERVED) => {
-                    format!("its IOC is away ({self})")
+                    format!("its IOC went away ({signal})")
                 }
+                Self::Lost { signal, value } if signal.starts_with(SERVED) => format!(
+                    "its IOC went away ({signal}) while {value:?} was being put: what that did is unknown"
+                ),
                 _ => self.to_string(),
             },
         }

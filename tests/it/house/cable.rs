@@ -6,7 +6,11 @@ use bluefly_actors::{
     },
     watch,
 };
-use std::rc::Rc;
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 use tokio::task::spawn_local;
 
 /// What it carries may be lost on the way at any time.
@@ -14,6 +18,10 @@ use tokio::task::spawn_local;
 pub(super) struct Cable {
     inner: Rc<dyn SignalProvider>,
     is_up: Rc<watch::Sender<bool>>,
+    /// What others say that a signal is.
+    spoilt: Rc<RefCell<BTreeMap<String, Value>>>,
+    /// Signals that may not be written.
+    locked: Rc<RefCell<BTreeSet<String>>>,
 }
 
 /// Hands each address to the cable of its device.
@@ -27,7 +35,8 @@ struct Wire {
 
 impl Cable {
     pub(super) fn new(inner: Rc<dyn SignalProvider>) -> Self {
-        Self { inner, is_up: Rc::new(watch::Sender::new(true)) }
+        let (spoilt, locked) = Default::default();
+        Self { inner, is_up: Rc::new(watch::Sender::new(true)), spoilt, locked }
     }
 
     pub(super) fn cut(&self) {
@@ -36,6 +45,20 @@ impl Cable {
 
     pub(super) fn mend(&self) {
         self.is_up.send_replace(true);
+    }
+
+    /// From now on a signal is read as `value`, whatever it is.
+    pub(super) fn spoil(&self, signal: &str, value: Value) {
+        self.spoilt.borrow_mut().insert(signal.to_owned(), value);
+    }
+
+    /// From now on a signal may not be written.
+    pub(super) fn lock(&self, signal: &str) {
+        self.locked.borrow_mut().insert(signal.to_owned());
+    }
+
+    pub(super) fn unlock(&self, signal: &str) {
+        self.locked.borrow_mut().remove(signal);
     }
 
     async fn reach(&self, is_up: bool) {
@@ -92,10 +115,18 @@ impl SignalProvider for Cables {
 impl Channel for Wire {
     fn get(&self) -> LocalFuture<Result<Reading<Value>, SignalError>> {
         let carried = self.cable.clone().carry(self.signal.clone(), self.inner.get(), disconnected);
-        Box::pin(carried)
+        let spoilt = self.cable.spoilt.borrow().get(&self.signal).cloned();
+        Box::pin(async move {
+            let reading = carried.await?;
+            Ok(Reading { value: spoilt.unwrap_or_else(|| reading.value.clone()), ..reading })
+        })
     }
 
     fn put(&self, value: Value, settle: Settle) -> LocalFuture<Result<(), SignalError>> {
+        if self.cable.locked.borrow().contains(&self.signal) {
+            let (signal, operation) = (self.signal.clone(), "written");
+            return Box::pin(async move { Err(SignalError::NoAccess { signal, operation }) });
+        }
         let put = self.inner.put(value.clone(), settle);
         let lost = move |signal| SignalError::Lost { signal, value };
         Box::pin(self.cable.clone().carry(self.signal.clone(), put, lost))
@@ -104,13 +135,15 @@ impl Channel for Wire {
     fn observe(&self, backlog: Backlog) -> Monitor {
         let (feed, monitor) = monitor(&self.signal, backlog);
         if *self.cable.is_up.borrow() {
-            spawn_local(forward(self.cable.clone(), self.inner.clone(), feed));
+            let line = (self.signal.clone(), feed);
+            spawn_local(forward(self.cable.clone(), self.inner.clone(), line));
         } else {
             feed.push(Err(disconnected(self.signal.clone())));
             let (cable, inner) = (self.cable.clone(), self.inner.clone());
+            let line = (self.signal.clone(), feed);
             spawn_local(async move {
                 cable.reach(true).await;
-                forward(cable, inner, feed).await;
+                forward(cable, inner, line).await;
             });
         }
         monitor
@@ -118,18 +151,23 @@ impl Channel for Wire {
 
     fn metadata(&self) -> LocalFuture<Result<Metadata, SignalError>> {
         let metadata = self.inner.metadata();
-        Box::pin(self.cable.clone().carry(self.signal.clone(), metadata, disconnected))
+        let carried = self.cable.clone().carry(self.signal.clone(), metadata, disconnected);
+        let is_locked = self.cable.locked.borrow().contains(&self.signal);
+        Box::pin(async move {
+            let metadata = carried.await?;
+            Ok(if is_locked { metadata.read_only() } else { metadata })
+        })
     }
 }
 
 /// Tells what happens behind the cable, a loss when it is cut, and the present value when it is back.
-async fn forward(cable: Cable, inner: Rc<dyn Channel>, feed: Feed) {
+async fn forward(cable: Cable, inner: Rc<dyn Channel>, (signal, feed): (String, Feed)) {
     loop {
         let mut monitor = inner.observe(Backlog::Queue(1_000_000));
         let mut lost = None;
         while lost.is_none() {
             let item = tokio::select! { biased;
-                () = cable.reach(false) => Err(SignalError::Disconnected { signal: String::new() }),
+                () = cable.reach(false) => Err(disconnected(signal.clone())),
                 item = monitor.next() => item,
             };
             lost = item.as_ref().err().cloned();

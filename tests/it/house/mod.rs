@@ -1,5 +1,7 @@
 //! A process on hardware that is not simulated by it: the devices are `ca://`, and what answers is a
 //! world of its own, behind cables that can be cut.
+mod access;
+mod away;
 mod cable;
 mod check;
 mod outage;

@@ -101,10 +101,7 @@ fn a_dead_server_is_noticed_at_once() {
             let progress = rig.progress();
             assert_eq!(progress.recoveries, 1, "{server:?}");
             let trouble = progress.trouble.unwrap();
-            assert!(
-                trouble.contains("is disconnected") || trouble.contains("was disconnected"),
-                "{trouble}"
-            );
+            assert!(trouble.contains("its IOC went away (ca://"), "{trouble}");
             mend(plant);
             running.finished().await.unwrap();
             rig.unstage().await.unwrap();
@@ -138,9 +135,9 @@ fn a_run_that_may_not_go_on_stops_with_its_reason() {
         with_plant(&edits, async |plant, rig| {
             let flown = run_with_outage((plant, rig), server, [ms(1_000), ms(3_000)]).await;
             let error = flown.unwrap_err();
-            assert!(error.contains("disconnected"), "{error}");
+            assert!(error.contains("its IOC went away (ca://"), "{error}");
             let reason = rig.assert_failed(GRID).await.unwrap();
-            assert!(reason.contains("disconnected"), "{reason}");
+            assert!(reason.contains("its IOC went away (ca://"), "{reason}");
             rig.assert_safe();
             assert_eq!(rig.run(GRID).await, Ok(40));
             rig.assert_complete(GRID, 40);
@@ -155,11 +152,14 @@ fn a_server_that_stays_away_ends_the_run() {
     for server in SERVERS {
         with_plant(&[], async |plant, rig| {
             let flown = run_with_outage((plant, rig), server, [ms(1_000), ms(300_000)]).await;
-            assert!(flown.unwrap_err().contains("disconnected"));
+            assert!(flown.unwrap_err().contains("its IOC went away (ca://"));
             rig.reach(RunPhase::Idle).await;
             let stop = rig.stop_document();
             assert_eq!(stop["exit_status"], "fail");
-            assert!(stop["reason"].as_str().unwrap().contains("disconnected"), "{stop}");
+            assert!(
+                stop["reason"].as_str().unwrap().contains("its IOC went away (ca://"),
+                "{stop}"
+            );
             rig.sleep(ms(2_000)).await;
             rig.assert_safe();
             assert_eq!(rig.run(GRID).await, Ok(40), "{server:?}");
@@ -188,8 +188,11 @@ fn a_file_that_was_closed_meanwhile_ends_the_run() {
         mend(plant);
         assert!(running.finished().await.is_err());
         let reason = rig.assert_failed(GRID).await.unwrap();
-        let cannot = "camera: cannot arm: camera: cannot arm while closed: ";
-        let rest = reason.strip_prefix(cannot).unwrap_or_else(|| panic!("{reason}"));
+        let run = rig.documents()[0].1["uid"].as_str().unwrap().to_owned();
+        let file = rig.directory.path().join(format!("{run}-camera.h5"));
+        let back = format!(") and came back without its file {}: ", file.display());
+        let (why, rest) = reason.split_once(&back).unwrap_or_else(|| panic!("{reason}"));
+        assert!(why.starts_with("camera: cannot arm: its IOC went away (ca://camera:"), "{why}");
         let frames: u64 = rest.strip_suffix(" of its frames are on disk").unwrap().parse().unwrap();
         assert!((done..40).contains(&frames), "{reason}");
         let stop = rig.stop_document();

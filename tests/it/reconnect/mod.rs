@@ -36,7 +36,7 @@ fn check_outage(server: Server, failure: Failure, outage: Duration) {
         plant.fail(server, failure).await;
         let noticed = plant.clock.timeout(ms(1_000), program.says("recovering")).await;
         let line = noticed.unwrap_or_else(|_| panic!("{server:?}: not noticed: {program:?}"));
-        assert!(line.contains("disconnected"), "{line}");
+        assert!(line.contains("its IOC went away (ca://"), "{line}");
         if server == Server::Detectors {
             check_rest(&plant).await;
         }
@@ -119,5 +119,24 @@ fn servers_that_are_down_at_the_start_are_told_at_once() {
             assert!(error.contains(&silent), "{error}");
         }
         assert!(!error.contains("device.x"), "{error}");
+    });
+}
+
+/// Whoever wants the program to end waits for the server no longer than 5 s since it was missed.
+#[test]
+fn a_signal_waited_minutes_for_a_server_that_was_gone() {
+    real_system().block_on(async {
+        let mut plant = Plant::new().await;
+        let mut program = Program::scan(&plant, GRID);
+        plant.reach_frames(5, PATIENCE).await;
+        plant.fail(Server::Detectors, Failure::Dies).await;
+        program.says("recovering").await;
+        program.terminate();
+        let ended = plant.clock.timeout(ms(20_000), program.ended()).await;
+        let (status, out) = ended.unwrap_or_else(|_| panic!("never ended: {program:?}"));
+        assert_eq!((status, out.as_str()), (Some(4), ""), "{program:?}");
+        let error = program.says("it may not be safe: look").await;
+        assert!(error.contains("its IOC went away (ca://"), "{error}");
+        plant.rest().await;
     });
 }

@@ -207,6 +207,11 @@ impl Program {
         Self { id, directory, lines, seen: Vec::new(), end: Some(end) }
     }
 
+    pub(super) fn terminate(&self) {
+        let process = i32::try_from(self.id).ok().and_then(Pid::from_raw);
+        kill_process(process.unwrap(), Signal::TERM).unwrap();
+    }
+
     pub(super) fn directory(&self) -> &Path {
         self.directory.path()
     }
