@@ -90,10 +90,10 @@ fn told(variable: impl Fn(&str) -> Option<String>) -> String {
     if !variable(NETWORKS).is_some_and(|value| value.trim().eq_ignore_ascii_case("no")) {
         places.push(format!("the networks of this machine, port {port}"));
     }
-    match places.is_empty() {
-        true => "looked nowhere: address_list of [ca] is empty".to_owned(),
-        false => format!("looked at {}", places.join(" and ")),
+    if places.is_empty() {
+        return "looked nowhere: address_list of [ca] is empty".to_owned();
     }
+    format!("looked at {}", places.join(" and "))
 }
 
 #[cfg(test)]

@@ -112,13 +112,15 @@ fn tables(spec: &BeamlineSpec, answers: &Answers) -> String {
     });
     let header = ["NAME", "TYPE", "PROVIDER", "DETAILS"].map(|name| (name, Align::Left));
     let devices = table(header, rows);
-    let signals = match answers.is_empty() {
-        true => String::new(),
-        false => format!("\n{}", signals::signals_table(answers)),
+    let signals = if answers.is_empty() {
+        String::new()
+    } else {
+        format!("\n{}", signals::signals_table(answers))
     };
     let remarks = remarks::remarks(spec).into_iter();
-    let remarks: String = remarks.map(|remark| format!("remark: {remark}\n")).collect();
-    format!("{title}{devices}{signals}{remarks}")
+    remarks.fold(format!("{title}{devices}{signals}"), |text, remark| {
+        format!("{text}remark: {remark}\n")
+    })
 }
 
 fn told(answer: &Answer) -> String {

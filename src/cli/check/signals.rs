@@ -16,9 +16,11 @@ const MOST: usize = 24;
 /// A row for each signal; of a device that is silent, one for all.
 pub(super) fn signals_table(answers: &Answers) -> String {
     let header = ["DEVICE", "SIGNAL", "TYPE", "ACCESS", "UNITS", "VALUE", "REMARK"];
-    let rows = answers.iter().flat_map(|(device, answer)| match answer.is_silent() {
-        true => vec![silent(device, answer.signals.len())],
-        false => answer.signals.iter().map(|signal| row(device, signal)).collect(),
+    let rows = answers.iter().flat_map(|(device, answer)| {
+        if answer.is_silent() {
+            return vec![silent(device, answer.signals.len())];
+        }
+        answer.signals.iter().map(|signal| row(device, signal)).collect()
     });
     table(header.map(|name| (name, Align::Left)), rows)
 }
