@@ -1,12 +1,15 @@
 //! [`Attention`]: how the owner waits for what is asked next.
 use crate::clock::{Clock, Instant};
 use crossbeam_channel::{Receiver, TryRecvError};
-use std::{thread, time::Duration};
+use std::{mem, thread, time::Duration};
 
 /// Who asks again so soon asks one thing after the other, each once the one before is answered. Such
 /// questions are awaited awake for as long: to wake a thread that sleeps takes a good part of the time
 /// in which a server answers.
 const CLOSE: Duration = Duration::from_micros(400);
+
+/// Whoever has our core for so long is busy with something else, and needs it more.
+const TAKEN: Duration = Duration::from_micros(100);
 
 /// When something was asked last, and whether it was close to what was asked before.
 #[derive(Debug)]
@@ -46,11 +49,16 @@ impl Attention {
         if !self.is_close || !self.has_cores {
             return None;
         }
-        while self.clock.now() - self.last < CLOSE {
+        let mut now = self.clock.now();
+        while now - self.last < CLOSE {
             // Whoever else has something to do goes first.
             thread::yield_now();
             if let Ok(next) = asked.try_recv() {
                 return Some(next);
+            }
+            let before = mem::replace(&mut now, self.clock.now());
+            if now - before > TAKEN {
+                return None;
             }
         }
         None
