@@ -64,7 +64,7 @@ impl Unconnected {
     pub(crate) fn is_beyond(&self, scheme: &str) -> bool {
         let mut errors = self.0.iter().flat_map(|missing| &missing.errors);
         errors.any(|error| {
-            matches!(error, SignalError::Disconnected { signal } if signal.starts_with(scheme))
+            matches!(error, SignalError::Disconnected { signal, .. } if signal.starts_with(scheme))
         })
     }
 }

@@ -276,5 +276,5 @@ impl Line {
 }
 
 pub(crate) fn disconnected(signal: &str) -> SignalError {
-    SignalError::Disconnected { signal: signal.to_owned() }
+    SignalError::disconnected(signal)
 }

@@ -5,9 +5,9 @@ use crate::{
 };
 use bluefly_actors::{
     clock::Elapsed,
-    signal::{Backlog, Observer, SignalError, SignalRW, Value},
+    signal::{Absence, Backlog, Connector, Observer, SignalError, SignalRW, Value},
 };
-use std::time::Duration;
+use std::{env, rc::Rc, sync::Arc, time::Duration};
 
 /// By when a server that died or hangs must have been noticed.
 const NOTICE: Duration = Duration::from_secs(1);
@@ -35,19 +35,22 @@ fn a_server_hangs() {
         ioc.hang();
         let began = world.clock.now();
         let put = async {
-            let put = double.w().put_within(DEADLINE, 2.5).await;
-            assert_eq!(put, Err(lost("ca://REF:double", Value::Float(2.5))));
+            let error = double.w().put_within(DEADLINE, 2.5).await.unwrap_err();
+            assert!(matches!(error, SignalError::Lost { .. }), "{error}");
+            assert!(is_silent(&error, "ca://REF:double"), "{error}");
         };
         let get = async {
-            assert_eq!(double.get().await, Err(disconnected("ca://REF:double")));
+            let error = double.get().await.unwrap_err();
+            assert!(is_silent(&error, "ca://REF:double"), "{error}");
         };
         let seen = async { while counter.next().await.is_ok() {} };
         futures_util::join!(put, get, seen);
         assert!(world.clock.now() - began < NOTICE, "{:?}", world.clock.now() - began);
-        assert_eq!(value.next().await, Err(disconnected("ca://REF:double")));
+        let error = value.next().await.unwrap_err();
+        assert!(is_silent(&error, "ca://REF:double"), "{error}");
         // At once, for as long as it lasts.
-        let at_once = async { double.w().put_within(DEADLINE, 3.5).await };
-        assert_eq!(at_once.await, Err(disconnected("ca://REF:double")));
+        let error = double.w().put_within(DEADLINE, 3.5).await.unwrap_err();
+        assert!(is_silent(&error, "ca://REF:double"), "{error}");
         let silence = world.clock.timeout(NOTICE, counter.next()).await;
         assert_eq!(silence, Err(Elapsed));
 
@@ -88,8 +91,8 @@ fn a_record_is_gone_after_a_restart() {
         let ioc = Ioc::softioc(&["REF:", "0", "0"]);
         let mut back = double.r().observe(Backlog::Latest);
         while back.next_within(DEADLINE).await.is_err() {}
-        assert_eq!(removed.get().await, Err(disconnected("ca://REF:p:00000")));
-        assert_eq!(observer.next().await, Err(disconnected("ca://REF:p:00000")));
+        assert_eq!(removed.get().await.map_err(checked), Err(closed("ca://REF:p:00000")));
+        assert_eq!(observer.next().await.map_err(checked), Err(closed("ca://REF:p:00000")));
         let silence = world.clock.timeout(NOTICE, observer.next()).await;
         assert_eq!(silence, Err(Elapsed));
         drop(ioc);
@@ -105,12 +108,55 @@ fn a_record_is_another_after_a_restart() {
         assert_eq!(observer.next().await.unwrap().value, 1.5);
         drop(ioc);
         let ioc = Ioc::softioc(&["REF:", "0", "0", "double=string"]);
-        assert_eq!(observer.next().await, Err(disconnected("ca://REF:double")));
+        assert_eq!(observer.next().await.map_err(checked), Err(closed("ca://REF:double")));
         let error = observer.next_within(DEADLINE).await.unwrap_err();
         assert!(matches!(error, SignalError::WrongRecord { .. }), "{error}");
         assert!(matches!(double.get().await, Err(SignalError::WrongRecord { .. })));
         assert!(matches!(double.put(1.0).await, Err(SignalError::WrongRecord { .. })));
         drop(ioc);
+    });
+}
+
+#[test]
+fn a_server_that_takes_nothing_was_once_held_against_others() {
+    alone("faults::a_server_that_takes_nothing_was_once_held_against_others", |world| async move {
+        let (ioc, other) = (Ioc::softioc(&["REF:"]), Ioc::softioc_beside(&["OTHER:"]));
+        let big = world.connector.rw::<Arc<[f64]>>("ca://REF:big").await.unwrap();
+        let healthy = world.connector.rw::<f64>("ca://OTHER:double").await.unwrap();
+        let mut observer = healthy.r().observe(Backlog::Queue(10));
+        assert_eq!(observer.next().await.unwrap().value, 1.5);
+        ioc.hang();
+        // More than the circuit has room for: the thread that sends waits in libca.
+        let put = big.w().put_within(DEADLINE, vec![1.0; 1_000_000].into());
+        let error = put.await.unwrap_err();
+        let SignalError::Lost { absence: Absence::Silent { server, .. }, .. } = &error else {
+            panic!("{error}")
+        };
+        assert!(is_ours(server), "{server}");
+        let silence = world.clock.timeout(2 * NOTICE, observer.next()).await;
+        assert_eq!(silence, Err(Elapsed));
+        ioc.resume();
+        assert_eq!(healthy.get().await, Ok(1.5));
+        drop((ioc, other));
+    });
+}
+
+#[test]
+fn a_record_that_is_nowhere_tells_where_it_was_looked_for() {
+    alone("faults::a_record_that_is_nowhere_tells_where_it_was_looked_for", |world| async move {
+        let provider = Rc::new(world.provider.clone());
+        let connector = Connector::new(provider, world.clock.clone(), NOTICE);
+        let error = connector.r::<f64>("ca://REF:double").await.err().unwrap();
+        let SignalError::Disconnected { signal, absence } = error else { panic!("{error}") };
+        assert_eq!(signal, "ca://REF:double");
+        let Absence::NeverFound { searched_for, searched_at } = absence else {
+            panic!("{absence:?}")
+        };
+        assert!(searched_for >= NOTICE, "{searched_for:?}");
+        let variable = |name| env::var(name).unwrap();
+        let list = variable("EPICS_CA_ADDR_LIST").replace(' ', ", ");
+        let port = variable("EPICS_CA_SERVER_PORT");
+        assert_eq!(searched_at, format!("{list} (port {port} where none is named)"));
     });
 }
 
@@ -140,7 +186,7 @@ async fn dies(world: &World, outage: Duration, back: Duration) {
     let Watched { double, slow, mut value, mut counter } = Watched::new(world).await;
     let put = async {
         let put = slow.w().put_within(DEADLINE, 1).await;
-        assert_eq!(put, Err(lost("ca://REF:endless.PROC", Value::Int(1))));
+        assert_eq!(put.map_err(checked), Err(lost("ca://REF:endless.PROC", Value::Int(1))));
         world.clock.now()
     };
     let kill = async {
@@ -152,10 +198,10 @@ async fn dies(world: &World, outage: Duration, back: Duration) {
     let seen = async { while counter.next().await.is_ok() {} };
     let (lost, killed, ()) = futures_util::join!(put, kill, seen);
     assert!(lost - killed < NOTICE && world.clock.now() - killed < NOTICE);
-    assert_eq!(value.next().await, Err(disconnected("ca://REF:double")));
-    assert_eq!(double.get().await, Err(disconnected("ca://REF:double")));
+    assert_eq!(value.next().await.map_err(checked), Err(closed("ca://REF:double")));
+    assert_eq!(double.get().await.map_err(checked), Err(closed("ca://REF:double")));
     let put = double.w().put_within(DEADLINE, 3.5).await;
-    assert_eq!(put, Err(disconnected("ca://REF:double")));
+    assert_eq!(put.map_err(checked), Err(closed("ca://REF:double")));
     assert!(double.r().metadata().await.is_err());
 
     world.clock.sleep(outage).await;
@@ -168,7 +214,8 @@ async fn dies(world: &World, outage: Duration, back: Duration) {
     ioc.hang();
     let seen = async { while counter.next().await.is_ok() {} };
     world.clock.timeout(NOTICE, seen).await.unwrap();
-    assert_eq!(value.next().await, Err(disconnected("ca://REF:double")));
+    let error = value.next().await.unwrap_err();
+    assert!(is_silent(&error, "ca://REF:double"), "{error}");
     ioc.resume();
     assert_eq!(value.next_within(DEADLINE).await.unwrap().value, 1.5);
     // Nothing was put anew.
@@ -178,10 +225,42 @@ async fn dies(world: &World, outage: Duration, back: Duration) {
     drop(ioc);
 }
 
-fn disconnected(signal: &str) -> SignalError {
-    SignalError::Disconnected { signal: signal.to_owned() }
+/// The loss of a PV whose server died, as [`checked`] gives it.
+fn closed(signal: &str) -> SignalError {
+    let absence = Absence::Closed { server: String::new() };
+    SignalError::Disconnected { signal: signal.to_owned(), absence }
 }
 
 fn lost(signal: &str, value: Value) -> SignalError {
-    SignalError::Lost { signal: signal.to_owned(), value }
+    let absence = Absence::Closed { server: String::new() };
+    SignalError::Lost { signal: signal.to_owned(), value, absence }
+}
+
+/// The same, without the name of the server, which is looked at.
+fn checked(mut error: SignalError) -> SignalError {
+    if let SignalError::Disconnected { absence, .. } | SignalError::Lost { absence, .. } =
+        &mut error
+        && let Absence::Closed { server } = absence
+    {
+        assert!(is_ours(server), "{server}");
+        server.clear();
+    }
+    error
+}
+
+/// Whether this is the loss of a PV whose server hangs, told as soon as it should.
+fn is_silent(error: &SignalError, of: &str) -> bool {
+    let (SignalError::Disconnected { signal, absence } | SignalError::Lost { signal, absence, .. }) =
+        error
+    else {
+        return false;
+    };
+    matches!(absence, Absence::Silent { server, after } if is_ours(server) && *after < NOTICE)
+        && signal == of
+}
+
+/// libca tells the address of a server until it has looked up its name.
+fn is_ours(server: &str) -> bool {
+    let port = env::var("EPICS_CA_SERVER_PORT").unwrap();
+    [format!("localhost:{port}"), format!("127.0.0.1:{port}")].contains(&server.to_owned())
 }

@@ -1,4 +1,5 @@
 //! [`Ioc`]: an IOC of Python, as a process.
+use crate::network::SECOND_PORT;
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     env,
@@ -18,19 +19,25 @@ pub(crate) fn python() -> PathBuf {
 impl Ioc {
     /// An IOC of the package softioc, once it runs; what it is to have is in its script.
     pub(crate) fn softioc(arguments: &[&str]) -> Self {
-        Self::start("softioc_ioc.py", arguments)
+        Self::start("softioc_ioc.py", arguments, "EPICS_CA_SERVER_PORT")
+    }
+
+    /// The same, beside another server.
+    pub(crate) fn softioc_beside(arguments: &[&str]) -> Self {
+        Self::start("softioc_ioc.py", arguments, SECOND_PORT)
     }
 
     /// A server of the package caproto, once it runs.
     pub(crate) fn caproto(arguments: &[&str]) -> Self {
-        Self::start("caproto_ioc.py", arguments)
+        Self::start("caproto_ioc.py", arguments, "EPICS_CA_SERVER_PORT")
     }
 
-    fn start(script: &str, arguments: &[&str]) -> Self {
+    fn start(script: &str, arguments: &[&str], port: &str) -> Self {
         let (root, python) = (Path::new(env!("CARGO_MANIFEST_DIR")), python());
         let mut child = Command::new(&python)
             .arg(root.join("tests/ca/iocs").join(script))
             .args(arguments)
+            .env("EPICS_CA_SERVER_PORT", env::var(port).unwrap())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -10,7 +10,7 @@ fn down(time: Duration) -> Fault {
 }
 
 fn disconnected(signal: &str) -> SignalError {
-    SignalError::Disconnected { signal: signal.to_owned() }
+    SignalError::disconnected(signal)
 }
 
 #[test]

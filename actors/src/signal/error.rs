@@ -4,7 +4,22 @@ use bluefly_protocol::{
     fault::{Fault, FaultClass},
     name::Name,
 };
-use std::time::Duration;
+use std::{fmt, time::Duration};
+
+/// Why a signal cannot be reached, as far as what carries it knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// There is no more to say.
+    Unknown,
+    /// Nobody has ever answered for it, though it was searched for so long.
+    NeverFound { searched_for: Duration, searched_at: String },
+    /// Its server has it, but has not said yet what must be known before it is used.
+    Unready { server: String },
+    /// Its server closed the connection.
+    Closed { server: String },
+    /// Its server said nothing for so long.
+    Silent { server: String, after: Duration },
+}
 
 /// How addresses of signals begin that an IOC has.
 const SERVED: &str = "ca://";
@@ -13,12 +28,14 @@ const SERVED: &str = "ca://";
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SignalError {
     /// The link to the device is down. What a put in flight did is unknown.
-    #[error("{signal} is disconnected")]
-    Disconnected { signal: String },
+    #[error("{signal} is disconnected{absence}")]
+    Disconnected { signal: String, absence: Absence },
     /// The link went down while a put was under way: what it did is unknown until the device has been
     /// read again.
-    #[error("{signal} was disconnected while {value} was being put: what that did is unknown")]
-    Lost { signal: String, value: Value },
+    #[error(
+        "{signal} was disconnected while {value} was being put: what that did is unknown{absence}"
+    )]
+    Lost { signal: String, value: Value, absence: Absence },
     /// The device is reachable but did not answer, or did not finish, in time.
     #[error("{signal} did not answer within {} s", after.as_secs_f64())]
     Timeout { signal: String, after: Duration },
@@ -54,11 +71,52 @@ pub enum SignalError {
     Overrun { signal: String, lost: u64 },
 }
 
+/// What is told behind the loss: nothing if nothing is known.
+impl fmt::Display for Absence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => Ok(()),
+            Self::NeverFound { searched_for, searched_at } => {
+                let searched_for_s = searched_for.as_secs_f64();
+                write!(
+                    f,
+                    "; it was never found in {searched_for_s:.1} s of searching at {searched_at}"
+                )
+            }
+            Self::Unready { server } => {
+                write!(f, "; its server {server} has not said yet what it is")
+            }
+            Self::Closed { server } => {
+                write!(f, "; its server {server} closed the connection (it died, or was stopped)")
+            }
+            Self::Silent { server, after } => {
+                let ms = after.as_millis();
+                write!(f, "; its server {server} was silent for {ms} ms (it hangs, or is cut off)")
+            }
+        }
+    }
+}
+
+impl Absence {
+    /// Whether there was an IOC behind `signal` that is there no more.
+    fn was_there(&self, signal: &str) -> bool {
+        match self {
+            Self::NeverFound { .. } | Self::Unready { .. } => false,
+            Self::Unknown | Self::Closed { .. } | Self::Silent { .. } => signal.starts_with(SERVED),
+        }
+    }
+}
+
 impl SignalError {
+    /// A loss of which no more is known.
+    pub fn disconnected(signal: impl Into<String>) -> Self {
+        Self::Disconnected { signal: signal.into(), absence: Absence::Unknown }
+    }
+
     /// The address of the signal.
     pub fn signal(&self) -> &str {
         match self {
-            Self::Disconnected { signal }
+            Self::Disconnected { signal, .. }
             | Self::Lost { signal, .. }
             | Self::Timeout { signal, .. }
             | Self::NotReached { signal, .. }
@@ -99,11 +157,11 @@ impl SignalError {
             operation: operation.into(),
             class: self.class(),
             reason: match &self {
-                Self::Disconnected { signal } if signal.starts_with(SERVED) => {
-                    format!("its IOC went away ({signal})")
+                Self::Disconnected { signal, absence } if absence.was_there(signal) => {
+                    format!("its IOC went away ({signal}{absence})")
                 }
-                Self::Lost { signal, value } if signal.starts_with(SERVED) => format!(
-                    "its IOC went away ({signal}) while {value:?} was being put: what that did is unknown"
+                Self::Lost { signal, value, absence } if absence.was_there(signal) => format!(
+                    "its IOC went away ({signal}{absence}) while {value} was being put: what that did is unknown"
                 ),
                 _ => self.to_string(),
             },

@@ -195,10 +195,12 @@ impl Link {
             return Ok(Rc::clone(channel));
         }
         let Reach { provider, clock, connect_within, .. } = &self.reach;
-        let connecting = provider.connect(self.address(), self.wanted.kind);
-        let channel = clock.timeout(*connect_within, connecting).await.unwrap_or_else(|_| {
+        let mut connecting = provider.connect(self.address(), self.wanted.kind);
+        let connected = clock.timeout(*connect_within, &mut connecting).await;
+        let channel = connected.unwrap_or_else(|_| {
             // An unreachable device and a missing signal look the same from here.
-            Err(SignalError::Disconnected { signal: self.address().to_owned() })
+            let (signal, absence) = (self.address().to_owned(), provider.absence(self.address()));
+            Err(SignalError::Disconnected { signal, absence })
         })?;
         Ok(Rc::clone(self.channel.get_or_init(|| channel)))
     }

@@ -20,7 +20,7 @@ mod value;
 
 pub use any::AnySignal;
 pub use batch::{put_all, read_all};
-pub use error::SignalError;
+pub use error::{Absence, SignalError};
 pub use link::{Batch, Connector, Found, Usage, Wanted};
 pub use metadata::{Access, Metadata, NativeType, Range};
 pub use monitor::{Backlog, Feed, Monitor, monitor};

@@ -110,8 +110,7 @@ impl Monitor {
                 return Poll::Ready(item);
             }
             if Rc::weak_count(&self.0) == 0 {
-                let signal = state.signal.to_string();
-                return Poll::Ready(Err(SignalError::Disconnected { signal }));
+                return Poll::Ready(Err(SignalError::disconnected(&*state.signal)));
             }
             state.waker = Some(context.waker().clone());
             Poll::Pending

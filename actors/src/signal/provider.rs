@@ -1,5 +1,5 @@
 //! [`SignalProvider`]: the seam between signals and what carries them.
-use super::{Backlog, Kind, Metadata, Monitor, Reading, SignalError, Value};
+use super::{Absence, Backlog, Kind, Metadata, Monitor, Reading, SignalError, Value};
 use std::{pin::Pin, rc::Rc};
 
 /// A future that stays on its thread.
@@ -24,6 +24,11 @@ pub trait SignalProvider {
         address: &str,
         kind: Kind,
     ) -> LocalFuture<Result<Rc<dyn Channel>, SignalError>>;
+
+    /// Why the device of `address`, which somebody connects to, is not reached.
+    fn absence(&self, _address: &str) -> Absence {
+        Absence::Unknown
+    }
 }
 
 /// One signal, once it was reached. It outlives disconnections.

@@ -1,5 +1,5 @@
 //! [`Router`]: the provider of each signal by the scheme of its address.
-use super::{Channel, Kind, LocalFuture, SignalError, SignalProvider};
+use super::{Absence, Channel, Kind, LocalFuture, SignalError, SignalProvider};
 use bluefly_protocol::beamline::Scheme;
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -34,5 +34,9 @@ impl SignalProvider for Router {
         }
         let signal = address.to_owned();
         Box::pin(async move { Err(SignalError::NoProvider { signal }) })
+    }
+
+    fn absence(&self, address: &str) -> Absence {
+        self.provider(address).map_or(Absence::Unknown, |provider| provider.absence(address))
     }
 }

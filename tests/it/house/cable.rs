@@ -1,8 +1,8 @@
 //! [`Cable`]: what carries signals to a server that may be cut off while its hardware goes on.
 use bluefly_actors::{
     signal::{
-        Backlog, Channel, Feed, Kind, LocalFuture, Metadata, Monitor, Reading, Settle, SignalError,
-        SignalProvider, Value, monitor,
+        Absence, Backlog, Channel, Feed, Kind, LocalFuture, Metadata, Monitor, Reading, Settle,
+        SignalError, SignalProvider, Value, monitor,
     },
     watch,
 };
@@ -73,7 +73,7 @@ impl Cable {
         lost: impl FnOnce(String) -> SignalError,
     ) -> Result<T, SignalError> {
         if !*self.is_up.borrow() {
-            return Err(SignalError::Disconnected { signal });
+            return Err(SignalError::disconnected(signal));
         }
         tokio::select! { biased;
             () = self.reach(false) => Err(lost(signal)),
@@ -83,7 +83,7 @@ impl Cable {
 }
 
 fn disconnected(signal: String) -> SignalError {
-    SignalError::Disconnected { signal }
+    SignalError::disconnected(signal)
 }
 
 impl SignalProvider for Cable {
@@ -128,7 +128,7 @@ impl Channel for Wire {
             return Box::pin(async move { Err(SignalError::NoAccess { signal, operation }) });
         }
         let put = self.inner.put(value.clone(), settle);
-        let lost = move |signal| SignalError::Lost { signal, value };
+        let lost = move |signal| SignalError::Lost { signal, value, absence: Absence::Unknown };
         Box::pin(self.cable.clone().carry(self.signal.clone(), put, lost))
     }
 

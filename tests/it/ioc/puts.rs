@@ -173,7 +173,7 @@ fn what_is_refused_is_told_and_harms_nothing() {
         rig.x.hold_puts();
         let put = client.write_notify(x, 4.0).await;
         client.echo().await;
-        rig.x.complete(Err(SignalError::Disconnected { signal: "x".into() }));
+        rig.x.complete(Err(SignalError::disconnected("x")));
         hear_written(&mut client, put, status::PUT_FAILED).await;
         assert_eq!(rig.x.puts(), [Value::Float(4.0)]);
         client.echo().await;

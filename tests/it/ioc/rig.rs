@@ -54,7 +54,7 @@ impl Gate {
     }
 
     fn disconnected(&self) -> SignalError {
-        SignalError::Disconnected { signal: self.name.to_owned() }
+        SignalError::disconnected(self.name)
     }
 
     pub(super) fn post(&self, value: Value) {

@@ -2,6 +2,8 @@
 use super::raw;
 use std::{collections::BTreeMap, env, fs, time::Duration};
 
+/// UDP port of servers.
+const DEFAULT_PORT: u16 = 5064;
 /// What libca always takes.
 const LEAST_ARRAY_BYTES: u64 = 16_384;
 
@@ -97,6 +99,13 @@ impl ChannelAccessConfig {
         array_limit(variable("EPICS_CA_AUTO_ARRAY_BYTES"), variable("EPICS_CA_MAX_ARRAY_BYTES"))
     }
 
+    /// Where libca searches for servers, in words, as it has that from the environment.
+    pub fn searched() -> String {
+        let variable = |name| env::var(name).ok();
+        let (list, auto) = (variable("EPICS_CA_ADDR_LIST"), variable("EPICS_CA_AUTO_ADDR_LIST"));
+        searched(list, auto, variable("EPICS_CA_SERVER_PORT"))
+    }
+
     /// The settings as libca reads them.
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let mut variables = vec![
@@ -127,6 +136,21 @@ fn array_limit(auto: Option<String>, bytes: Option<String>) -> Option<u64> {
     }
     let bytes = bytes.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(LEAST_ARRAY_BYTES);
     Some(bytes.max(LEAST_ARRAY_BYTES))
+}
+
+/// libca searches the networks of this host unless it is told not to.
+fn searched(list: Option<String>, auto: Option<String>, port: Option<String>) -> String {
+    let list = list.unwrap_or_default();
+    let mut places: Vec<&str> = list.split_whitespace().collect();
+    if !auto.is_some_and(|auto| auto.trim().eq_ignore_ascii_case("no")) {
+        places.push("the networks of this host");
+    }
+    if places.is_empty() {
+        return "no address at all".to_owned();
+    }
+    let port = port.filter(|port| !port.trim().is_empty());
+    let port = port.unwrap_or_else(|| DEFAULT_PORT.to_string());
+    format!("{} (port {port} where none is named)", places.join(", "))
 }
 
 fn yes_or_no(yes: bool) -> String {
@@ -179,6 +203,20 @@ mod tests {
         check(Some("NO"), Some("100000"), Some(100_000));
         check(Some("no"), None, Some(16_384));
         check(Some("NO"), Some("1"), Some(16_384));
+    }
+
+    #[test]
+    fn where_servers_are_searched_for() {
+        let check = |list: &str, auto: &str, port: &str, expected: &str| {
+            let own = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+            assert_eq!(searched(own(list), own(auto), own(port)), expected);
+        };
+        let suffix = "(port 5064 where none is named)";
+        check("", "", "", &format!("the networks of this host {suffix}"));
+        check("", "NO", "", "no address at all");
+        let both = "10.0.0.1, 10.0.0.2:5100, the networks of this host";
+        check(" 10.0.0.1  10.0.0.2:5100", "YES", "", &format!("{both} {suffix}"));
+        check("10.0.0.1", "no", "5100", "10.0.0.1 (port 5100 where none is named)");
     }
 
     /// The runner of tests has threads of its own.

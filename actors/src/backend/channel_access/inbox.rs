@@ -62,6 +62,10 @@ pub enum Event {
         sample: Result<Sample, Status>,
         replaced: u32,
     },
+    /// A question has left, by [`super::Command::Ask`].
+    Asked {
+        request: RequestId,
+    },
     /// A get was answered.
     Got {
         request: RequestId,

@@ -11,6 +11,7 @@
 mod attention;
 mod config;
 mod dbr;
+mod desk;
 mod inbox;
 mod owner;
 mod raw;
@@ -19,10 +20,12 @@ mod status;
 
 pub use config::{ChannelAccessConfig, EnvironmentError, WatchdogConfig};
 pub use dbr::{Data, Limits, Native, Payload, Properties, STRING_BYTES, Sample, Shape};
+pub use desk::Task;
 pub use inbox::{ChannelId, Event, Inbox, RequestId, Rights, SubscriptionId, Wakes};
 pub use status::Status;
 
 use crossbeam_channel::{Sender, bounded, unbounded};
+use desk::Desk;
 use std::{ffi::CString, io, sync::Arc, thread};
 
 /// What libca is to do. Commands to channels and subscriptions that are not there do nothing; a get or
@@ -59,6 +62,12 @@ pub enum Command {
         native: Native,
         shape: Shape,
     },
+    /// A get of one element which tells when it has left: [`Event::Asked`].
+    Ask {
+        channel: ChannelId,
+        request: RequestId,
+        native: Native,
+    },
     /// Complete once the server has taken the value.
     Put {
         channel: ChannelId,
@@ -90,6 +99,7 @@ pub struct Client {
     // Unbounded, but for what its user bounds: channels, subscriptions and requests under way.
     commands: Sender<Vec<Command>>,
     inbox: Arc<Inbox>,
+    desk: Arc<Desk>,
 }
 
 impl Client {
@@ -98,15 +108,16 @@ impl Client {
         let inbox = Arc::new(Inbox::default());
         let (commands, receiver) = unbounded();
         let (started, start) = bounded(1);
-        let owners = Arc::clone(&inbox);
+        let desk = Arc::new(Desk::default());
+        let shared = (Arc::clone(&inbox), Arc::clone(&desk));
         let run = move || {
             // There is room for it, and this thread waits.
-            owner::run(&receiver, owners, |result| started.send(result).unwrap_or_default());
+            owner::run(&receiver, shared, |result| started.send(result).unwrap_or_default());
         };
         let spawned = thread::Builder::new().name("ca-owner".to_owned()).spawn(run);
         spawned.map_err(StartError::Thread)?;
         start.recv().map_err(|_| StartError::Ended)?.map_err(StartError::Library)?;
-        Ok(Self { commands, inbox })
+        Ok(Self { commands, inbox, desk })
     }
 
     /// Has these commands carried out in their order, and sent together.
@@ -116,6 +127,11 @@ impl Client {
 
     pub fn inbox(&self) -> &Arc<Inbox> {
         &self.inbox
+    }
+
+    /// What the owner is at: a call may be held up by a server that takes nothing.
+    pub fn task(&self) -> Option<Task> {
+        self.desk.task()
     }
 }
 

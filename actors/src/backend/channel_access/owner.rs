@@ -1,7 +1,7 @@
 //! The owner of libca: the one thread that calls it.
 use super::{
-    ChannelId, Command, Event, Inbox, Native, Status, SubscriptionId, attention::Attention,
-    inbox::Share, raw, repeater,
+    ChannelId, Command, Event, Inbox, Native, RequestId, Shape, Status, SubscriptionId,
+    attention::Attention, desk::Desk, inbox::Share, raw, repeater,
 };
 use crossbeam_channel::Receiver;
 use std::{collections::BTreeMap, rc::Rc, sync::Arc};
@@ -20,12 +20,14 @@ struct Owner {
     channels: BTreeMap<ChannelId, Channel>,
     context: Rc<raw::Context>,
     inbox: Arc<Inbox>,
+    /// Questions that leave with the next flush.
+    asked: Vec<RequestId>,
 }
 
 /// Serves commands until nobody can send any more. `started` is told whether libca could be started.
 pub(super) fn run(
     commands: &Receiver<Vec<Command>>,
-    inbox: Arc<Inbox>,
+    (inbox, desk): (Arc<Inbox>, Arc<Desk>),
     started: impl FnOnce(Result<(), Status>),
 ) {
     if let Err(error) = repeater::ensure() {
@@ -37,16 +39,16 @@ pub(super) fn run(
     };
     started(Ok(()));
     let (subscriptions, channels) = (BTreeMap::new(), BTreeMap::new());
-    let mut owner = Owner { subscriptions, channels, context, inbox };
+    let mut owner = Owner { subscriptions, channels, context, inbox, asked: Vec::new() };
     let mut attention = Attention::default();
     while let Some(batch) = attention.next(commands) {
         let more = commands.try_iter().take(MAX_BATCHES - 1);
         for command in batch.into_iter().chain(more.flatten()) {
+            desk.begin(&command);
             owner.obey(command);
         }
-        if let Err(status) = owner.context.flush() {
-            tracing::error!(%status, "Channel Access cannot send");
-        }
+        desk.clear();
+        owner.flush();
     }
 }
 
@@ -84,6 +86,13 @@ impl Owner {
                     self.inbox.push(Event::Got { request, sample: Err(status) });
                 }
             }
+            Command::Ask { channel, request, native } => {
+                let asked = self.raw(channel).and_then(|raw| raw.get(native, Shape::One, request));
+                match asked {
+                    Ok(()) => self.asked.push(request),
+                    Err(status) => self.inbox.push(Event::Got { request, sample: Err(status) }),
+                }
+            }
             Command::Put { channel, request, payload } => {
                 let asked = self.raw(channel).and_then(|raw| raw.put(&payload, request));
                 if let Err(status) = asked {
@@ -96,6 +105,15 @@ impl Owner {
                     self.inbox.push(Event::Put { request, outcome: Err(status) });
                 }
             }
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Err(status) = self.context.flush() {
+            tracing::error!(%status, "Channel Access cannot send");
+        }
+        for request in self.asked.drain(..) {
+            self.inbox.push(Event::Asked { request });
         }
     }
 

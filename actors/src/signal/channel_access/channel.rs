@@ -7,8 +7,8 @@ use super::{
 use crate::{
     backend::channel_access::{Command, Payload, Status},
     signal::{
-        Backlog, Channel, Kind, LocalFuture, Metadata, Monitor, Reading, Settle, SignalError,
-        Value, monitor,
+        Absence, Backlog, Channel, Kind, LocalFuture, Metadata, Monitor, Reading, Settle,
+        SignalError, Value, monitor,
     },
 };
 use futures_util::future::{Either, select};
@@ -71,7 +71,12 @@ impl PvChannel {
     }
 
     fn disconnected(&self) -> SignalError {
-        SignalError::Disconnected { signal: self.signal() }
+        SignalError::Disconnected { signal: self.signal(), absence: self.absence() }
+    }
+
+    /// Why the PV cannot be reached.
+    fn absence(&self) -> Absence {
+        self.handle.hub.absence(self.handle.channel)
     }
 
     /// What the PV is, if it can be reached.
@@ -202,7 +207,8 @@ impl PvChannel {
         match answer.await.unwrap_or(Err(Status::DISCONNECTED)) {
             Ok(()) => Ok(()),
             Err(status) if status.is_loss() => {
-                Err(SignalError::Lost { signal: self.signal(), value })
+                let (signal, absence) = (self.signal(), self.absence());
+                Err(SignalError::Lost { signal, value, absence })
             }
             Err(status) if status.is_denial() => {
                 Err(SignalError::NoAccess { signal: self.signal(), operation: "written" })
@@ -226,11 +232,14 @@ impl Channel for PvChannel {
     fn observe(&self, backlog: Backlog) -> Monitor {
         let (feed, monitor) = monitor(&self.address, backlog);
         let channel = self.handle.channel;
+        let now = self.handle.hub.now();
         self.handle.hub.change(|state| {
             let Some(pv) = state.pvs.get(&channel) else { return };
+            let disconnected =
+                || SignalError::Disconnected { signal: self.signal(), absence: pv.absence(now) };
             let plan = match &pv.last {
                 Some(metadata) => convert::plan(&self.address, self.kind, metadata),
-                None => Err(self.disconnected()),
+                None => Err(disconnected()),
             };
             let plan = match plan {
                 Ok(plan) => Some(plan),
@@ -240,7 +249,7 @@ impl Channel for PvChannel {
                 }
             };
             if plan.is_some() && !matches!(pv.link, Link::Up(_)) {
-                feed.push(Err(self.disconnected()));
+                feed.push(Err(disconnected()));
             }
             let (address, kind) = (Rc::clone(&self.address), self.kind);
             let (held, heard) = (Vec::new(), None);

@@ -1,18 +1,16 @@
 //! What becomes of the [`State`] when something happens.
 use super::{
     convert,
-    state::{Link, Observed, Outcome, Pv, Server, State, Waiter, bound, tell},
-    watch::Verdict,
+    state::{Link, Observed, Outcome, State, Waiter, bound, tell},
 };
 use crate::{
     backend::channel_access::{
-        ChannelId, Command, Event, Properties, RequestId, Rights, Sample, Shape, Status,
-        SubscriptionId, WatchdogConfig,
+        ChannelId, Command, Event, Properties, RequestId, Rights, Sample, Status, SubscriptionId,
     },
     clock::Instant,
-    signal::{Backlog, Metadata, NativeType, SignalError},
+    signal::{Absence, Backlog, Metadata, NativeType, SignalError},
 };
-use std::{collections::BTreeMap, mem, rc::Rc};
+use std::{mem, rc::Rc};
 use tokio::sync::oneshot;
 
 impl State {
@@ -22,13 +20,14 @@ impl State {
                 let metadata = Rc::new(convert::undescribed(native, max_count, rights));
                 self.up(channel, metadata, &server, now);
             }
-            Event::Down { channel } => self.down(channel),
+            Event::Down { channel } => self.down(channel, now),
             Event::Failed { channel, status } => self.failed(channel, status),
             Event::Rights { channel, rights } => self.rights(channel, rights),
             Event::Properties { channel, properties } => self.described(channel, properties),
             Event::Sample { subscription, sample, replaced } => {
                 self.sample(subscription, (sample, replaced), now);
             }
+            Event::Asked { request } => self.asked(request, now),
             Event::Got { request, sample } => self.got(request, sample, now),
             Event::Put { request, outcome } => self.put(request, outcome),
             Event::PutRefused { channel, status } => self.refused(channel, status),
@@ -85,24 +84,29 @@ impl State {
         tell_all(&mut pv.waiting);
     }
 
-    fn down(&mut self, channel: ChannelId) {
+    fn down(&mut self, channel: ChannelId, now: Instant) {
+        let server = self.pvs.get(&channel).and_then(|pv| pv.server.clone());
         self.leave_server(channel);
         self.fail_requests(channel);
         let Some(pv) = self.pvs.get_mut(&channel) else { return };
         tell_all(&mut pv.waiting);
         match mem::replace(&mut pv.link, Link::Down) {
-            Link::Up(_) | Link::Undescribed(_) => self.tell_loss(channel),
+            Link::Up(_) | Link::Undescribed(_) => {
+                pv.absence = server.map(|name| Absence::Closed { server: name.to_string() });
+                self.tell_loss(channel, now);
+            }
             // They know.
             Link::Silent(_) | Link::Down => {}
         }
     }
 
-    fn tell_loss(&mut self, channel: ChannelId) {
+    pub(super) fn tell_loss(&mut self, channel: ChannelId, now: Instant) {
         let Some(pv) = self.pvs.get(&channel) else { return };
         pv.lost.notify_waiters();
+        let absence = pv.absence(now);
         for subscription in &pv.subscriptions {
             if let Some(observed) = self.subscriptions.get_mut(subscription) {
-                observed.tell_loss();
+                observed.tell_loss(absence.clone());
             }
         }
     }
@@ -153,6 +157,7 @@ impl State {
             return;
         };
         let metadata = Rc::clone(metadata);
+        let server = pv.server.clone();
         pv.last = Some(Rc::clone(&metadata));
         if !matches!(pv.link, Link::Silent(_)) {
             pv.link = Link::Up(Rc::clone(&metadata));
@@ -164,7 +169,7 @@ impl State {
             if observed.plan == plan.as_ref().ok().copied() {
                 let held = mem::take(&mut observed.held);
                 for sample in held {
-                    deliver(observed, sample);
+                    deliver(observed, sample, server.as_ref());
                 }
             } else {
                 self.observe_anew(subscription, &metadata);
@@ -173,7 +178,7 @@ impl State {
     }
 
     /// Observers of a PV get its present value.
-    fn resubscribe(&mut self, channel: ChannelId) {
+    pub(super) fn resubscribe(&mut self, channel: ChannelId) {
         let Some(pv) = self.pvs.get(&channel) else { return };
         let Some(metadata) = pv.last.clone() else { return };
         for subscription in pv.subscriptions.clone() {
@@ -202,16 +207,16 @@ impl State {
     ) {
         let Some(observed) = self.subscriptions.get_mut(&subscription) else { return };
         observed.heard = Some(now);
-        match self.pvs.get(&observed.channel).map(|pv| &pv.link) {
-            Some(Link::Up(_)) => deliver(observed, sample),
-            Some(Link::Undescribed(_)) => {
+        match self.pvs.get(&observed.channel).map(|pv| (&pv.link, &pv.server)) {
+            Some((Link::Up(_), server)) => deliver(observed, sample, server.as_ref()),
+            Some((Link::Undescribed(_), _)) => {
                 if observed.held.len() == bound(observed.backlog).max(1) {
                     drop(observed.held.remove(0));
                 }
                 observed.held.push(sample);
             }
             // It is from before the silence; the present value comes after it.
-            Some(Link::Silent(_) | Link::Down) | None => {}
+            Some((Link::Silent(_) | Link::Down, _)) | None => {}
         }
         if !observed.feed.is_observed() {
             self.unsubscribe(subscription);
@@ -257,114 +262,19 @@ impl State {
             *refusal = Some(status);
         }
     }
-
-    /// Looks after the servers that are observed or owe an answer; tells when to do so again.
-    pub(super) fn patrol(&mut self, now: Instant, config: WatchdogConfig) -> Option<Instant> {
-        self.sweep();
-        let mut next = None;
-        for (name, heard) in self.watched() {
-            let Some(server) = self.servers.get_mut(&name) else { continue };
-            let again = match server.watch.judge(now, heard, config) {
-                Verdict::Wait(until) => until,
-                Verdict::Ask => {
-                    self.ask(&name);
-                    now + config.period.min(config.patience)
-                }
-                Verdict::Silence => {
-                    tracing::warn!(server = &*name, "does not answer: it counts as disconnected");
-                    self.silence(&name);
-                    now + config.period
-                }
-            };
-            next = Some(next.map_or(again, |next: Instant| next.min(again)));
-        }
-        next
-    }
-
-    /// The servers to look after, and when their observers last heard of them.
-    fn watched(&self) -> BTreeMap<Rc<str>, Option<Instant>> {
-        let server = |channel: ChannelId| self.pvs.get(&channel)?.server.clone();
-        let is_queued = |channel| self.pvs.get(&channel).is_some_and(Pv::is_queued);
-        let mut watched: BTreeMap<Rc<str>, Option<Instant>> = BTreeMap::new();
-        for observed in self.subscriptions.values() {
-            if let Some(server) = server(observed.channel) {
-                let heard = watched.entry(server).or_default();
-                *heard = (*heard).max(observed.heard);
-            }
-        }
-        for (id, request) in &self.requests {
-            let channel = Self::channel_of(*id);
-            if (request.waiter.is_awaited() || is_queued(channel))
-                && let Some(server) = server(channel)
-            {
-                watched.entry(server).or_default();
-            }
-        }
-        let silent = self.servers.iter().filter(|(_, server)| server.watch.is_silent());
-        for (name, _) in silent {
-            watched.entry(Rc::clone(name)).or_default();
-        }
-        watched
-    }
-
-    /// Asks a server for any value.
-    fn ask(&mut self, name: &Rc<str>) {
-        let channels = self.servers.get(name).map(|server| &server.channels);
-        let readable = channels.into_iter().flatten().find_map(|channel| {
-            let (Link::Undescribed(metadata) | Link::Up(metadata) | Link::Silent(metadata)) =
-                &self.pvs.get(channel)?.link
-            else {
-                return None;
-            };
-            metadata.access.read.then(|| (*channel, convert::native(metadata.native)))
-        });
-        let Some((channel, native)) = readable else {
-            // Nobody here can tell a silence, so that none is found.
-            self.servers.entry(Rc::clone(name)).and_modify(|server| server.watch.forgotten());
-            return;
-        };
-        let request = self.request(channel, Waiter::Watchdog, Vec::new());
-        self.commands.push(Command::Get { channel, request, native, shape: Shape::One });
-    }
-
-    fn silence(&mut self, name: &Rc<str>) {
-        let Some(server) = self.servers.get(name) else { return };
-        for channel in server.channels.clone() {
-            let Some(pv) = self.pvs.get_mut(&channel) else { continue };
-            if let Link::Up(metadata) | Link::Undescribed(metadata) =
-                mem::replace(&mut pv.link, Link::Down)
-            {
-                pv.link = Link::Silent(metadata);
-            }
-            tell_all(&mut pv.waiting);
-            self.abandon_requests(channel);
-            self.tell_loss(channel);
-        }
-    }
-
-    /// The server answers again: all is as it was, and observers get the present value.
-    fn revive(&mut self, name: &Rc<str>, now: Instant) {
-        let Some(Server { channels, watch }) = self.servers.get_mut(name) else { return };
-        tracing::warn!(server = &**name, "answers again");
-        watch.answered(now);
-        for channel in channels.clone() {
-            let Some(pv) = self.pvs.get_mut(&channel) else { continue };
-            if let Link::Silent(metadata) = &pv.link {
-                pv.link = Link::Up(metadata.clone());
-                tell_all(&mut pv.waiting);
-                self.resubscribe(channel);
-            }
-        }
-    }
 }
 
-fn tell_all(waiting: &mut Vec<oneshot::Sender<()>>) {
+pub(super) fn tell_all(waiting: &mut Vec<oneshot::Sender<()>>) {
     for waiting in mem::take(waiting) {
         tell(waiting, ());
     }
 }
 
-fn deliver(observed: &Observed, (sample, replaced): (Outcome<Sample>, u32)) {
+fn deliver(
+    observed: &Observed,
+    (sample, replaced): (Outcome<Sample>, u32),
+    server: Option<&Rc<str>>,
+) {
     if replaced > 0 && matches!(observed.backlog, Backlog::Queue(_)) {
         observed.feed.lose(replaced.into());
     }
@@ -378,7 +288,9 @@ fn deliver(observed: &Observed, (sample, replaced): (Outcome<Sample>, u32)) {
             if !status.is_loss() {
                 tracing::warn!(%signal, %status, "cannot be observed");
             }
-            Err(SignalError::Disconnected { signal: signal.to_string() })
+            let closed = |server: &Rc<str>| Absence::Closed { server: server.to_string() };
+            let absence = server.map_or(Absence::Unknown, closed);
+            Err(SignalError::Disconnected { signal: signal.to_string(), absence })
         }
     });
 }

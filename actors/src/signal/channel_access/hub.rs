@@ -9,7 +9,7 @@ use crate::{
         ChannelAccessConfig, ChannelId, Client, Command, Event, Wakes, WatchdogConfig,
     },
     clock::{Clock, Instant},
-    signal::LocalFuture,
+    signal::{Absence, LocalFuture},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -81,13 +81,30 @@ impl Hub {
         let c_name = CString::new(name.as_str()).ok()?;
         let channel = self.change(|state| {
             let channel = state.new_channel();
-            state.pvs.insert(channel, Pv::new());
+            state.pvs.insert(channel, Pv::new(self.clock.now()));
             state.commands.push(Command::Create { channel, name: c_name });
             channel
         });
         let handle = Rc::new(Handle { hub: Rc::clone(self), channel, name: name.clone() });
         self.handles.borrow_mut().insert(name, Rc::downgrade(&handle));
         Some(handle)
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Why a PV cannot be reached.
+    pub(super) fn absence(&self, channel: ChannelId) -> Absence {
+        let state = self.state.borrow();
+        state.pvs.get(&channel).map_or(Absence::Unknown, |pv| pv.absence(self.clock.now()))
+    }
+
+    /// The same of the PV behind an address.
+    pub(super) fn absence_at(&self, address: &str) -> Absence {
+        let name = address::pv_name(address, &self.aliases);
+        let handle = name.and_then(|name| self.handles.borrow().get(&name)?.upgrade());
+        handle.map_or(Absence::Unknown, |handle| self.absence(handle.channel))
     }
 
     /// Changes the state, and has sent what that asks for.
@@ -145,7 +162,12 @@ impl Hub {
         let mut events = Vec::new();
         self.client.inbox().take(&mut events);
         self.happen(&mut events);
-        let next = self.state.borrow_mut().patrol(self.clock.now(), config);
+        let now = self.clock.now();
+        let next = {
+            let mut state = self.state.borrow_mut();
+            state.sender_is_at(self.client.task(), now);
+            state.patrol(now, config)
+        };
         self.watchdog_sleeps.set(next.is_none());
         self.wake();
         next

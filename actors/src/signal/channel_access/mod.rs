@@ -5,12 +5,13 @@ mod convert;
 mod events;
 mod hub;
 mod pace;
+mod patrol;
 mod state;
 mod watch;
 
 pub use address::SCHEME;
 
-use super::{Channel, Kind, LocalFuture, SignalError, SignalProvider};
+use super::{Absence, Channel, Kind, LocalFuture, SignalError, SignalProvider};
 use crate::{
     backend::channel_access::{ChannelAccessConfig, Client, StartError},
     clock::Clock,
@@ -48,5 +49,9 @@ impl SignalProvider for ChannelAccess {
             let connected = channel::connect(&hub, address, kind).await?;
             Ok(Rc::new(connected) as Rc<dyn Channel>)
         })
+    }
+
+    fn absence(&self, address: &str) -> Absence {
+        self.0.absence_at(address)
     }
 }

@@ -1,11 +1,15 @@
 //! [`State`]: what is known of PVs, of who observes them, and of what they were asked.
-use super::{convert::Plan, watch::Watch};
+use super::{
+    convert::{self, Plan},
+    watch::Watch,
+};
 use crate::{
     backend::channel_access::{
-        ChannelId, Command, Native, RequestId, Sample, Status, SubscriptionId,
+        ChannelAccessConfig, ChannelId, Command, Native, RequestId, Sample, Status, SubscriptionId,
+        Task,
     },
     clock::Instant,
-    signal::{Backlog, Feed, Kind, Metadata, SignalError},
+    signal::{Absence, Backlog, Feed, Kind, Metadata, SignalError},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
@@ -62,6 +66,10 @@ pub(super) struct Pv {
     pub described_as: Option<Native>,
     /// Whether it has said all of it since it was connected.
     pub is_described: bool,
+    /// Since when it is searched for.
+    pub wanted: Instant,
+    /// Why it was lost last.
+    pub absence: Option<Absence>,
     /// Why it will not connect.
     pub failed: Option<Status>,
     /// Who waits for it to be connected, or to say what it is.
@@ -87,6 +95,13 @@ pub(super) struct Observed {
     pub heard: Option<Instant>,
 }
 
+/// A command that the thread that sends has not got behind it, and since when it was seen there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    pub task: Task,
+    pub since: Instant,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Server {
     pub channels: BTreeSet<ChannelId>,
@@ -101,14 +116,21 @@ pub(super) struct State {
     pub servers: BTreeMap<Rc<str>, Server>,
     /// What leaves with the next flush.
     pub commands: Vec<Command>,
+    /// What the thread that sends was at when somebody last looked.
+    pub held: Option<Held>,
+    pub next_patrol: Option<Instant>,
+    /// Servers may have spoken while we did not run.
+    pub no_silence_before: Option<Instant>,
     last_channel: u32,
     last_subscription: u64,
     last_request: u32,
 }
 
 impl Pv {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(wanted: Instant) -> Self {
         Self {
+            wanted,
+            absence: None,
             link: Link::Down,
             server: None,
             last: None,
@@ -263,6 +285,31 @@ impl State {
 }
 
 impl Pv {
+    /// Why it cannot be reached.
+    pub(super) fn absence(&self, now: Instant) -> Absence {
+        match (&self.link, &self.server) {
+            (Link::Undescribed(_), Some(server)) => Absence::Unready { server: server.to_string() },
+            // Its requests tell the loss before its link does.
+            (Link::Up(_), Some(server)) => Absence::Closed { server: server.to_string() },
+            _ => self.absence.clone().unwrap_or_else(|| Absence::NeverFound {
+                searched_for: now.saturating_since(self.wanted),
+                searched_at: ChannelAccessConfig::searched(),
+            }),
+        }
+    }
+
+    /// Bytes of its value, if that is an array.
+    pub(super) fn array_bytes(&self) -> usize {
+        match &self.link {
+            Link::Undescribed(metadata) | Link::Up(metadata) | Link::Silent(metadata)
+                if metadata.max_count > 1 =>
+            {
+                metadata.max_count.saturating_mul(convert::native(metadata.native).bytes())
+            }
+            Link::Undescribed(_) | Link::Up(_) | Link::Silent(_) | Link::Down => 0,
+        }
+    }
+
     /// Whether somebody waits for the turn of his put-callback.
     pub(super) fn is_queued(&self) -> bool {
         // Those who wait have it too.
@@ -280,16 +327,17 @@ impl Waiter {
         }
     }
 
-    const fn is_watchdog(&self) -> bool {
+    pub(super) const fn is_watchdog(&self) -> bool {
         matches!(self, Self::Watchdog)
     }
 }
 
 impl Observed {
     /// The loss of the link.
-    pub(super) fn tell_loss(&mut self) {
+    pub(super) fn tell_loss(&mut self, absence: Absence) {
         self.held.clear();
-        self.feed.push(Err(SignalError::Disconnected { signal: self.address.to_string() }));
+        let signal = self.address.to_string();
+        self.feed.push(Err(SignalError::Disconnected { signal, absence }));
     }
 }
 
