@@ -93,7 +93,8 @@ pub enum Event {
 pub enum Wakes {
     #[default]
     ForAll,
-    /// For all but samples, which are taken with what comes next, or once the taker asks again.
+    /// For all but samples, which are taken with what comes next, or once the taker asks again; and once
+    /// half of what a subscription may have waiting does.
     ForAnswers,
 }
 
@@ -116,7 +117,7 @@ struct State {
     /// A sample must not be moved to before a loss of the link.
     last_loss: usize,
     exceptions: usize,
-    /// Whether there is more than samples.
+    /// Whether there is more than samples, or so many that they should be taken.
     has_answers: bool,
     waker: Option<Waker>,
     wakes: Wakes,
@@ -202,7 +203,9 @@ impl Inbox {
         share.waiting.store(waiting + 1, Relaxed);
         share.last.store(state.events.len(), Relaxed);
         state.events.push(Event::Sample { subscription: share.id, sample, replaced: 0 });
-        if state.wakes == Wakes::ForAll {
+        // More of them would be lost if the taker stayed away for as long again.
+        state.has_answers |= share.bound > 1 && waiting + 1 == share.bound.div_ceil(2);
+        if state.has_answers || state.wakes == Wakes::ForAll {
             Self::wake(guard);
         }
     }
@@ -310,7 +313,7 @@ mod tests {
     #[test]
     fn who_wants_answers_is_not_woken_by_samples() {
         let inbox = Inbox::default();
-        let share = Share::new(SubscriptionId(1), 2);
+        let share = Share::new(SubscriptionId(1), 4);
         let mut events = Vec::new();
         let wakings = Arc::new(Wakings::default());
         let waker = Waker::from(Arc::clone(&wakings));
@@ -330,6 +333,14 @@ mod tests {
         inbox.push_sample(&share, Ok(sample(2.0)));
         assert_eq!(wakings.0.load(Relaxed), 2);
         assert_eq!(take(Wakes::ForAll), (Poll::Ready(()), vec![told(1, 2.0, 0)]));
+        assert_eq!(take(Wakes::ForAnswers), (Poll::Pending, vec![]));
+        inbox.push_sample(&share, Ok(sample(3.0)));
+        assert_eq!(wakings.0.load(Relaxed), 2);
+        // Half of its bound.
+        inbox.push_sample(&share, Ok(sample(4.0)));
+        assert_eq!(wakings.0.load(Relaxed), 3);
+        let both = vec![told(1, 3.0, 0), told(1, 4.0, 0)];
+        assert_eq!(take(Wakes::ForAnswers), (Poll::Ready(()), both));
     }
 
     #[derive(Default)]

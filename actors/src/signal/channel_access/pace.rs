@@ -3,7 +3,7 @@ use crate::clock::Instant;
 use std::time::Duration;
 
 /// How long samples rest that come fast. Whoever waits for an answer is woken at once all the same.
-pub(super) const REST: Duration = Duration::from_millis(1);
+pub(super) const REST: Duration = Duration::from_millis(4);
 /// Over how long samples are counted.
 const WINDOW: Duration = Duration::from_millis(10);
 /// Beyond so many in a window, waking for each costs more than what is done with it.
