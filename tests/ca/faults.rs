@@ -149,8 +149,8 @@ fn a_record_that_is_nowhere_tells_where_it_was_looked_for() {
         let error = connector.r::<f64>("ca://REF:double").await.err().unwrap();
         let SignalError::Disconnected { signal, absence } = error else { panic!("{error}") };
         assert_eq!(signal, "ca://REF:double");
-        let Absence::NeverFound { searched_for, searched_at } = absence else {
-            panic!("{absence:?}")
+        let Absence::NeverFound { searched_for, searched_at } = *absence else {
+            panic!("{signal} was found")
         };
         assert!(searched_for >= NOTICE, "{searched_for:?}");
         let variable = |name| env::var(name).unwrap();
@@ -227,12 +227,12 @@ async fn dies(world: &World, outage: Duration, back: Duration) {
 
 /// The loss of a PV whose server died, as [`checked`] gives it.
 fn closed(signal: &str) -> SignalError {
-    let absence = Absence::Closed { server: String::new() };
+    let absence = Box::new(Absence::Closed { server: String::new() });
     SignalError::Disconnected { signal: signal.to_owned(), absence }
 }
 
 fn lost(signal: &str, value: Value) -> SignalError {
-    let absence = Absence::Closed { server: String::new() };
+    let absence = Box::new(Absence::Closed { server: String::new() });
     SignalError::Lost { signal: signal.to_owned(), value, absence }
 }
 
@@ -240,7 +240,7 @@ fn lost(signal: &str, value: Value) -> SignalError {
 fn checked(mut error: SignalError) -> SignalError {
     if let SignalError::Disconnected { absence, .. } | SignalError::Lost { absence, .. } =
         &mut error
-        && let Absence::Closed { server } = absence
+        && let Absence::Closed { server } = &mut **absence
     {
         assert!(is_ours(server), "{server}");
         server.clear();
@@ -255,7 +255,7 @@ fn is_silent(error: &SignalError, of: &str) -> bool {
     else {
         return false;
     };
-    matches!(absence, Absence::Silent { server, after } if is_ours(server) && *after < NOTICE)
+    matches!(&**absence, Absence::Silent { server, after } if is_ours(server) && *after < NOTICE)
         && signal == of
 }
 

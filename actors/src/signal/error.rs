@@ -29,13 +29,13 @@ const SERVED: &str = "ca://";
 pub enum SignalError {
     /// The link to the device is down. What a put in flight did is unknown.
     #[error("{signal} is disconnected{absence}")]
-    Disconnected { signal: String, absence: Absence },
+    Disconnected { signal: String, absence: Box<Absence> },
     /// The link went down while a put was under way: what it did is unknown until the device has been
     /// read again.
     #[error(
         "{signal} was disconnected while {value} was being put: what that did is unknown{absence}"
     )]
-    Lost { signal: String, value: Value, absence: Absence },
+    Lost { signal: String, value: Value, absence: Box<Absence> },
     /// The device is reachable but did not answer, or did not finish, in time.
     #[error("{signal} did not answer within {} s", after.as_secs_f64())]
     Timeout { signal: String, after: Duration },
@@ -110,7 +110,7 @@ impl Absence {
 impl SignalError {
     /// A loss of which no more is known.
     pub fn disconnected(signal: impl Into<String>) -> Self {
-        Self::Disconnected { signal: signal.into(), absence: Absence::Unknown }
+        Self::Disconnected { signal: signal.into(), absence: Box::new(Absence::Unknown) }
     }
 
     /// The address of the signal.

@@ -199,7 +199,8 @@ impl Link {
         let connected = clock.timeout(*connect_within, &mut connecting).await;
         let channel = connected.unwrap_or_else(|_| {
             // An unreachable device and a missing signal look the same from here.
-            let (signal, absence) = (self.address().to_owned(), provider.absence(self.address()));
+            let signal = self.address().to_owned();
+            let absence = Box::new(provider.absence(&signal));
             Err(SignalError::Disconnected { signal, absence })
         })?;
         Ok(Rc::clone(self.channel.get_or_init(|| channel)))

@@ -128,7 +128,8 @@ impl Channel for Wire {
             return Box::pin(async move { Err(SignalError::NoAccess { signal, operation }) });
         }
         let put = self.inner.put(value.clone(), settle);
-        let lost = move |signal| SignalError::Lost { signal, value, absence: Absence::Unknown };
+        let lost =
+            move |signal| SignalError::Lost { signal, value, absence: Box::new(Absence::Unknown) };
         Box::pin(self.cable.clone().carry(self.signal.clone(), put, lost))
     }
 

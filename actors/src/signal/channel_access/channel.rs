@@ -71,7 +71,7 @@ impl PvChannel {
     }
 
     fn disconnected(&self) -> SignalError {
-        SignalError::Disconnected { signal: self.signal(), absence: self.absence() }
+        SignalError::Disconnected { signal: self.signal(), absence: Box::new(self.absence()) }
     }
 
     /// Why the PV cannot be reached.
@@ -207,7 +207,7 @@ impl PvChannel {
         match answer.await.unwrap_or(Err(Status::DISCONNECTED)) {
             Ok(()) => Ok(()),
             Err(status) if status.is_loss() => {
-                let (signal, absence) = (self.signal(), self.absence());
+                let (signal, absence) = (self.signal(), Box::new(self.absence()));
                 Err(SignalError::Lost { signal, value, absence })
             }
             Err(status) if status.is_denial() => {
@@ -235,8 +235,10 @@ impl Channel for PvChannel {
         let now = self.handle.hub.now();
         self.handle.hub.change(|state| {
             let Some(pv) = state.pvs.get(&channel) else { return };
-            let disconnected =
-                || SignalError::Disconnected { signal: self.signal(), absence: pv.absence(now) };
+            let disconnected = || {
+                let absence = Box::new(pv.absence(now));
+                SignalError::Disconnected { signal: self.signal(), absence }
+            };
             let plan = match &pv.last {
                 Some(metadata) => convert::plan(&self.address, self.kind, metadata),
                 None => Err(disconnected()),

@@ -290,6 +290,7 @@ fn deliver(
             }
             let closed = |server: &Rc<str>| Absence::Closed { server: server.to_string() };
             let absence = server.map_or(Absence::Unknown, closed);
+            let absence = Box::new(absence);
             Err(SignalError::Disconnected { signal: signal.to_string(), absence })
         }
     });

@@ -337,7 +337,7 @@ impl Observed {
     pub(super) fn tell_loss(&mut self, absence: Absence) {
         self.held.clear();
         let signal = self.address.to_string();
-        self.feed.push(Err(SignalError::Disconnected { signal, absence }));
+        self.feed.push(Err(SignalError::Disconnected { signal, absence: Box::new(absence) }));
     }
 }
 
