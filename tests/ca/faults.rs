@@ -129,9 +129,8 @@ fn a_server_that_takes_nothing_was_once_held_against_others() {
         // More than the circuit has room for: the thread that sends waits in libca.
         let put = big.w().put_within(DEADLINE, vec![1.0; 1_000_000].into());
         let error = put.await.unwrap_err();
-        let SignalError::Lost { absence: Absence::Silent { server, .. }, .. } = &error else {
-            panic!("{error}")
-        };
+        let SignalError::Lost { absence, .. } = &error else { panic!("{error}") };
+        let Absence::Silent { server, .. } = absence.as_ref() else { panic!("{error}") };
         assert!(is_ours(server), "{server}");
         let silence = world.clock.timeout(2 * NOTICE, observer.next()).await;
         assert_eq!(silence, Err(Elapsed));

@@ -3,8 +3,8 @@ use crate::beam::{Beam, ROW_START, arm, ms, name, plan, setup, simulate, snake};
 use bluefly_actors::{
     logic::detector::{DetectorLogic, DetectorRecord, DetectorSetup},
     signal::{
-        Backlog, Channel, Connector, Kind, LocalFuture, Metadata, Monitor, Reading, Settle,
-        SignalError, SignalProvider, Value,
+        Absence, Backlog, Channel, Connector, Kind, LocalFuture, Metadata, Monitor, Reading,
+        Settle, SignalError, SignalProvider, Value,
     },
 };
 use bluefly_protocol::fault::FaultClass;
@@ -60,7 +60,8 @@ impl Channel for Wire {
         self.2.puts_left.set(left.and_then(|left| left.checked_sub(1)));
         if left == Some(0) {
             let signal = self.0.clone();
-            return Box::pin(async move { Err(SignalError::Lost { signal, value }) });
+            let absence = Box::new(Absence::Unknown);
+            return Box::pin(async move { Err(SignalError::Lost { signal, value, absence }) });
         }
         if !self.0.ends_with(":FlushNow") {
             return self.1.put(value, settle);
