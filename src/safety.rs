@@ -21,32 +21,27 @@ pub(crate) const AWAY: Duration = Duration::from_secs(5);
 
 impl Devices {
     /// Halts every controller, then every motor; disarms every detector and closes its file, at the
-    /// same time. Devices that cannot be reached are waited for
-    /// until each was missed for `away`. What is not safe in the end is logged as an error. Does no harm
-    /// to what is safe already.
+    /// same time. Devices that cannot be reached are waited for until the first of all was missed for
+    /// `away`. What is not safe in the end is logged as an error. Does no harm to what is safe already.
     ///
     /// Once the actors are gone: one that goes on would undo it.
     pub(crate) async fn make_safe(&self, clock: &Clock, (absent, away): (&Absent, Duration)) {
-        let begun = clock.now();
-        let until = |name: &Name| absent.since(name.as_str()).unwrap_or(begun) + away;
+        // Motors are often where their controller is, which somebody has waited for.
+        let until = absent.earliest().unwrap_or(clock.now()) + away;
         let motion = async {
             let halts = self.controllers.iter();
             join_all(
-                halts
-                    .map(|(name, logic)| persist(clock, (name, until(name)), || logic.make_safe())),
+                halts.map(|(name, logic)| persist(clock, (name, until), || logic.make_safe())),
             )
             .await;
             // Only now: an axis that stops by itself is a fault to the controller that moves it.
             let stops = self.motors.iter();
-            join_all(
-                stops.map(|(name, logic)| persist(clock, (name, until(name)), || logic.stop())),
-            )
-            .await;
+            join_all(stops.map(|(name, logic)| persist(clock, (name, until), || logic.stop())))
+                .await;
         };
         let detectors = self.detectors.iter();
         let detectors = join_all(
-            detectors
-                .map(|(name, logic)| persist(clock, (name, until(name)), || come_to_rest(logic))),
+            detectors.map(|(name, logic)| persist(clock, (name, until), || come_to_rest(logic))),
         );
         join!(motion, detectors);
     }

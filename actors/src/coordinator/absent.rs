@@ -8,9 +8,9 @@ use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 pub struct Absent(RefCell<BTreeMap<String, Instant>>);
 
 impl Absent {
-    /// When this device was missed, if it has not answered since.
-    pub fn since(&self, device: &str) -> Option<Instant> {
-        self.0.borrow().get(device).copied()
+    /// When the first of them was missed.
+    pub fn earliest(&self) -> Option<Instant> {
+        self.0.borrow().values().min().copied()
     }
 
     /// It does not answer now; when that began.
@@ -24,8 +24,7 @@ impl Absent {
 
     /// For how long one of them has been waited for at most.
     pub(super) fn longest(&self, now: Instant) -> Duration {
-        let missed = self.0.borrow().values().min().copied();
-        missed.map_or(Duration::ZERO, |missed| now.saturating_since(missed))
+        self.earliest().map_or(Duration::ZERO, |missed| now.saturating_since(missed))
     }
 
     /// All are worth waiting for anew.

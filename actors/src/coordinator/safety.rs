@@ -172,7 +172,7 @@ impl Beamline {
             if is_away || waited >= patience.restart {
                 return Err(fault);
             }
-            let left = patience.restart - waited;
+            let left = patience.restart.saturating_sub(waited);
             if !matches!(self.clock.timeout(left, device.up()).await, Ok(Ok(()))) {
                 return Err(fault);
             }

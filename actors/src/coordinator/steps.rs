@@ -168,8 +168,8 @@ impl Setting {
     /// Fails if the scan cannot be begun now: nothing was changed then.
     async fn may_begin(&self, plan: &ScanPlan) -> Result<(), Fault> {
         self.find_room(plan).await?;
-        self.may_fly(plan).await?;
-        self.beamline.rest_from_hands(self.beamline.settings.device_timeout).await
+        self.beamline.rest_from_hands(self.beamline.settings.device_timeout).await?;
+        self.may_fly(plan).await
     }
 
     /// Fails if the disk has no room for what the scan is to leave: better before it than in the
