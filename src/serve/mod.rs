@@ -78,17 +78,13 @@ async fn serve_here(job: &Job, ready: impl FnOnce(&Address)) -> Result<(), CliEr
             End::TreeEnded(error) => Some(Err(error)),
         };
         drop(watchdog);
-        match ended {
-            Some(ended) => {
-                process.halt().await;
-                ended
-            }
-            None => {
-                process.halt_at_once().await;
-                let message = "a second signal: the end of the run was not waited for";
-                Err(CliError::failed("serve", message))
-            }
-        }
+        let Some(ended) = ended else {
+            process.halt_at_once().await;
+            let message = "a second signal: the end of the run was not waited for";
+            return Err(CliError::failed("serve", message));
+        };
+        process.halt().await;
+        ended
     };
     let ended = notifier.during(Stage::Stopping, ending).await;
     tracing::info!("stopped");

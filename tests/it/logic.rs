@@ -485,7 +485,8 @@ fn after_a_drop_at_any_moment_make_safe_suffices() {
         simulate(async {
             let latency = bluefly_sim::Latency { least: ms(1), most: ms(20) };
             let beam = Beam::with(|config| config.latency = latency);
-            let cut = beam.clock.timeout(Duration::from_micros(micros), fly(&beam)).await;
+            let flown = Box::pin(fly(&beam));
+            let cut = beam.clock.timeout(Duration::from_micros(micros), flown).await;
             assert!(cut.is_err(), "the flight takes longer than {micros} us");
             make_safe(&beam).await.unwrap();
             beam.assert_safe();

@@ -48,7 +48,7 @@ fn a_stop_that_is_refused_ends_the_run_and_is_named() {
 }
 
 /// What comes of kicking a scan off, and of preparing it, once `spoil` was done.
-fn refused(spoil: impl AsyncFn(&Plant)) -> [String; 2] {
+fn refused(spoil: &impl AsyncFn(&Plant)) -> [String; 2] {
     with_plant(&[], async |plant, rig: &Rig| {
         rig.ready(GRID).await;
         spoil(plant).await;
@@ -65,7 +65,8 @@ fn a_scan_was_flown_by_values_that_are_no_numbers() {
     for value in [f64::NAN, f64::INFINITY] {
         for field in ["RBV", "LLM", "HLM", "VELO", "VMAX", "VBAS", "ACCL", "DLY"] {
             let signal = format!("ca://y.{field}");
-            let told = refused(async |plant| plant.motion.spoil(&signal, Value::Float(value)));
+            let told =
+                refused(&async |plant: &Plant| plant.motion.spoil(&signal, Value::Float(value)));
             let text = format!("y: cannot fly: {signal} is {value}, which is no finite number");
             assert_eq!(told, [text.clone(), text]);
         }
@@ -75,7 +76,7 @@ fn a_scan_was_flown_by_values_that_are_no_numbers() {
 #[test]
 fn a_scan_began_though_a_motor_record_does_not_move() {
     for mode in ["Stop", "Pause", "Move"] {
-        let told = refused(async |plant| {
+        let told = refused(&async |plant: &Plant| {
             let side = Connector::new(plant.world.provider(), plant.clock.clone(), ms(5_000));
             let signal = side.w::<String>("ca://x.SPMG").await.unwrap();
             signal.send(mode.to_owned()).await.unwrap();

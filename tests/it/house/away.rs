@@ -43,7 +43,7 @@ impl Server {
 /// A flight of which `server` goes away in `work`: it ends so long after that, and says `text`.
 fn check(
     server: Server,
-    work: impl AsyncFn(&Plant, &Rig) -> Instant,
+    work: &impl AsyncFn(&Plant, &Rig) -> Instant,
     (after_ms, text): (u128, &str),
 ) {
     with_plant(&[], async |plant, rig| {
@@ -70,12 +70,12 @@ const LOOK: &str = "; nobody knows whether it is at rest: look";
 fn each_stage_of_the_undo_waited_for_a_server_that_was_given_up() {
     for server in [Motion, Detectors] {
         let begins = async |plant: &Plant, _: &Rig| server.cut(plant);
-        check(server, begins, (60_000, "its IOC went away (ca://"));
+        check(server, &begins, (60_000, "its IOC went away (ca://"));
         let flies = async |plant: &Plant, rig: &Rig| {
             rig.sleep(ms(1_000)).await;
             server.cut(plant)
         };
-        check(server, flies, (60_000, LOOK));
+        check(server, &flies, (60_000, LOOK));
         let resumed = async |plant: &Plant, rig: &Rig| {
             rig.sleep(ms(1_000)).await;
             rig.ask(Pause).await.unwrap();
@@ -86,7 +86,7 @@ fn each_stage_of_the_undo_waited_for_a_server_that_was_given_up() {
         };
         // A detector is missed when it is to be armed.
         let ended_ms = if server == Motion { 60_000 } else { 60_226 };
-        check(server, resumed, (ended_ms, "for 60s"));
+        check(server, &resumed, (ended_ms, "for 60s"));
     }
 }
 
@@ -103,7 +103,7 @@ fn an_abort_waited_for_a_server_that_was_gone() {
                 rig.ask(Abort::default()).await.unwrap();
                 cut
             };
-            check(server, aborted, (ended_ms, LOOK));
+            check(server, &aborted, (ended_ms, LOOK));
         }
     }
 }
