@@ -350,12 +350,20 @@ impl Pilot {
                 return;
             }
         }
+        let documented = self.documented(run).await;
+        let verdict = match verdict {
+            // Told to stop before it began.
+            Verdict::Ended(RunState::Done, _) if documented.is_none() => {
+                Verdict::Ended(RunState::Aborted, ENDED.to_owned())
+            }
+            verdict => verdict,
+        };
         let verdict = match verdict {
             // It goes on with the next process.
             Verdict::Ended(RunState::Aborted, _) if self.register.is_closed() => Verdict::Returned,
             verdict => verdict,
         };
-        match (self.documented(run).await, verdict) {
+        match (documented, verdict) {
             (Some(ending), _) => self.end(run, ending).await,
             (None, Verdict::Ended(state, reason)) => {
                 self.end(run, self.ending(state, reason)).await;
