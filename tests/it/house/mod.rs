@@ -4,6 +4,7 @@ mod access;
 mod away;
 mod cable;
 mod check;
+mod denied;
 mod outage;
 mod pvi;
 mod soft;
