@@ -88,9 +88,12 @@ impl Harvest {
         complete: u64,
         open: u64,
     ) -> Result<(), Fault> {
-        field.read(self, complete).await?;
-        while self.read < complete {
-            let end = complete.min(self.read + PAGE_ROWS);
+        let read = field.read(self, complete).await;
+        // What was read before a failure has its documents nevertheless.
+        let had = self.ahead.values().map(num_frames).min();
+        let had = had.map_or(complete, |ahead| complete.min(self.read + ahead));
+        while self.read < had {
+            let end = had.min(self.read + PAGE_ROWS);
             let summaries = self
                 .ahead
                 .iter_mut()
@@ -115,7 +118,7 @@ impl Harvest {
             }
             self.published += count;
         }
-        Ok(())
+        read
     }
 }
 

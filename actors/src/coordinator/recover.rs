@@ -268,6 +268,17 @@ impl Flight {
         self.publish_to(self.tally.complete()).await
     }
 
+    /// Which complete frames have no documents at the end, for this reason.
+    pub(super) fn untold(&self, fault: Fault) -> Fault {
+        let [first, end] =
+            [self.tally.published(), self.tally.complete()].map(|i| self.tally.row(i));
+        tracing::warn!(%fault, first, end, "frames on disk have no documents");
+        let last = end.saturating_sub(1);
+        let operation =
+            format!("tell of frames {first} to {last}, which are on disk, in documents");
+        Fault { operation, ..fault }
+    }
+
     async fn publish_to(&mut self, open: u64) -> Result<(), Fault> {
         let harvest = std::mem::take(&mut self.harvest);
         let (harvest, collected) =

@@ -247,17 +247,19 @@ impl Setting {
         if let Err(fault) = flight.rest_now().await {
             tracing::warn!(%fault, "not at rest yet");
         }
-        if let Err(fault) = flight.publish_all().await {
-            tracing::warn!(%fault, "complete frames could not be published");
-        }
+        let untold = flight.publish_all().await.err().map(|fault| flight.untold(fault));
         session.frames += flight.tally.published();
         match flown {
             // An abort that came after a stop, while everything came to rest, counts more.
-            Ok(_) => {
-                let ending = self.told(self.board.intent());
-                self.unstage(session, ending).await
+            Ok(_) => match (untold, self.told(self.board.intent())) {
+                (Some(fault), Ending::Success) => self.fail(session, fault).await,
+                (_, ending) => self.unstage(session, ending).await,
+            },
+            Err(fault) => {
+                let moreover = untold.map(|untold| format!("; moreover: {untold}"));
+                let reason = format!("{}{}", fault.reason, moreover.unwrap_or_default());
+                self.fail(session, Fault { reason, ..fault }).await
             }
-            Err(fault) => self.fail(session, fault).await,
         }
     }
 

@@ -9,6 +9,7 @@ mod outage;
 mod pvi;
 mod soft;
 mod start;
+mod sums;
 
 use crate::run::rig::{self, Rig};
 use bluefly::{

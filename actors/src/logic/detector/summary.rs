@@ -14,9 +14,9 @@ pub struct Summary {
 }
 
 impl DetectorLogic {
-    /// Numbers of frames that are on disk, from memory.
+    /// Numbers of frames that are on disk, from memory: as many as it has without a gap.
     ///
-    /// Fails as [`FaultClass::Lost`] if they are no longer (or not yet) in the ring.
+    /// Fails as [`FaultClass::Lost`] if the first is no longer (or not yet) in the ring.
     pub async fn summary(&self, frames: Range<u64>) -> Result<Summary, Fault> {
         let operation = format!("summarise frames {frames:?}");
         let task = self.task(&operation);
@@ -27,7 +27,7 @@ impl DetectorLogic {
         let index = task.done(stats.index.get().await)?;
         let mut summary = Summary { first_index: frames.start, ..Summary::default() };
         let per_frame = self.setup.exposures_per_frame;
-        for frame in frames {
+        for frame in frames.clone() {
             let exposures = per_frame.of(frame).0..per_frame.of(frame + 1).0;
             let slots: Option<Vec<usize>> =
                 exposures.map(|exposure| ring_slot(&index, exposure)).collect();
@@ -36,10 +36,13 @@ impl DetectorLogic {
                 |slots: &[usize]| slots.iter().map(|slot| total.get(*slot)).sum::<Option<f64>>();
             let start = |slots: &[usize]| timestamp_s.get(*slots.first()?).copied();
             let row = slots.and_then(|slots| Some((sum(&slots)?, start(&slots)?)));
-            let (total, start_s): (f64, f64) = row.ok_or_else(|| {
+            let Some((total, start_s)) = row else {
+                if frame > frames.start {
+                    break;
+                }
                 let reason = format!("frame {frame} is not in a ring of {}", index.len());
-                task.fault(FaultClass::Lost, reason)
-            })?;
+                return Err(task.fault(FaultClass::Lost, reason));
+            };
             summary.total.push(total);
             summary.timestamp_s.push(start_s);
         }
