@@ -26,7 +26,13 @@ use bluefly_protocol::{
     name::Name,
     plan::{AxisCapability, Capabilities, ControllerCapability, DetectorCapability},
 };
-use std::{collections::BTreeMap, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 /// Name under which the coordinator appears in the tree.
 pub(crate) const COORDINATOR: &str = "scan_coordinator";
@@ -43,6 +49,8 @@ const ROOT_INTENSITY: (usize, Duration) = (3, Duration::from_mins(1));
 const PROBE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(2));
 /// How long an actor must have run for its next death to count as its first.
 const RESET_AFTER: Duration = Duration::from_mins(1);
+/// As long as the identifier of any run.
+const LONGEST_RUN: &str = "00000000-0000-0000-0000-000000000000";
 /// How long to wait for a crashed or disconnected device to come back.
 const DEVICE_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -63,7 +71,7 @@ impl Devices {
     pub(crate) async fn connect(
         spec: &BeamlineSpec,
         clock: &Clock,
-        site: &Site,
+        (site, directory): (&Site, &Path),
     ) -> Result<Self, StartError> {
         let connector = Connector::new(Rc::clone(&site.provider), clock.clone(), SIGNAL_DEADLINE)
             .connecting_within(site.connect_within);
@@ -90,7 +98,7 @@ impl Devices {
         }
         for detector in spec.detectors() {
             let (name, address) = (detector.name.clone(), detector.provider.to_string());
-            let setup = detector_setup(spec, detector, site.axes_beside(spec, detector));
+            let setup = detector_setup(spec, detector, site.axes_beside(spec, detector), directory);
             let links = links.of(&name, 0);
             let record = Box::pin(DetectorRecord::connect(&links, &address, &setup)).await;
             let record = record.map_err(failed(&name))?;
@@ -135,6 +143,7 @@ pub(crate) fn detector_setup(
     spec: &BeamlineSpec,
     detector: &DetectorSpec,
     axes_beside: Vec<Name>,
+    directory: &Path,
 ) -> DetectorSetup {
     let axes = if detector.positions { axes_beside } else { Vec::new() };
     // A simulated detector writes to the disk of this process, which looks for itself.
@@ -149,7 +158,14 @@ pub(crate) fn detector_setup(
         flush_period: spec.data.flush_period,
         paths: detector.paths.clone().filter(|_| is_elsewhere),
         min_free_bytes: is_elsewhere.then_some(spec.data.min_free_bytes),
+        longest_path: is_elsewhere.then(|| longest_path(spec, detector, directory)).flatten(),
     }
+}
+
+/// A path as long as that of any file of a detector; none if nobody knows where we are.
+fn longest_path(spec: &BeamlineSpec, detector: &DetectorSpec, directory: &Path) -> Option<PathBuf> {
+    let relative = spec.data.path_template.path(&spec.name, LONGEST_RUN, &detector.name);
+    std::path::absolute(directory).map(|directory| directory.join(relative)).ok()
 }
 
 /// What a tree is planned from.

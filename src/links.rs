@@ -1,6 +1,6 @@
 //! [`Links`]: every signal of every device, connected at once; [`Unconnected`]: those that are not, and
 //! those that could not be worked with.
-use crate::survey::mismatch::mismatch;
+use crate::survey::mismatch::{mismatch, remedy};
 use bluefly_actors::signal::{Batch, Connector, SignalError};
 use bluefly_protocol::name::Name;
 use futures_util::future::join_all;
@@ -73,7 +73,7 @@ impl Asked {
     async fn connect(&self) -> Missing {
         let (mut errors, mut mismatches) = (self.batch.connect().await, Vec::new());
         if errors.is_empty() {
-            for (wanted, found) in self.batch.written().await {
+            for (wanted, found) in self.batch.demanding().await {
                 match found {
                     Ok(found) => {
                         let reasons = mismatch(&wanted, &found, self.num_segments);
@@ -132,6 +132,8 @@ impl fmt::Display for Missing {
         let others = others.iter().map(ToString::to_string);
         let parts: Vec<String> =
             silent.into_iter().chain(others).chain(self.mismatches.iter().cloned()).collect();
-        write!(f, "device.{}: {}", self.device, parts.join(", "))
+        write!(f, "device.{}: {}", self.device, parts.join(", "))?;
+        let missing: Vec<&str> = self.errors.iter().map(SignalError::signal).collect();
+        remedy(&missing, num_signals).map_or(Ok(()), |remedy| write!(f, "; {remedy}"))
     }
 }

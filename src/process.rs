@@ -30,7 +30,12 @@ use bluefly_sim::{
     ControllerConfig, DetectorConfig, GeneratorConfig, Latency, MotorConfig, World, WorldConfig,
     sink::FrameSink,
 };
-use std::{io, path::PathBuf, rc::Rc, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    rc::Rc,
+    time::Duration,
+};
 
 /// Where rows go.
 pub enum DiskChoice {
@@ -143,7 +148,7 @@ impl Process {
         let simulation = Simulation { clock: &clock, seed, latency, schedule, sink: &sink };
         let site = hardware.site(spec, &simulation);
         let env = Env::new(clock.clone(), seed).schedule(schedule);
-        let devices = Devices::connect(spec, &clock, &site).await?;
+        let devices = Devices::connect(spec, &clock, (&site, &directory)).await?;
         let documents = directory.join(DOCUMENTS);
         let feed = Feed::new(FEED_EVENTS, FEED_BYTES);
         let archive = archive(documents.clone())?;
@@ -374,7 +379,7 @@ pub fn world_config(spec: &BeamlineSpec, latency: Latency, schedule: Schedule) -
         positions: detector.positions,
         statistics: detector.statistics,
         has_taken_a_frame: true,
-        has_multiplier: detector_setup(spec, detector, Vec::new()).has_multiplier(),
+        has_multiplier: detector_setup(spec, detector, Vec::new(), Path::new("")).has_multiplier(),
         missed_triggers: lost(spec, &detector.name),
         ring: RING,
         lateness: Duration::ZERO,

@@ -30,8 +30,8 @@ use bluefly_sim::{
     sink::{FrameSink, MemorySink},
 };
 use futures_util::future::join_all;
-use mismatch::mismatch;
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
+use mismatch::{mismatch, remedy};
+use std::{cell::RefCell, collections::BTreeMap, path::Path, rc::Rc, time::Duration};
 
 /// What each device said.
 pub(crate) type Answers = BTreeMap<Name, Answer>;
@@ -134,13 +134,18 @@ impl Look<'_> {
                 Signal { wanted, found, mismatches }
             })
             .collect();
-        let missing = signals.iter().filter(|signal| signal.found.is_err()).count();
-        let all = signals.len();
+        let silent = signals.iter().filter(|signal| signal.found.is_err());
+        let missing: Vec<&str> = silent.map(|signal| signal.wanted.address.as_str()).collect();
+        let (all, num_missing) = (signals.len(), missing.len());
+        let remedy = remedy(&missing, all).map(|remedy| format!(": {remedy}"));
         self.signals.replace(signals);
-        match missing {
+        match num_missing {
             0 => Ok(()),
-            _ if missing == all => Err(format!("none of its {all} signals answered")),
-            _ => Err(format!("{missing} of its {all} signals are not there")),
+            _ if num_missing == all => Err(format!("none of its {all} signals answered")),
+            _ => {
+                let remedy = remedy.unwrap_or_default();
+                Err(format!("{num_missing} of its {all} signals are not there{remedy}"))
+            }
         }
     }
 
@@ -181,13 +186,16 @@ async fn ask(
             Ok(format!("{} axes, room for {} segments", logic.axes().len(), buffer.free()))
         }
         DeviceSpec::Detector(detector) => {
-            let setup = detector_setup(spec, detector, look.site.axes_beside(spec, detector));
+            let axes = look.site.axes_beside(spec, detector);
+            let setup = detector_setup(spec, detector, axes, Path::new(&spec.data.directory));
             let record = DetectorRecord::connect(connector, &address, &setup).await;
             look.at_signals().await?;
             let record = record.map_err(text)?;
             let logic = DetectorLogic::new(name, record, setup);
+            logic.describe().await.map_err(text)?;
             let frame = logic.frame_shape().await.map_err(text)?;
             let dead_time = logic.dead_time();
+            look.mismatches.borrow_mut().extend(logic.invalid().await.map_err(text)?);
             look.expect("frame", &shape(&frame), &expected_shape(detector));
             Ok(format!("{}, dead time {dead_time:?}", shape(&frame)))
         }

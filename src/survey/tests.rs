@@ -1,7 +1,13 @@
 //! What is said of devices that are not as the file has them.
 use super::*;
 use crate::{beamline_file, process::world_config};
-use bluefly_actors::system::simulated_system;
+use bluefly_actors::{
+    signal::{
+        Alarm, Backlog, Channel, Kind, LocalFuture, Metadata, Monitor, Reading, Settle, Severity,
+        SignalProvider, Value,
+    },
+    system::simulated_system,
+};
 use bluefly_sim::{World, faults::Fault};
 
 /// The example, with every device but the generator beyond Channel Access.
@@ -13,6 +19,90 @@ fn spec(edits: &[(&str, &str)]) -> BeamlineSpec {
         text.replace(from, to)
     });
     beamline_file::read_text("example.toml", &text).expect("it is right")
+}
+
+/// A provider of which one signal has an alarm.
+struct Sick(Rc<dyn SignalProvider>, &'static str);
+
+struct Wire(Rc<dyn Channel>);
+
+impl SignalProvider for Sick {
+    fn connect(
+        &self,
+        address: &str,
+        kind: Kind,
+    ) -> LocalFuture<Result<Rc<dyn Channel>, SignalError>> {
+        let (connecting, is_sick) = (self.0.connect(address, kind), address == self.1);
+        Box::pin(async move {
+            let channel = connecting.await?;
+            Ok(if is_sick { Rc::new(Wire(channel)) as Rc<dyn Channel> } else { channel })
+        })
+    }
+}
+
+impl Channel for Wire {
+    fn get(&self) -> LocalFuture<Result<Reading<Value>, SignalError>> {
+        let reading = self.0.get();
+        Box::pin(async move {
+            let alarm = Alarm { severity: Severity::Invalid, text: "COMM".to_owned() };
+            reading.await.map(|reading| Reading { alarm, ..reading })
+        })
+    }
+
+    fn put(&self, value: Value, settle: Settle) -> LocalFuture<Result<(), SignalError>> {
+        self.0.put(value, settle)
+    }
+
+    fn observe(&self, backlog: Backlog) -> Monitor {
+        self.0.observe(backlog)
+    }
+
+    fn metadata(&self) -> LocalFuture<Result<Metadata, SignalError>> {
+        self.0.metadata()
+    }
+}
+
+/// What is found wrong with the camera of the example, of which this signal has an alarm.
+fn sick(signal: &'static str) -> Vec<String> {
+    simulated_system().block_on(async {
+        let clock = Clock::simulated();
+        let sink: Rc<dyn FrameSink> = Rc::new(MemorySink::default());
+        let config = world_config(&spec(&[]), Latency::default(), Schedule::Fifo);
+        let world = World::new(&config, &clock, Seed(0), &sink);
+        let hardware = Hardware::AsWritten(Some(Rc::new(Sick(world.provider(), signal))));
+        let answers = survey(&spec(&[]), &hardware, &clock).await;
+        answers[&name("camera")].mismatches().cloned().collect()
+    })
+}
+
+#[test]
+fn a_detector_whose_values_nobody_knows_is_remarked() {
+    for signal in ["cam1:Acquire_RBV", "cam1:ArrayCounter_RBV", "HDF1:Capture_RBV"] {
+        let address = format!("ca://camera:{signal}").leak();
+        assert_eq!(sick(address), [format!("{address} is INVALID (COMM)")]);
+    }
+    assert_eq!(sick("ca://camera:cam1:StatusMessage_RBV"), Vec::<String>::new());
+}
+
+#[test]
+fn words_names_and_positions_that_a_detector_lacks_were_found_while_arming() {
+    let camera = |edits: &[(&str, &str)]| {
+        let mut answers = answers(edits, None);
+        answers.remove(&name("camera")).expect("it is there")
+    };
+    let word = camera(&[("edge = \"External\"", "edge = \"TTL\"")]);
+    let lacks = "lacks the choices TTL: it has Internal, External, Gate";
+    assert_eq!(word.mismatches().collect::<Vec<_>>(), [lacks]);
+    let long = format!("directory = \"/data/{}\"", "d".repeat(250));
+    let names = camera(&[("directory = \"data\"", &long)]);
+    let wrong = names.signals.iter().filter(|signal| !signal.mismatches.is_empty());
+    let wrong: Vec<(&str, &str)> = wrong
+        .map(|signal| (signal.wanted.address.as_str(), signal.mismatches[0].as_str()))
+        .collect();
+    // Those of the slash at the end as well.
+    let short = "has room for 255 characters: expected 257 or more";
+    let [put, told] = ["ca://camera:HDF1:FilePath", "ca://camera:HDF1:FilePath_RBV"];
+    assert_eq!(wrong, [(put, short), (told, short)]);
 }
 
 /// The answers of the devices of the example, asked for as `edits` have them.

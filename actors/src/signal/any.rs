@@ -34,7 +34,7 @@ impl Connector {
 }
 
 fn wanted(address: &str, kind: Kind, usage: Usage) -> Wanted {
-    Wanted { address: address.to_owned(), kind, usage, choices: Vec::new() }
+    Wanted { address: address.to_owned(), kind, usage, choices: Vec::new(), characters: 0 }
 }
 
 /// An enum is told by its words.

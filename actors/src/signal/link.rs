@@ -56,6 +56,15 @@ pub struct Wanted {
     pub usage: Usage,
     /// The words that the record knows, of an enum.
     pub choices: Vec<String>,
+    /// Characters of the longest text that is put, or comes; 0 if nobody knows.
+    pub characters: usize,
+}
+
+impl Wanted {
+    /// Whether it is not enough that it is there.
+    const fn demands(&self) -> bool {
+        self.usage.writes() || self.characters > 0
+    }
 }
 
 /// What one signal said when it was asked about itself.
@@ -113,6 +122,36 @@ impl Connector {
         Ok(SignalRW::new(self.link(wanted::<T>(address, Usage::ReadWrite)).await?))
     }
 
+    /// As [`rw`](Self::rw), of an enum that must have these words, or of any text.
+    pub async fn rw_words(
+        &self,
+        address: &str,
+        words: Vec<String>,
+    ) -> Result<SignalRW<String>, SignalError> {
+        let wanted = Wanted { choices: words, ..wanted::<String>(address, Usage::ReadWrite) };
+        Ok(SignalRW::new(self.link(wanted).await?))
+    }
+
+    /// As [`r`](Self::r), of a text that must have room for so many characters.
+    pub async fn r_text(
+        &self,
+        address: &str,
+        characters: usize,
+    ) -> Result<SignalR<String>, SignalError> {
+        let wanted = Wanted { characters, ..wanted::<String>(address, Usage::Read) };
+        Ok(SignalR::new(self.link(wanted).await?))
+    }
+
+    /// As [`rw`](Self::rw), of a text that must have room for so many characters.
+    pub async fn rw_text(
+        &self,
+        address: &str,
+        characters: usize,
+    ) -> Result<SignalRW<String>, SignalError> {
+        let wanted = Wanted { characters, ..wanted::<String>(address, Usage::ReadWrite) };
+        Ok(SignalRW::new(self.link(wanted).await?))
+    }
+
     pub async fn x(&self, address: &str) -> Result<SignalX, SignalError> {
         Ok(SignalX::new(self.link(wanted::<i64>(address, Usage::Trigger)).await?))
     }
@@ -137,7 +176,7 @@ fn wanted<T: SignalValue>(address: &str, usage: Usage) -> Wanted {
         Kind::Text => T::usual_metadata().choices,
         Kind::Bool | Kind::Int | Kind::Float | Kind::Floats => Vec::new(),
     };
-    Wanted { address: address.to_owned(), kind: T::KIND, usage, choices }
+    Wanted { address: address.to_owned(), kind: T::KIND, usage, choices, characters: 0 }
 }
 
 impl Batch {
@@ -158,10 +197,10 @@ impl Batch {
         connected.into_iter().filter_map(Result::err).collect()
     }
 
-    /// What is behind those that are written, without their values.
-    pub async fn written(&self) -> Vec<(Wanted, Result<Found, SignalError>)> {
+    /// What is behind those that are written or must have room, without their values.
+    pub async fn demanding(&self) -> Vec<(Wanted, Result<Found, SignalError>)> {
         let links = self.0.borrow().clone();
-        let links = links.iter().filter(|link| link.wanted.usage.writes());
+        let links = links.iter().filter(|link| link.wanted.demands());
         let found = links.map(|link| async move {
             let found = link.metadata().await.map(|metadata| Found { metadata, value: None });
             (link.wanted.clone(), found)

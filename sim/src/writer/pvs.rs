@@ -5,6 +5,7 @@ use bluefly_actors::{
     logic::detector::{Dtype, FileWriteMode, WriteStatus},
     signal::{Alarm, Metadata, NativeType, Severity, Value},
 };
+use bluefly_protocol::name::Name;
 use std::{path::Path, rc::Rc};
 
 pub(crate) struct Pvs {
@@ -33,6 +34,8 @@ pub(crate) struct Pvs {
     /// Of the latest frame: columns, rows and type of a pixel.
     size: [Rc<Pv>; 2],
     data_type: Rc<Pv>,
+    /// The axes of which its file has positions; absent without.
+    positions: Option<Rc<Pv>>,
     others: Vec<Echoed>,
 }
 
@@ -89,6 +92,7 @@ impl Pvs {
             ),
             size: [count("ArraySize0_RBV"), count("ArraySize1_RBV")],
             data_type: Pv::readback(line, field("DataType_RBV"), Dtype::UInt8),
+            positions: positions(line, config),
             others: vec![
                 yes("AutoSave"),
                 Echoed::new(line, &field("FileWriteMode"), FileWriteMode::Single),
@@ -159,6 +163,7 @@ impl Pvs {
             &self.data_type,
         ];
         pvs.extend(readbacks.map(Rc::clone));
+        pvs.extend(self.positions.clone());
         pvs
     }
 
@@ -200,6 +205,14 @@ impl Pvs {
     pub(crate) fn forget_error(&self) {
         self.status.post_with(WriteStatus::Ok, Alarm::default());
     }
+}
+
+/// No file writer has this: it tells that the driver, which is simulated, knows where motors are.
+fn positions(line: &Rc<Line>, config: &DetectorConfig) -> Option<Rc<Pv>> {
+    let axes: Vec<&str> = config.axes.iter().map(Name::as_str).collect();
+    let address = format!("{}:HDF1:Positions_RBV", config.address);
+    let has_any = config.positions && !axes.is_empty();
+    has_any.then(|| Pv::readback(line, address, axes.join(" ")).like(Metadata::text(1_024)))
 }
 
 fn major() -> Alarm {

@@ -28,7 +28,7 @@ pub use setup::DetectorSetup;
 pub use summary::Summary;
 
 use super::{Task, signed};
-use crate::signal::{Backlog, SignalError, SignalR, SignalValue};
+use crate::signal::{Backlog, Severity, SignalError, SignalR, SignalValue};
 use bluefly_protocol::{
     beamline::Trigger,
     exposures::Exposures,
@@ -131,8 +131,25 @@ impl DetectorLogic {
         self.read_shape(self.task("describe its frames")).await
     }
 
+    /// The signals by which it is followed of which nobody knows the value, and why.
+    pub async fn invalid(&self) -> Result<Vec<String>, Fault> {
+        let task = self.task("look at its alarms");
+        let (driver, writer) = (&self.record.driver, &self.record.writer);
+        let acquiring = task.done(driver.acquiring.read().await)?.alarm;
+        let made = task.done(driver.array_counter_readback.read().await)?.alarm;
+        let capturing = task.done(writer.is_capturing.read().await)?.alarm;
+        let told = [
+            (driver.acquiring.address(), acquiring),
+            (driver.array_counter_readback.address(), made),
+            (writer.is_capturing.address(), capturing),
+        ];
+        let invalid = told.into_iter().filter(|(_, alarm)| alarm.severity == Severity::Invalid);
+        Ok(invalid.map(|(signal, alarm)| format!("{signal} is INVALID ({})", alarm.text)).collect())
+    }
+
     /// What its file will have, whether or not one is open.
     pub async fn describe(&self) -> Result<Description, Fault> {
+        self.check_positions(self.task("describe its file")).await?;
         let frame = self.frame_shape().await?;
         let exposures_per_frame = self.setup.exposures_per_frame;
         let datasets = datasets(&frame, &self.setup.axes, self.setup.statistics);
@@ -186,6 +203,17 @@ impl DetectorLogic {
 
     fn word(&self, task: Task<'_>, trigger: Trigger) -> Result<&str, Fault> {
         self.setup.word(trigger).map_err(|reason| task.fault(FaultClass::Rejected, reason))
+    }
+
+    /// Fails if its file lacks a dataset of positions that would be announced.
+    async fn check_positions(&self, task: Task<'_>) -> Result<(), Fault> {
+        let Some(positions) = &self.record.writer.positions else { return Ok(()) };
+        let has = task.done(positions.get().await)?;
+        let lacks = |axis: &&Name| !has.split(' ').any(|name| name == axis.as_str());
+        let Some(axis) = self.setup.axes.iter().find(lacks) else { return Ok(()) };
+        let signal = positions.address();
+        let reason = format!("its file has no positions of {axis}: {signal} is {has:?}");
+        Err(task.fault(FaultClass::Failed, reason))
     }
 
     async fn check_arm(&self, task: Task<'_>, arm: &Arm) -> Result<(), Fault> {

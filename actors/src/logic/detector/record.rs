@@ -160,6 +160,8 @@ pub struct WriterRecord {
     pub size_x: SignalR<i64>,
     pub size_y: SignalR<i64>,
     pub data_type: SignalR<Dtype>,
+    /// The axes of which its file has positions, between spaces; absent without positions.
+    pub positions: Option<SignalR<String>>,
 }
 
 /// The signals of the statistics, `:STAT1:`: rings with one slot per frame, at index modulo length,
@@ -213,8 +215,8 @@ impl DetectorRecord {
         } else {
             None
         };
-        let driver = DriverRecord::connect(connector, &format!("{address}:cam1")).await?;
-        let writer = WriterRecord::connect(connector, &format!("{address}:HDF1")).await?;
+        let driver = DriverRecord::connect(connector, &format!("{address}:cam1"), setup).await?;
+        let writer = WriterRecord::connect(connector, &format!("{address}:HDF1"), setup).await?;
         let stats = if setup.statistics {
             Some(StatsRecord::connect(connector, &format!("{address}:STAT1")).await?)
         } else {
@@ -236,7 +238,11 @@ impl MultiplierRecord {
 }
 
 impl DriverRecord {
-    async fn connect(connector: &Connector, address: &str) -> Result<Self, SignalError> {
+    async fn connect(
+        connector: &Connector,
+        address: &str,
+        setup: &DetectorSetup,
+    ) -> Result<Self, SignalError> {
         let field = |name: &str| format!("{address}:{name}");
         Ok(Self {
             acquire: connector.rw(&field("Acquire")).await?,
@@ -244,7 +250,7 @@ impl DriverRecord {
             num_images: connector.rw(&field("NumImages")).await?,
             num_images_readback: connector.r(&field("NumImages_RBV")).await?,
             image_mode: connector.rw(&field("ImageMode")).await?,
-            trigger_mode: connector.rw(&field("TriggerMode")).await?,
+            trigger_mode: connector.rw_words(&field("TriggerMode"), setup.words()).await?,
             trigger_mode_readback: connector.r(&field("TriggerMode_RBV")).await?,
             acquire_time_s: connector.rw(&field("AcquireTime")).await?,
             acquire_time_readback_s: connector.r(&field("AcquireTime_RBV")).await?,
@@ -265,16 +271,21 @@ impl DriverRecord {
 }
 
 impl WriterRecord {
-    async fn connect(connector: &Connector, address: &str) -> Result<Self, SignalError> {
+    async fn connect(
+        connector: &Connector,
+        address: &str,
+        setup: &DetectorSetup,
+    ) -> Result<Self, SignalError> {
+        let (lengths, has_positions) = (setup.lengths(), !setup.axes.is_empty());
         let field = |name: &str| format!("{address}:{name}");
         Ok(Self {
             enable_callbacks: connector.rw(&field("EnableCallbacks")).await?,
-            file_path: connector.rw(&field("FilePath")).await?,
-            file_path_readback: connector.r(&field("FilePath_RBV")).await?,
+            file_path: connector.rw_text(&field("FilePath"), lengths.directory).await?,
+            file_path_readback: connector.r_text(&field("FilePath_RBV"), lengths.directory).await?,
             file_path_exists: connector.r(&field("FilePathExists_RBV")).await?,
             create_directory: connector.rw(&field("CreateDirectory")).await?,
-            file_name: connector.rw(&field("FileName")).await?,
-            file_name_readback: connector.r(&field("FileName_RBV")).await?,
+            file_name: connector.rw_text(&field("FileName"), lengths.file_name).await?,
+            file_name_readback: connector.r_text(&field("FileName_RBV"), lengths.file_name).await?,
             file_template: connector.rw(&field("FileTemplate")).await?,
             auto_increment: connector.rw(&field("AutoIncrement")).await?,
             auto_save: connector.rw(&field("AutoSave")).await?,
@@ -291,7 +302,7 @@ impl WriterRecord {
             num_frames_flush: connector.rw(&field("NumFramesFlush")).await?,
             write_status: connector.r(&field("WriteStatus")).await?,
             write_message: connector.r(&field("WriteMessage")).await?,
-            full_file_name: connector.r(&field("FullFileName_RBV")).await?,
+            full_file_name: connector.r_text(&field("FullFileName_RBV"), lengths.path).await?,
             swmr_mode: connector.rw(&field("SWMRMode")).await?,
             lazy_open: connector.rw(&field("LazyOpen")).await?,
             position_mode: connector.rw(&field("PositionMode")).await?,
@@ -304,6 +315,10 @@ impl WriterRecord {
             size_x: connector.r(&field("ArraySize0_RBV")).await?,
             size_y: connector.r(&field("ArraySize1_RBV")).await?,
             data_type: connector.r(&field("DataType_RBV")).await?,
+            positions: match has_positions {
+                true => Some(connector.r(&field("Positions_RBV")).await?),
+                false => None,
+            },
         })
     }
 }

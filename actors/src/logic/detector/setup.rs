@@ -30,6 +30,17 @@ pub struct DetectorSetup {
     /// What must be free in the directory of its file, if that directory can be seen from here.
     /// None: what can be seen from here is not the disk that it writes to.
     pub min_free_bytes: Option<u64>,
+    /// The longest path of a file that is asked for, if that is known.
+    pub longest_path: Option<PathBuf>,
+}
+
+/// Characters of the longest names that are told to the file writer; 0 where nobody knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lengths {
+    /// With the slash that the file writer adds.
+    pub(super) directory: usize,
+    pub(super) file_name: usize,
+    pub(super) path: usize,
 }
 
 impl DetectorSetup {
@@ -45,6 +56,7 @@ impl DetectorSetup {
             flush_period: Duration::from_millis(100),
             paths: None,
             min_free_bytes: None,
+            longest_path: None,
         }
     }
 
@@ -60,6 +72,27 @@ impl DetectorSetup {
             let (camera, trigger) = (self.camera.as_str(), trigger.as_str());
             format!("camera {camera:?} has no trigger {trigger:?}")
         })
+    }
+
+    /// The camera's words for what starts an exposure: in a scan, and of a single frame, whose sum is
+    /// taken from the statistics.
+    pub(super) fn words(&self) -> Vec<String> {
+        let by_hand = self.statistics.then_some(Trigger::Internal);
+        let triggers = [self.trigger].into_iter().chain(by_hand);
+        let mut words: Vec<String> =
+            triggers.filter_map(|trigger| self.word(trigger).ok()).map(str::to_owned).collect();
+        words.dedup();
+        words
+    }
+
+    /// What its names come to. A directory that it cannot reach is refused when a file is opened.
+    pub(super) fn lengths(&self) -> Lengths {
+        let names = self.longest_path.as_ref().and_then(|path| {
+            let file_name = path.file_name()?.to_string_lossy().len();
+            Some((self.to_ioc(path.parent()?).ok()?.len() + 1, file_name))
+        });
+        let Some((directory, file_name)) = names else { return Lengths::default() };
+        Lengths { directory, file_name, path: directory + file_name }
     }
 
     /// A directory as the computer of the detector calls it.
@@ -112,6 +145,35 @@ mod tests {
         let plain = DetectorSetup::new(Duration::ZERO);
         assert_eq!(plain.to_ioc(Path::new("/data/run")), Ok("/data/run".to_owned()));
         assert_eq!(plain.as_seen_here("/data/run"), PathBuf::from("/data/run"));
+    }
+
+    #[test]
+    fn names_are_as_long_as_the_other_computer_writes_them() {
+        let check =
+            |here: &str, path: Option<&str>, [directory, file_name, path_length]: [usize; 3]| {
+                let setup =
+                    DetectorSetup { longest_path: path.map(PathBuf::from), ..setup(here, "X:/d") };
+                let expected = Lengths { directory, file_name, path: path_length };
+                assert_eq!(setup.lengths(), expected, "{path:?}");
+            };
+        // "X:/d/run/" and "a.h5".
+        check("/data", Some("/data/run/a.h5"), [9, 4, 13]);
+        check("/data", Some("/data/a.h5"), [5, 4, 9]);
+        check("/data", Some("/database/a.h5"), [0, 0, 0]);
+        check("/data", None, [0, 0, 0]);
+    }
+
+    #[test]
+    fn the_words_that_are_needed_are_those_of_the_trigger_and_of_a_single_frame() {
+        let check = |camera: CameraSpec, trigger, statistics, expected: &[&str]| {
+            let setup =
+                DetectorSetup { camera, trigger, statistics, ..DetectorSetup::new(Duration::ZERO) };
+            assert_eq!(setup.words(), expected);
+        };
+        check(CameraSpec::SimDetector, Trigger::Edge, true, &["External", "Internal"]);
+        check(CameraSpec::SimDetector, Trigger::Edge, false, &["External"]);
+        check(CameraSpec::Andor, Trigger::Gate, false, &["External Exposure"]);
+        check(CameraSpec::SimDetector, Trigger::Gate, false, &[]);
     }
 
     #[test]
