@@ -5,6 +5,7 @@ mod away;
 mod cable;
 mod check;
 mod denied;
+mod lacks;
 mod outage;
 mod pvi;
 mod soft;

@@ -276,8 +276,13 @@ impl WriterRecord {
         address: &str,
         setup: &DetectorSetup,
     ) -> Result<Self, SignalError> {
-        let (lengths, has_positions) = (setup.lengths(), !setup.axes.is_empty());
         let field = |name: &str| format!("{address}:{name}");
+        let lengths = setup.lengths();
+        let positions = if setup.axes.is_empty() {
+            None
+        } else {
+            Some(connector.r(&field("Positions_RBV")).await?)
+        };
         Ok(Self {
             enable_callbacks: connector.rw(&field("EnableCallbacks")).await?,
             file_path: connector.rw_text(&field("FilePath"), lengths.directory).await?,
@@ -315,10 +320,7 @@ impl WriterRecord {
             size_x: connector.r(&field("ArraySize0_RBV")).await?,
             size_y: connector.r(&field("ArraySize1_RBV")).await?,
             data_type: connector.r(&field("DataType_RBV")).await?,
-            positions: match has_positions {
-                true => Some(connector.r(&field("Positions_RBV")).await?),
-                false => None,
-            },
+            positions,
         })
     }
 }
