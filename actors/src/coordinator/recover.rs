@@ -273,10 +273,8 @@ impl Flight {
         let [first, end] =
             [self.tally.published(), self.tally.complete()].map(|i| self.tally.row(i));
         tracing::warn!(%fault, first, end, "frames on disk have no documents");
-        let last = end.saturating_sub(1);
-        let operation =
-            format!("tell of frames {first} to {last}, which are on disk, in documents");
-        Fault { operation, ..fault }
+        let frames = format!("frames {first} to {}", end.saturating_sub(1));
+        Fault { operation: format!("document {frames}, which are on disk"), ..fault }
     }
 
     async fn publish_to(&mut self, open: u64) -> Result<(), Fault> {

@@ -256,7 +256,9 @@ impl Setting {
                 (_, ending) => self.unstage(session, ending).await,
             },
             Err(fault) => {
-                let moreover = untold.map(|untold| format!("; moreover: {untold}"));
+                let moreover = untold.map(|Fault { device, operation, reason, .. }| {
+                    format!("; moreover, nothing of {device} can {operation}: {reason}")
+                });
                 let reason = format!("{}{}", fault.reason, moreover.unwrap_or_default());
                 self.fail(session, Fault { reason, ..fault }).await
             }

@@ -53,12 +53,6 @@ impl Pvs {
         let idle_text = |name: &str, length: usize| {
             Pv::readback(line, field(name), String::new()).like(Metadata::text(length))
         };
-        let capture =
-            Echoed::idle(line, &field("Capture"), false, Metadata::choices(&["Done", "Capture"]));
-        let capture = Echoed {
-            readback: capture.readback.like(Metadata::choices(&["Done", "Capturing"])),
-            ..capture
-        };
         let pvs = Self {
             enable_callbacks: words("EnableCallbacks", ["Disable", "Enable"]),
             file_path: Echoed::idle(line, &field("FilePath"), String::new(), Metadata::text(256)),
@@ -70,7 +64,7 @@ impl Pvs {
             file_template: text("FileTemplate"),
             auto_increment: yes("AutoIncrement"),
             num_capture: number("NumCapture", 1),
-            capture,
+            capture: capture(line, &field("Capture")),
             num_captured: count("NumCaptured_RBV"),
             array_counter: number("ArrayCounter", 0),
             unique_id: count("UniqueId_RBV"),
@@ -205,6 +199,12 @@ impl Pvs {
     pub(crate) fn forget_error(&self) {
         self.status.post_with(WriteStatus::Ok, Alarm::default());
     }
+}
+
+fn capture(line: &Rc<Line>, address: &str) -> Echoed {
+    let capture = Echoed::idle(line, address, false, Metadata::choices(&["Done", "Capture"]));
+    let readback = capture.readback.like(Metadata::choices(&["Done", "Capturing"]));
+    Echoed { readback, ..capture }
 }
 
 /// No file writer has this: it tells that the driver, which is simulated, knows where motors are.

@@ -28,8 +28,8 @@ fn a_start_told_nothing_of_words_that_a_camera_lacks() {
 
 #[test]
 fn a_start_told_nothing_of_positions_that_no_file_has() {
-    let text = "device.camera: 1 of its 67 signals does not answer: ca://camera:HDF1:Positions_RBV; set \
-                positions = false";
+    let text =
+        "device.camera: there is no signal ca://camera:HDF1:Positions_RBV; set positions = false";
     assert_eq!(refused("positions = false", ""), text);
 }
 

@@ -24,9 +24,9 @@ fn frames_whose_sums_were_known_got_no_documents_if_later_ones_were_not() {
         rig.ready(GRID).await;
         let (flown, ()) = tokio::join!(rig.try_step(Kickoff), dies_after(plant, rig, 25));
         let error = flown.unwrap_err();
-        let text = "camera: cannot summarise frames 27..28: frame 27 is not in a ring of 4096; moreover: \
-                    camera: cannot tell of frames 27 to 29, which are on disk, in documents: frame 27 \
-                    is not in a ring of 4096";
+        let text = "camera: cannot summarise frames 27..28: frame 27 is not in a ring of 4096; moreover, \
+                    nothing of camera can document frames 27 to 29, which are on disk: frame 27 is not \
+                    in a ring of 4096";
         assert_eq!(error, text);
         let stop = rig.stop_document();
         assert_eq!((&stop["exit_status"], &stop["reason"]), (&"fail".into(), &error.into()));
@@ -45,8 +45,8 @@ fn a_run_that_was_stopped_without_documents_of_all_its_frames_was_a_success() {
             dies_after(plant, rig, 10).await;
             rig.sleep(Duration::from_millis(500)).await;
             let error = rig.try_step(Stop).await.unwrap_err();
-            let text = "camera: cannot tell of frames 10 to 15, which are on disk, in documents: frame 10 \
-                    is not in a ring of 4096";
+            let text = "camera: cannot document frames 10 to 15, which are on disk: frame 10 is not in a \
+                    ring of 4096";
             assert_eq!(error, text);
             let stop = rig.stop_document();
             assert_eq!((&stop["exit_status"], &stop["reason"]), (&"fail".into(), &error.into()));

@@ -149,8 +149,8 @@ impl DetectorLogic {
 
     /// What its file will have, whether or not one is open.
     pub async fn describe(&self) -> Result<Description, Fault> {
-        self.check_positions(self.task("describe its file")).await?;
         let frame = self.frame_shape().await?;
+        self.check_positions(self.task("describe its file")).await?;
         let exposures_per_frame = self.setup.exposures_per_frame;
         let datasets = datasets(&frame, &self.setup.axes, self.setup.statistics);
         Ok(Description { datasets, exposures_per_frame })
