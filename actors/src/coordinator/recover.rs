@@ -269,12 +269,13 @@ impl Flight {
     }
 
     /// Which complete frames have no documents at the end, for this reason.
-    pub(super) fn untold(&self, fault: Fault) -> Fault {
+    pub(super) fn untold(&self, fault: Fault) -> (String, Fault) {
         let [first, end] =
             [self.tally.published(), self.tally.complete()].map(|i| self.tally.row(i));
         tracing::warn!(%fault, first, end, "frames on disk have no documents");
-        let frames = format!("frames {first} to {}", end.saturating_sub(1));
-        Fault { operation: format!("document {frames}, which are on disk"), ..fault }
+        let frames = format!("frames {first} to {}, which are on disk", end.saturating_sub(1));
+        let operation = format!("document {frames}");
+        (frames, Fault { operation, ..fault })
     }
 
     async fn publish_to(&mut self, open: u64) -> Result<(), Fault> {

@@ -252,12 +252,12 @@ impl Setting {
         match flown {
             // An abort that came after a stop, while everything came to rest, counts more.
             Ok(_) => match (untold, self.told(self.board.intent())) {
-                (Some(fault), Ending::Success) => self.fail(session, fault).await,
+                (Some((_, fault)), Ending::Success) => self.fail(session, fault).await,
                 (_, ending) => self.unstage(session, ending).await,
             },
             Err(fault) => {
-                let moreover = untold.map(|Fault { device, operation, reason, .. }| {
-                    format!("; moreover, nothing of {device} can {operation}: {reason}")
+                let moreover = untold.map(|(frames, Fault { device, reason, .. })| {
+                    format!("; moreover, no document tells of {frames} ({device}: {reason})")
                 });
                 let reason = format!("{}{}", fault.reason, moreover.unwrap_or_default());
                 self.fail(session, Fault { reason, ..fault }).await

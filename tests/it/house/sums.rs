@@ -25,8 +25,8 @@ fn frames_whose_sums_were_known_got_no_documents_if_later_ones_were_not() {
         let (flown, ()) = tokio::join!(rig.try_step(Kickoff), dies_after(plant, rig, 25));
         let error = flown.unwrap_err();
         let text = "camera: cannot summarise frames 27..28: frame 27 is not in a ring of 4096; moreover, \
-                    nothing of camera can document frames 27 to 29, which are on disk: frame 27 is not \
-                    in a ring of 4096";
+                    no document tells of frames 27 to 29, which are on disk (camera: frame 27 is not in \
+                    a ring of 4096)";
         assert_eq!(error, text);
         let stop = rig.stop_document();
         assert_eq!((&stop["exit_status"], &stop["reason"]), (&"fail".into(), &error.into()));
