@@ -195,7 +195,8 @@ async fn ask(
             logic.describe().await.map_err(text)?;
             let frame = logic.frame_shape().await.map_err(text)?;
             let dead_time = logic.dead_time();
-            look.mismatches.borrow_mut().extend(logic.invalid().await.map_err(text)?);
+            let invalid = logic.invalid().await.map_err(text)?;
+            look.mismatches.borrow_mut().extend(invalid);
             look.expect("frame", &shape(&frame), &expected_shape(detector));
             Ok(format!("{}, dead time {dead_time:?}", shape(&frame)))
         }
