@@ -108,9 +108,15 @@ async fn fly_here(job: Job, log: &Logging) -> Result<Landed, CliError> {
         Pace::Fast => Ok(None),
     };
     let watchdog = watchdog.map_err(|error| CliError::failed("watchdog", error.to_string()))?;
-    let landed = run(&process, &job, seed).await;
+    let mut signals = Signals::new(job.pace);
+    let landed = run(&process, &job, (seed, &mut signals)).await;
     drop(watchdog);
-    process.halt().await;
+    // Whoever asks twice waits for nothing that is away.
+    if signals.have_come(2) {
+        process.halt_at_once().await;
+    } else {
+        process.halt().await;
+    }
     if let (Some(path), Some(trace)) = (&job.trace, trace) {
         fs::write(path, trace.text())
             .map_err(|error| CliError::failed(path.display().to_string(), error.to_string()))?;
@@ -127,11 +133,14 @@ fn can_be_flown(job: &Job) -> Result<(), CliError> {
 /// Flies, and undoes what a run that failed or was interrupted has begun. That is worth waiting for,
 /// also if the coordinator died of it: its next incarnation makes everything safe and ends the
 /// documents.
-async fn run(process: &Process, job: &Job, seed: u64) -> Result<Landed, CliError> {
+async fn run(
+    process: &Process,
+    job: &Job,
+    (seed, signals): (u64, &mut Signals),
+) -> Result<Landed, CliError> {
     let mut display = Display::new();
-    let mut signals = Signals::new(job.pace);
     let frames = tokio::select! { biased;
-        frames = flown(process, job, &mut signals) => frames,
+        frames = flown(process, job, signals) => frames,
         () = display.follow(process.bulletin.progress()) => unreachable!("it never ends"),
     };
     display.show(&process.bulletin.progress().borrow());

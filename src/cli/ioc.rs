@@ -13,7 +13,10 @@ use bluefly_actors::{
     supervise::Schedule,
     system::real_system,
 };
-use bluefly_protocol::{beamline::BeamlineSpec, channel_access::SERVER_PORT};
+use bluefly_protocol::{
+    beamline::BeamlineSpec,
+    channel_access::{REPEATER_PORT, SERVER_PORT},
+};
 use bluefly_sim::{
     Latency, World,
     ioc::{Addresses, CaServer, Directory, Settings, add_static_records},
@@ -40,6 +43,9 @@ pub(crate) struct Arguments {
     /// UDP and TCP port; circuits take another TCP port if it is not free. 0 takes any that is free
     #[arg(long, value_name = "PORT", env = "EPICS_CA_SERVER_PORT", default_value_t = SERVER_PORT)]
     port: u16,
+    /// UDP port of the repeater of this machine, which tells clients of beacons
+    #[arg(long, value_name = "PORT", env = "EPICS_CA_REPEATER_PORT", default_value_t = REPEATER_PORT)]
+    repeater_port: u16,
     /// Address to listen on, without a port
     #[arg(long, value_name = "IP", value_parser = address, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     listen: IpAddr,
@@ -100,7 +106,9 @@ async fn serve_world(
         return print(|out| list(out, &pvs, arguments.format));
     }
     let listen = SocketAddr::new(arguments.listen, arguments.port);
-    let server = CaServer::start(&Rc::new(directory), clock, &Settings::new(listen));
+    let repeater = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.repeater_port));
+    let settings = Settings { beacons_to: Some(repeater), ..Settings::new(listen) };
+    let server = CaServer::start(&Rc::new(directory), clock, &settings);
     let server = server.map_err(|error| {
         let reason = format!("{listen}: {error}: choose another --port");
         CliError::failed("ioc", reason)

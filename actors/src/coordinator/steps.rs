@@ -243,9 +243,16 @@ impl Setting {
             return Conclusion { next: Phase::Completed(session), end: Ok(Outcome::Done(frames)) };
         }
         self.board.phase(RunPhase::Undoing);
-        // Whatever cannot come to rest is met again, and told of, by the undo.
+        // Whatever cannot come to rest is met again, and told of, by the undo; what is wrong with frames
+        // is told once.
         if let Err(fault) = flight.rest_now().await {
             tracing::warn!(%fault, "not at rest yet");
+            let is_of_frames = flight.plan.exposures().contains_key(&fault.device)
+                && !matches!(fault.class, FaultClass::Disconnected);
+            if flown.is_ok() && is_of_frames {
+                session.frames += flight.tally.published();
+                return self.fail(session, fault).await;
+            }
         }
         let untold = flight.publish_all().await.err().map(|fault| flight.untold(fault));
         session.frames += flight.tally.published();

@@ -66,6 +66,9 @@ pub enum SignalError {
     /// The device does not take this value.
     #[error("{signal} refused {value}: {reason}")]
     Refused { signal: String, value: Value, reason: String },
+    /// The device is reachable but does not give its value.
+    #[error("{signal} cannot be read: {reason}")]
+    Unreadable { signal: String, reason: String },
     /// The observer fell behind its bound; this many readings are gone.
     #[error("{signal}: {lost} readings came faster than they were taken")]
     Overrun { signal: String, lost: u64 },
@@ -128,6 +131,7 @@ impl SignalError {
             | Self::TooLong { signal, .. }
             | Self::NoAccess { signal, .. }
             | Self::Refused { signal, .. }
+            | Self::Unreadable { signal, .. }
             | Self::Overrun { signal, .. } => signal,
         }
     }
@@ -142,6 +146,7 @@ impl SignalError {
             | Self::NoAccess { .. } => FaultClass::Rejected,
             Self::Overrun { .. } => FaultClass::Lost,
             Self::Timeout { .. }
+            | Self::Unreadable { .. }
             | Self::NotReached { .. }
             | Self::Unknown { .. }
             | Self::NoProvider { .. }

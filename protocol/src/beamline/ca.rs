@@ -91,8 +91,8 @@ mod tests {
             auto_address_list: true,
             connection_timeout: Duration::from_secs(2),
             max_array_bytes: 16 << 20,
-            watchdog_period: Duration::from_millis(250),
-            watchdog_timeout: Duration::from_millis(600),
+            watchdog_period: Duration::from_millis(200),
+            watchdog_timeout: Duration::from_millis(500),
             aliases: BTreeMap::new(),
         };
         assert_eq!(ca, expected);

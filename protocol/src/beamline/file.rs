@@ -298,8 +298,8 @@ impl Default for CaTable {
             auto_address_list: true,
             connection_timeout: quantity("2 s"),
             max_array_bytes: quantity("16 MiB"),
-            watchdog_period: quantity("250 ms"),
-            watchdog_timeout: quantity("600 ms"),
+            watchdog_period: quantity("200 ms"),
+            watchdog_timeout: quantity("500 ms"),
             aliases: BTreeMap::new(),
         }
     }

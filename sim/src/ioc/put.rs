@@ -108,6 +108,7 @@ pub(super) const fn put_status(error: &SignalError) -> u32 {
         | SignalError::NoChoice { .. }
         | SignalError::TooLong { .. }
         | SignalError::Refused { .. }
+        | SignalError::Unreadable { .. }
         | SignalError::Overrun { .. } => status::PUT_FAILED,
     }
 }

@@ -35,16 +35,16 @@ pub struct ChannelAccessConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatchdogConfig {
     /// A server that is silent for so long while it is observed, or owes an answer, is asked.
-    /// Default 250 ms.
+    /// Default 200 ms.
     pub period: Duration,
     /// All channels of a server that does not answer in this time count as disconnected, until it
-    /// does. Default 600 ms.
+    /// does. Default 500 ms.
     pub patience: Duration,
 }
 
 impl Default for WatchdogConfig {
     fn default() -> Self {
-        Self { period: Duration::from_millis(250), patience: Duration::from_millis(600) }
+        Self { period: Duration::from_millis(200), patience: Duration::from_millis(500) }
     }
 }
 

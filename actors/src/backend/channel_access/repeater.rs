@@ -28,21 +28,19 @@ pub(super) fn ensure() -> io::Result<()> {
         if answers(port)? {
             return Ok(());
         }
-        // A refusal comes at once; nothing is waiting for this thread yet.
-        thread::park_timeout(Duration::from_millis(5));
     }
     Err(io::Error::other(format!("the repeater at port {port} does not answer")))
 }
 
 /// Whether a repeater confirms a registration, which ends with the socket.
 fn answers(port: u16) -> io::Result<bool> {
+    // Not connected: a repeater answers each client from another port than the one that is asked.
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-    socket.connect((Ipv4Addr::LOCALHOST, port))?;
     socket.set_read_timeout(Some(PATIENCE))?;
     let mut message = [0; HEADER_BYTES];
     message[..2].copy_from_slice(&REGISTER.to_be_bytes());
     message[12..].copy_from_slice(&Ipv4Addr::LOCALHOST.octets());
-    // A refusal of this or an earlier message may be told by either call.
-    let answered = socket.send(&message).and_then(|_| socket.recv(&mut message));
+    let asked = socket.send_to(&message, (Ipv4Addr::LOCALHOST, port));
+    let answered = asked.and_then(|_| socket.recv(&mut message));
     Ok(answered.is_ok_and(|bytes| bytes >= 2 && message[..2] == CONFIRM.to_be_bytes()))
 }

@@ -308,6 +308,9 @@ impl DetectorLogic {
         let frames = self.await_written(task, watch.captured_before, made).await?;
         self.flush(task).await?;
         watch.catch_up();
+        if !self.tally.get().knows_a_loss() {
+            self.check_steps(task, watch)?;
+        }
         if frames > 0 && self.missing(task).await? > 0 && !self.tally.get().knows_a_loss() {
             // Which one is not known for sure unless it was seen to be skipped.
             let first = signed(self.tally.get().first);

@@ -176,11 +176,10 @@ impl PvChannel {
             Err(status) if status.is_denial() => {
                 Err(SignalError::NoAccess { signal: self.signal(), operation: "read" })
             }
+            Err(status) if status.is_loss() => Err(self.disconnected()),
             Err(status) => {
-                if !status.is_loss() {
-                    tracing::warn!(signal = &*self.address, %status, "cannot be read");
-                }
-                Err(self.disconnected())
+                let (signal, reason) = (self.signal(), status.to_string());
+                Err(SignalError::Unreadable { signal, reason })
             }
         }
     }

@@ -284,10 +284,10 @@ fn deliver(
         Err(status) if status.is_denial() => {
             Err(SignalError::NoAccess { signal: signal.to_string(), operation: "read" })
         }
-        Err(status) => {
-            if !status.is_loss() {
-                tracing::warn!(%signal, %status, "cannot be observed");
-            }
+        Err(status) if !status.is_loss() => {
+            Err(SignalError::Unreadable { signal: signal.to_string(), reason: status.to_string() })
+        }
+        Err(_) => {
             let closed = |server: &Rc<str>| Absence::Closed { server: server.to_string() };
             let absence = server.map_or(Absence::Unknown, closed);
             let absence = Box::new(absence);

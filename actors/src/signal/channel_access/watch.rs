@@ -79,8 +79,10 @@ impl Watch {
             return Verdict::Wait(deadline);
         }
         self.silent = true;
+        // Nobody listened before the question was due.
+        let listened = now - began + config.period;
         let last = evidence.heard.max(self.answered).unwrap_or(began);
-        Verdict::Silence(now - last)
+        Verdict::Silence((now - last).min(listened))
     }
 
     /// The question has left.
