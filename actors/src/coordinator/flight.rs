@@ -108,6 +108,12 @@ impl Flight {
         }
     }
 
+    /// Whether a fault says that something is wrong with the frames of a detector.
+    pub(super) fn is_of_frames(&self, fault: &Fault) -> bool {
+        self.plan.exposures().contains_key(&fault.device)
+            && !matches!(fault.class, FaultClass::Disconnected)
+    }
+
     /// Flies until the end, whatever it is. Leaves everything at rest if it returns
     /// [`Flown::Completed`]; otherwise bringing it to rest is up to the caller.
     pub(super) async fn fly(&mut self) -> Result<Flown, Fault> {

@@ -247,9 +247,7 @@ impl Setting {
         // is told once.
         if let Err(fault) = flight.rest_now().await {
             tracing::warn!(%fault, "not at rest yet");
-            let is_of_frames = flight.plan.exposures().contains_key(&fault.device)
-                && !matches!(fault.class, FaultClass::Disconnected);
-            if flown.is_ok() && is_of_frames {
+            if flown.is_ok() && flight.is_of_frames(&fault) {
                 session.frames += flight.tally.published();
                 return self.fail(session, fault).await;
             }
