@@ -214,7 +214,10 @@ where
     match request(process, message).await?.finished().await {
         Ok(Outcome::Done(frames)) => Ok(frames),
         Ok(Outcome::Aborted) => Err(CliError::aborted("scan", "aborted")),
-        Err(OperationError::Fault(fault)) if fault.class == FaultClass::Rejected => {
+        Err(OperationError::Fault(fault))
+            if fault.class == FaultClass::Rejected
+                && fault.device == process.beamline.generator.0 =>
+        {
             Err(CliError::input(job.spec_name.clone(), fault.reason))
         }
         Err(error) => Err(CliError::failed("scan", error.to_string())),

@@ -12,9 +12,19 @@ use crate::{
 };
 use bluefly_protocol::fault::{Fault, FaultClass};
 use futures_util::future::LocalBoxFuture;
+use std::cell::Cell;
 
 /// How often what looks like a gap is read again: it may be hidden by frames that come meanwhile.
 const CONFIRMATIONS: usize = 3;
+
+/// How unique ids and frames compared when they were looked at last.
+#[derive(Clone, Copy, Debug)]
+struct Level {
+    /// Rows before this one were right.
+    sound: i64,
+    /// The id was ahead.
+    is_ahead: bool,
+}
 
 /// How far the frames of one acquisition have come.
 struct Course<'a> {
@@ -54,13 +64,15 @@ impl DetectorLogic {
         progress: &impl Fn(u64),
     ) -> Result<(), Fault> {
         let clock = &self.record.clock;
+        let level = Level { sound: signed(self.tally.get().first), is_ahead: false };
+        let level = Cell::new(level);
         let (written, flushed, flushing) = (0, 0, None);
         let mut course = Course { written, flushed, flushing, next_flush: clock.now() };
         progress(self.frames_on_disk());
         while !self.tally.get().is_complete() {
             if course.is_due(self.tally.get().count, clock.now()) {
                 course.next_flush = clock.now() + self.setup.flush_period;
-                course.flushing = Some(Box::pin(self.flush_written(task, course.written)));
+                course.flushing = Some(Box::pin(self.flush_written(task, course.written, &level)));
             }
             let is_waiting = course.flushing.is_none() && course.written > course.flushed;
             tokio::select! { biased;
@@ -83,9 +95,43 @@ impl DetectorLogic {
         self.check_last(task).await
     }
 
-    async fn flush_written(&self, task: Task<'_>, written: u64) -> Result<u64, Fault> {
+    async fn flush_written(
+        &self,
+        task: Task<'_>,
+        written: u64,
+        level: &Cell<Level>,
+    ) -> Result<u64, Fault> {
+        self.check_level(task, level).await?;
         self.flush(task).await?;
         Ok(written)
+    }
+
+    /// Fails unless the latest unique id is that of the latest frame: an id that came twice is told
+    /// by nothing else.
+    async fn check_level(&self, task: Task<'_>, level: &Cell<Level>) -> Result<(), Fault> {
+        let (Level { sound, is_ahead }, writer) = (level.get(), &self.record.writer);
+        let taken = task.done(writer.array_counter_readback.get().await)?;
+        if taken < sound {
+            return Ok(());
+        }
+        let id = read_back(task, &writer.unique_id, |id| *id >= taken).await?;
+        let reached = task.done(writer.array_counter_readback.get().await)?;
+        if (taken..=reached).contains(&id) {
+            level.set(Level { sound: id + 1, is_ahead: false });
+            return Ok(());
+        }
+        if id > reached && !is_ahead {
+            // Which exposures were lost is found by what each of them told, or they are on their way.
+            level.set(Level { sound, is_ahead: true });
+            return Ok(());
+        }
+        self.lose_from(sound);
+        let signal = writer.unique_id.address();
+        let reason = format!(
+            "{signal} is {id} of exposure {reached}: one from {sound} on was lost, or someone set the \
+             counter;"
+        );
+        Err(self.lost_fault(task, &reason))
     }
 
     fn count_flushed(&self, frames: u64) {
