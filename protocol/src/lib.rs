@@ -28,6 +28,7 @@ mod error;
 pub mod exposures;
 pub mod fault;
 pub mod name;
+pub mod panda;
 pub mod plan;
 pub mod pvi;
 pub mod run;
