@@ -11,6 +11,7 @@
 //! to bounds that are stated where they are checked.
 mod capture;
 pub mod control;
+pub mod data;
 pub mod describe;
 mod end;
 pub mod table;

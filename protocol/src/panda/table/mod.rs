@@ -5,6 +5,7 @@ mod sequencer;
 mod words;
 
 pub use base64::Base64Error;
+pub(super) use base64::decode_into;
 pub use layout::{LayoutError, RowField, RowFieldKind, RowLayout, ValueError};
 pub use sequencer::{SequencerRowError, pattern_words, read_sequencer_rows, sequencer_words};
 pub use words::{WordsError, base64_lines, read_base64, read_numbers, text_lines};
