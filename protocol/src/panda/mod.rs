@@ -14,6 +14,7 @@ pub mod control;
 pub mod data;
 pub mod describe;
 mod end;
+pub mod scaling;
 pub mod table;
 
 pub use capture::Capture;

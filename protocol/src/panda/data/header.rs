@@ -6,8 +6,9 @@ use super::{
 };
 use crate::panda::Capture;
 
-/// What comes before the rows of an experiment.
+/// What comes before the rows of an experiment. **Invariant:** there is a field.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Header {
     /// When it was armed, as the server wrote it (ISO 8601, UTC); servers before 3.0 do not tell.
     pub arm_time: Option<String>,
@@ -25,6 +26,7 @@ pub struct Header {
 
 /// A value of a row.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Field {
     pub name: String,
     pub kind: FieldType,
