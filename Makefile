@@ -108,11 +108,14 @@ pictures:
 
 # The figures of docs/performance.md.
 bench:
-	cargo bench --locked --bench supervision --bench storage --bench points --bench run --bench api --bench ca
+	cargo bench --locked --bench supervision --bench storage --bench points --bench run --bench api --bench panda \
+	  --bench ca
 
-# Ten minutes of odd specifications, and ten of odd messages. Needs a nightly compiler and
+# Ten minutes of odd specifications, and ten of each kind of odd messages. Needs a nightly compiler and
 # `cargo install cargo-fuzz`.
 fuzz:
 	python3 fuzz/seeds.py fuzz/corpus/spec
 	cargo +nightly fuzz run spec -- -max_total_time=600 -max_len=4096 -timeout=5 -rss_limit_mb=1024
 	cargo +nightly fuzz run channel_access -- -max_total_time=600 -max_len=4096 -timeout=5 -rss_limit_mb=1024
+	cargo +nightly fuzz run panda_control -- -max_total_time=600 -max_len=4096 -timeout=5 -rss_limit_mb=1024
+	cargo +nightly fuzz run panda_data fuzz/corpus/panda_data tests/recordings/panda -- -max_total_time=600 -max_len=4096 -timeout=5 -rss_limit_mb=1024
