@@ -1,7 +1,7 @@
 //! Streams that are no streams.
 use crate::{
     recording::{connections, every_cut, stream},
-    streams::{RAW, SCALED, decode, decode_whole},
+    streams::{RAW, SCALED, Told, decode, decode_whole},
 };
 use bluefly_protocol::panda::data::{
     DataError, DataRequest, Experiments, HeaderError, HeaderForm, MAX_FRAME_BYTES, Process,
@@ -153,6 +153,18 @@ fn what_a_newer_server_adds_to_a_header_is_passed_over() {
     let text = HEADER.replacen("missed", "mood=\"&#x263A;&#65;\" missed", 1);
     let text = text.replacen("capture=", "colour=\"\" hue=\"&apos;\" capture=", 1);
     assert_eq!(decode_whole(RAW, text.as_bytes()).1, Err(DataError::ClosedBeforeEnd { rows: 0 }));
+}
+
+#[test]
+fn units_that_were_never_set_are_none() {
+    let attributes = "capture=\"Value\" scale=\"-2e-3\" offset=\".5\" units=\"(null)\"";
+    let text = HEADER.replacen("capture=\"Value\"", attributes, 1);
+    let text = text.replacen("missed=\"0\"", "hw_time_offset_ns=\"-12\" missed=\"13071903\"", 1);
+    let told = decode_whole(RAW, text.as_bytes()).0;
+    let Told::Header(header) = &told[1] else { panic!("{told:?}") };
+    assert_eq!((header.missed, header.hw_time_offset_ns), (13_071_903, Some(-12)));
+    let field = &header.fields[0];
+    assert_eq!((field.scale, field.offset, &field.units), (-0.002, 0.5, &None));
 }
 
 #[test]

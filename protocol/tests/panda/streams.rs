@@ -329,36 +329,59 @@ fn a_stream_that_is_cut_anywhere_says_where() {
     }
 }
 
-#[test]
-fn a_long_frame_stays_where_it_was_received() {
+/// A stream of frames of so many bytes.
+fn frames(lengths: &[u32]) -> Vec<u8> {
     let header = stream("scan_one_bits.d2");
     let header = &header[..header.windows(4).position(|part| part == b"BIN ").unwrap()];
-    let (told, _) = decode_whole(RAW, header);
-    assert_eq!(told.len(), 2);
+    let mut bytes = header.to_vec();
+    for length in lengths {
+        bytes.extend_from_slice(b"BIN ");
+        bytes.extend_from_slice(&length.to_le_bytes());
+        bytes.resize(bytes.len() + *length as usize - 8, 7);
+    }
+    bytes
+}
 
-    let mut decoder = DataDecoder::new(RAW);
-    let frame_bytes: u32 = (2 << 20) + 12;
-    let mut rest = [header, b"BIN ", &frame_bytes.to_le_bytes()].concat();
-    rest.resize(header.len() + frame_bytes as usize, 7);
-    let mut rest = rest.as_slice();
-    let mut spaces = vec![];
+#[test]
+fn long_frames_stay_where_they_were_received() {
+    let longest = (2 << 20) + 12;
+    let lengths = [longest, 1_600_000, 1_500_000, 1_600_000];
+    let (mut decoder, bytes) = (DataDecoder::new(RAW), frames(&lengths));
+    let (mut rest, mut places, mut front) = (bytes.as_slice(), vec![], 0);
+    while !rest.is_empty() {
+        let space = decoder.space();
+        // What a socket gives at a time.
+        let (now, later) = rest.split_at(rest.len().min(space.len()).min(300_000));
+        space[..now.len()].copy_from_slice(now);
+        front = if space.len() == longest as usize { space.as_ptr() as usize } else { front };
+        decoder.received(now.len());
+        rest = later;
+        while let Some(event) = decoder.next_event().unwrap() {
+            let Event::Rows { bytes, .. } = event else { continue };
+            places.push((bytes.as_ptr() as usize - front, rest.len()));
+        }
+    }
+    // At the front of a buffer that is no longer than the longest frame, behind its own head, and
+    // nothing of the next was received with it.
+    assert_eq!(places[1..], [(8, 3_100_000), (8, 1_600_000), (8, 0)]);
+    assert_eq!(decoder.space().len(), longest as usize);
+}
+
+#[test]
+fn short_frames_are_received_together() {
+    let (mut decoder, bytes) = (DataDecoder::new(RAW), frames(&[40_008; 20]));
+    let (mut rest, mut pieces, mut rows) = (bytes.as_slice(), 0, 0);
     while !rest.is_empty() {
         let space = decoder.space();
         let (now, later) = rest.split_at(rest.len().min(space.len()));
         space[..now.len()].copy_from_slice(now);
-        let start = space.as_ptr() as usize;
-        spaces.push((start, space.len()));
         decoder.received(now.len());
-        rest = later;
+        (rest, pieces) = (later, pieces + 1);
         while let Some(event) = decoder.next_event().unwrap() {
             let Event::Rows { first, bytes } = event else { continue };
-            assert_eq!((first, bytes.len()), (0, frame_bytes as usize - 8));
-            assert_eq!(bytes.as_ptr() as usize + bytes.len(), start + now.len(), "not copied");
+            assert_eq!((first, bytes.len()), (rows, 40_000));
+            rows += 10_000;
         }
     }
-    // All that there is room for, and then the rest of the frame and nothing else.
-    let lengths: Vec<usize> = spaces.iter().map(|(_, length)| *length).collect();
-    let first = 256 << 10;
-    assert_eq!(lengths, [first, header.len() + frame_bytes as usize - first]);
-    assert_eq!(decoder.space().len(), frame_bytes as usize, "no more than a frame");
+    assert_eq!((rows, pieces), (200_000, 4));
 }
