@@ -32,7 +32,10 @@ impl Input {
             self.move_to_front();
         }
         if needed > self.buffer.len() {
-            self.buffer.resize(needed.max(IDLE_BYTES), 0);
+            // Zeros of a new buffer cost nothing, unlike those that are written behind an old one.
+            let mut longer = vec![0; needed.max(IDLE_BYTES)];
+            longer[..self.end].copy_from_slice(&self.buffer[..self.end]);
+            self.buffer = longer;
         }
         let is_long = wanted > self.buffer.len() / 2;
         let limit = if is_long { self.start + wanted } else { self.buffer.len() };
