@@ -118,4 +118,5 @@ fuzz:
 	cargo +nightly fuzz run spec -- -max_total_time=600 -max_len=4096 -timeout=5 -rss_limit_mb=1024
 	cargo +nightly fuzz run channel_access -- -max_total_time=600 -max_len=4096 -timeout=5 -rss_limit_mb=1024
 	cargo +nightly fuzz run panda_control -- -max_total_time=600 -max_len=4096 -timeout=5 -rss_limit_mb=1024
+	mkdir -p fuzz/corpus/panda_data
 	cargo +nightly fuzz run panda_data fuzz/corpus/panda_data tests/recordings/panda -- -max_total_time=600 -max_len=4096 -timeout=5 -rss_limit_mb=1024
