@@ -6,6 +6,7 @@
 pub mod config;
 pub mod faults;
 pub mod ioc;
+pub mod panda;
 pub mod sink;
 pub mod trace;
 pub mod world;

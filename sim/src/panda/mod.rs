@@ -1,0 +1,2 @@
+//! A simulated PandA box.
+pub mod fpga;
