@@ -27,6 +27,7 @@ mod table;
 mod tests;
 mod track;
 mod unit;
+mod wakes;
 mod wheel;
 
 pub use self::{
@@ -42,6 +43,7 @@ use self::{
     pcap::Pcap,
     track::Track,
     unit::{Body, INENC, Unit},
+    wakes::Wakes,
     wheel::{Delivery, Wheel},
 };
 use std::sync::Arc;
@@ -158,18 +160,22 @@ pub struct Fpga {
     config: Config,
     units: Vec<Unit>,
     /// When each unit has to be asked again.
-    wakes: [Tick; 64],
+    wakes: Wakes,
     pcap: Pcap,
     pcap_unit: usize,
     levels: u128,
     changed: u128,
     listeners: Vec<Vec<Listener>>,
     tracks: Vec<Track>,
+    /// Which units look at which position, as bits.
+    readers: [u64; 33],
     offsets: [i64; INENC.count],
     wheel: Wheel,
     due: Vec<Delivery>,
     followed: Vec<Output>,
     edges: Vec<OutputEdge>,
+    /// At how many ticks something was done.
+    num_ticks: u64,
 }
 
 impl Fpga {
@@ -180,22 +186,24 @@ impl Fpga {
         let mut fpga = Self {
             now: 0,
             config,
-            wakes: [Tick::MAX; 64],
+            wakes: Wakes::new(),
             pcap: Pcap::new(config.ticks_per_word),
             pcap_unit,
             levels: 0,
             changed: 0,
             listeners: vec![vec![]; 128],
             tracks: (0..=NO_POSITION).map(|_| Track::new()).collect(),
+            readers: [0; 33],
             offsets: [0; INENC.count],
             wheel: Wheel::new(),
             due: vec![],
             followed: vec![],
             edges: vec![],
+            num_ticks: 0,
             units,
         };
         for unit in 0..fpga.units.len() {
-            fpga.wakes[unit] = 0;
+            fpga.wakes.set(unit, 0);
             if matches!(fpga.units[unit].body, Body::Encoder { .. }) {
                 let line = fpga.units[unit].out_lines[0];
                 fpga.levels |= 1 << line;
@@ -259,7 +267,7 @@ impl Fpga {
             _ => self.units[unit].written |= 1 << field,
         }
         self.units[unit].values[field] = value;
-        self.wakes[unit] = self.now;
+        self.wakes.hasten(unit, self.now);
         self.pass();
         Ok(())
     }
@@ -350,7 +358,7 @@ impl Fpga {
         let outcome = act(table, now);
         let block = self.name(unit);
         outcome.map_err(|source| FpgaError::Table { block, source })?;
-        self.wakes[unit] = now;
+        self.wakes.hasten(unit, now);
         self.pass();
         Ok(())
     }
@@ -363,20 +371,20 @@ impl Fpga {
 
     pub fn arm(&mut self) {
         self.pcap.arm();
-        self.wakes[self.pcap_unit] = self.now;
+        self.wakes.hasten(self.pcap_unit, self.now);
         self.pass();
     }
 
     pub fn disarm(&mut self) {
         self.pcap.disarm();
-        self.wakes[self.pcap_unit] = self.now;
+        self.wakes.hasten(self.pcap_unit, self.now);
         self.pass();
     }
 
     /// The memory of the processor takes no more words: the capture ends with an overflow.
     pub fn overflow(&mut self) {
         self.pcap.fail();
-        self.wakes[self.pcap_unit] = self.now;
+        self.wakes.hasten(self.pcap_unit, self.now);
         self.pass();
     }
 
@@ -410,7 +418,7 @@ impl Fpga {
             Body::Input(levels) if levels.len() < MAX_LEVELS => {
                 levels.retain(|(known, _)| *known < tick);
                 levels.push_back((tick, is_high));
-                self.wakes[unit] = self.now;
+                self.wakes.hasten(unit, self.now);
                 return Ok(());
             }
             Body::Input(levels) => levels.len(),

@@ -23,8 +23,7 @@ impl Fpga {
             if self.is_full() {
                 return self.now;
             }
-            let wake = self.wakes.iter().copied().min().expect("there are units");
-            let next = wake.min(self.wheel.next(self.now));
+            let next = self.wakes.next().min(self.wheel.next(self.now));
             if next >= tick {
                 self.now = tick;
                 break;
@@ -39,8 +38,7 @@ impl Fpga {
 
     /// The tick at which something will happen, unless it is told something else before.
     pub fn next_event(&self) -> Tick {
-        let wake = self.wakes.iter().copied().min().expect("there are units");
-        wake.min(self.wheel.next(self.now)).max(self.now)
+        self.wakes.next().min(self.wheel.next(self.now)).max(self.now)
     }
 
     fn is_full(&self) -> bool {
@@ -49,13 +47,8 @@ impl Fpga {
 
     fn run_tick(&mut self) {
         let now = self.now;
-        let mut asked = 0_u64;
-        for (unit, wake) in self.wakes.iter_mut().enumerate() {
-            if *wake <= now {
-                asked |= 1 << unit;
-                *wake = NEVER;
-            }
-        }
+        self.num_ticks += 1;
+        let mut asked = self.wakes.take(now);
         let mut due = std::mem::take(&mut self.due);
         self.wheel.take(now, &mut due);
         for delivery in due.drain(..) {
@@ -151,7 +144,7 @@ impl Fpga {
     /// Puts on the buses what a unit drives from the next tick on.
     fn drive(&mut self, number: usize, drive: Drive) {
         let unit = &mut self.units[number];
-        self.wakes[number] = self.wakes[number].min(drive.wake);
+        self.wakes.set(number, drive.wake);
         let old = std::mem::replace(&mut unit.drive, drive);
         let position = unit.out_position.filter(|_| old.position != drive.position);
         let mut changed = old.bits ^ drive.bits;
@@ -214,6 +207,10 @@ impl Fpga {
     pub(super) fn select_position(&mut self, unit: usize, field: usize, line: u8) {
         let place = self.units[unit].kind.place(self.units[unit].kind.fields[field].name);
         self.units[unit].chosen[place] = line;
+        for (line, readers) in self.readers.iter_mut().enumerate() {
+            let reads = self.units[unit].chosen.iter().any(|chosen| usize::from(*chosen) == line);
+            *readers = *readers & !(1 << unit) | u64::from(reads) << unit;
+        }
         let source = Delivery::Source { unit: unit as u8, place: place as u8, line };
         self.wheel.push(self.now + 1, source);
     }
@@ -254,10 +251,10 @@ impl Fpga {
 
     /// Those who look at a position have to look again.
     pub(super) fn wake_readers(&mut self, line: u8) {
-        for (unit, wake) in self.units.iter().zip(&mut self.wakes) {
-            if !unit.chosen.is_empty() && unit.sources.contains(&line) {
-                *wake = (*wake).min(self.now + 1);
-            }
+        let mut readers = self.readers[usize::from(line)];
+        while readers != 0 {
+            self.wakes.hasten(readers.trailing_zeros() as usize, self.now + 1);
+            readers &= readers - 1;
         }
     }
 
