@@ -54,6 +54,8 @@ pub const TICKS_PER_SECOND: Tick = 125_000_000;
 
 /// How long the processor needs to write a register.
 const WRITE: Tick = 8;
+/// How long it needs to hand over a table: longer than the driver needs to serve an interrupt.
+const HAND_OVER: Tick = 2500;
 /// Edges of outputs that wait for the owner.
 const MAX_EDGES: usize = 1 << 16;
 /// Levels at one input that are known ahead.
@@ -359,7 +361,7 @@ impl Fpga {
         let block = self.name(unit);
         outcome.map_err(|source| FpgaError::Table { block, source })?;
         self.wakes.hasten(unit, now);
-        self.pass();
+        self.run_until(now + HAND_OVER);
         Ok(())
     }
 

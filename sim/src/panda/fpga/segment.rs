@@ -5,10 +5,14 @@ use super::{EncoderError, Tick};
 const MAX_CURVE: Tick = 1 << 28;
 /// Straight lines may be longer: 39 hours.
 const MAX_LINE: Tick = 1 << 44;
-const CURVE_BITS: u32 = 90;
+/// The terms of a straight line are scaled by two to the power of this, so that sums of them fit.
 const LINE_BITS: u32 = 64;
-/// No term of a polynomial may be beyond this: the sum of all must fit 128 bits.
-const MAX_TERM: f64 = (1_u64 << 34) as f64;
+/// Those of a curve as much as fits: to this power its sum of terms is brought.
+const CURVE_BITS: u32 = 118;
+/// With so many bits there is room for every position a register can be set to.
+const SHIFTED_BITS: u32 = 84;
+/// No term of a polynomial may be beyond this.
+const MAX_TERM: f64 = (1_u64 << 33) as f64;
 
 /// A motion of an encoder: counts as a polynomial of the ticks since its start.
 ///
@@ -129,16 +133,19 @@ impl Segment {
 
     fn new(start: Tick, duration: Tick, coefficients: [f64; 4]) -> Result<Self, EncoderError> {
         let is_straight = coefficients[2] == 0.0 && coefficients[3] == 0.0;
-        let bits = if is_straight { LINE_BITS } else { CURVE_BITS };
         let mut power = 1.0;
+        let mut largest = 1.0_f64;
         for coefficient in coefficients {
             let term = (coefficient * power).abs();
             // Written so that what is no number is refused as well.
             if !(term <= MAX_TERM) {
                 return Err(EncoderError::RunsAway { term });
             }
+            largest = largest.max(term);
             power *= (duration as f64).max(1.0);
         }
+        let size = (largest as u64).ilog2() + 1;
+        let bits = if is_straight { LINE_BITS } else { CURVE_BITS - size };
         let scale = (1_i128 << bits) as f64;
         let mut coefficients = coefficients.map(|coefficient| (coefficient * scale) as i128);
         coefficients[0] += 1 << (bits - 1);
@@ -151,15 +158,18 @@ impl Segment {
         let passed = (start - self.start).min(self.duration);
         let [c0, c1, c2, c3] = self.coefficients;
         let t = i128::from(passed);
+        let bits = self.bits.min(SHIFTED_BITS);
         let coefficients = [
-            ((c3 * t + c2) * t + c1) * t + c0 + (i128::from(counts) << self.bits),
+            ((c3 * t + c2) * t + c1) * t + c0,
             (3 * c3 * t + 2 * c2) * t + c1,
             3 * c3 * t + c2,
             c3,
         ];
+        let mut coefficients = coefficients.map(|coefficient| coefficient >> (self.bits - bits));
+        coefficients[0] += i128::from(counts) << bits;
         let duration = self.duration - passed;
         let stretches = [duration; 3];
-        Self { start, duration, coefficients, bits: self.bits, stretches, range: [0; 2] }.measured()
+        Self { start, duration, coefficients, bits, stretches, range: [0; 2] }.measured()
     }
 
     /// With its stretches and its range.

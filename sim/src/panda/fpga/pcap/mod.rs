@@ -140,8 +140,9 @@ struct Fifo {
 impl Fifo {
     /// Whether there is room for as many words more.
     fn take(&mut self, now: Tick, words: u64) -> bool {
-        self.words = self.words.saturating_sub((now - self.at) / self.ticks_per_word.max(1));
-        self.at = now;
+        let gone = (now - self.at) / self.ticks_per_word.max(1);
+        self.at = if gone > self.words { now } else { self.at + gone * self.ticks_per_word.max(1) };
+        self.words = self.words.saturating_sub(gone);
         self.words += words;
         self.words <= FIFO
     }

@@ -11,10 +11,10 @@ fn a_sequencer_triggers_at_the_tick_of_the_crossing() {
     let mut fpga = scan(Config::default());
     wire(&mut fpga, ("INENC1", "VAL"), ("SEQ1", "POSA"));
     let lines = [
-        row(1, AT_LEAST, [1, 0], 100, [1, 1]),
-        row(1, AT_LEAST, [1, 0], 101, [1, 1]),
-        row(1, AT_MOST, [1, 0], 50, [1, 1]),
-        row(1, AT_MOST, [1, 0], -7, [1, 1]),
+        row(1, AT_LEAST, [1, 0], 100, [1, 10]),
+        row(1, AT_LEAST, [1, 0], 101, [1, 10]),
+        row(1, AT_MOST, [1, 0], 50, [1, 10]),
+        row(1, AT_MOST, [1, 0], -7, [1, 10]),
     ];
     write_table(&mut fpga, &lines, Follows::Nothing);
     // Up and down again within a second, and back to rest below where it came from.

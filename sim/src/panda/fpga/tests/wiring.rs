@@ -85,7 +85,7 @@ fn calc_follows_a_moving_encoder_count_by_count() {
     wire(&mut fpga, ("INENC2", "VAL"), ("CALC1", "INPB"));
     fpga.set("CALC1", "TYPEB", 1).unwrap();
     let begin = fpga.now();
-    let velocities = [0.37, -0.21];
+    let velocities = [0.375, -0.21875];
     for (i, velocity) in velocities.into_iter().enumerate() {
         let place = Place { position: 0.0, velocity };
         fpga.move_encoder(i, &Motion::line(begin, 1000, place)).unwrap();
