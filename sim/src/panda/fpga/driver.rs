@@ -92,7 +92,8 @@ impl Driver {
 
     /// Serves what is due, and returns the buffer which the FPGA is to have.
     pub(super) fn serve(&mut self, now: Tick) -> Option<Buffer> {
-        let (_, interrupt) = self.interrupts.pop_front_if(|(tick, _)| *tick <= now)?;
+        self.next_interrupt().filter(|tick| *tick <= now)?;
+        let (_, interrupt) = self.interrupts.pop_front()?;
         match interrupt {
             Interrupt::Completed => {
                 let interrupts = std::mem::take(&mut self.interrupts);

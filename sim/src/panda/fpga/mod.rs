@@ -10,13 +10,14 @@
 //! fields named there.
 //!
 //! **Invariant:** what is not simulated is not offered. Of the configuration `pandabox-no-fmc` these
-//! are missing: FILTER, OUTENC, SYSTEM, SFP2_SYNC_IN, SFP2_SYNC_OUT, SFP3_SYNC_IN, SFP3_SYNC_OUT, and
+//! are missing: FILTER, OUTENC, SYSTEM, the four SFP blocks for synchronisation, and
 //! of INENC all but SETP, CONN, HOMED, HEALTH and VAL: an encoder is wired well and tells its
 //! position at once. Lines which these would drive are low, or zero. TTLIN.TERM is kept, and changes
 //! nothing.
 mod block;
 mod blocks;
 mod driver;
+mod error;
 mod pcap;
 mod pgen;
 mod run;
@@ -33,6 +34,7 @@ mod wheel;
 pub use self::{
     block::{BlockKind, FieldKind},
     driver::TableError,
+    error::{EncoderError, FpgaError},
     pcap::{EndReason, Event},
     segment::{Motion, Place},
     unit::{KINDS, MAX_DELAY, NO_POSITION, ONE, Output, ZERO},
@@ -75,38 +77,6 @@ impl Default for Config {
         // 250 MB/s, as the bus between FPGA and memory takes them in bursts.
         Self { max_words: 1 << 20, ticks_per_word: 2 }
     }
-}
-
-/// Why something that was asked of the FPGA was not done.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum FpgaError {
-    #[error("there is no block {block}")]
-    NoBlock { block: String },
-    #[error("{block} has no field {field}")]
-    NoField { block: String, field: String },
-    #[error("{block}.{field} cannot be written with {value}: it is {rule}")]
-    Value { block: String, field: String, value: i64, rule: String },
-    #[error("the table of {block} was not taken: {source}")]
-    Table { block: String, source: TableError },
-    #[error("encoder {number} cannot move so: {source}")]
-    Encoder { number: usize, source: EncoderError },
-    #[error("{block} has {held} levels ahead, and no more than {most} are held")]
-    TooManyLevels { block: String, held: usize, most: usize },
-}
-
-/// Why an encoder cannot move as it was told.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-pub enum EncoderError {
-    #[error("it would be at {value} counts, which 32 bits do not hold")]
-    OutOfRange { value: i64 },
-    #[error("a term of its motion reaches {term} counts")]
-    RunsAway { term: f64 },
-    #[error("it would move for {ticks} ticks, and {most} are the most")]
-    TooLong { ticks: Tick, most: Tick },
-    #[error("more than {most} pieces of motion are known ahead")]
-    TooMany { most: usize },
-    #[error("it would move at tick {start}, and tick {now} has come")]
-    Past { start: Tick, now: Tick },
 }
 
 /// A block, found by its name.
@@ -344,7 +314,7 @@ impl Fpga {
 
     /// How many words of tables the driver holds, those in use among them.
     pub fn queued_words(&self, block: BlockId) -> usize {
-        self.units[block.0].queued_words()
+        self.units[block.0].table().map_or(0, table::Table::queued_words)
     }
 
     fn with_table(
@@ -354,7 +324,7 @@ impl Fpga {
     ) -> Result<(), FpgaError> {
         let BlockId(unit) = block;
         let now = self.now;
-        let Some(table) = self.units[unit].table() else {
+        let Some(table) = self.units[unit].table_mut() else {
             return Err(FpgaError::NoField { block: self.name(unit), field: "TABLE".to_owned() });
         };
         let outcome = act(table, now);
@@ -424,7 +394,14 @@ impl Fpga {
                 return Ok(());
             }
             Body::Input(levels) => levels.len(),
-            _ => return Err(FpgaError::NoBlock { block: format!("input {}", self.name(unit)) }),
+            Body::Output(_)
+            | Body::Encoder { .. }
+            | Body::Pcap
+            | Body::Seq(_)
+            | Body::Pgen(_)
+            | Body::Plain(_) => {
+                return Err(FpgaError::NoInput { block: self.name(unit) });
+            }
         };
         let block = self.name(unit);
         Err(FpgaError::TooManyLevels { block, held, most: MAX_LEVELS })
@@ -481,7 +458,7 @@ fn broken_rule(kind: &FieldKind, value: i64) -> Option<String> {
         "param bit" => 0..=1,
         "param int" | "write int" => signed,
         "time" => 0..=(1 << 48) - 1,
-        "param enum" => 0..=kind.choices.len() as i64 - 1,
+        "param enum" => 0..=i64::from(kind.choices.len() as u32) - 1,
         "param" | "param time" | "param lut" | "write action" => unsigned,
         class => match class.strip_prefix("param uint ").and_then(|most| most.parse().ok()) {
             Some(most) => 0..=most,

@@ -120,14 +120,14 @@ impl Pgen {
 
     fn count(&mut self, ports: &Ports<'_>, is_last: bool) {
         let repeats = ports.word(const { PGEN.field("REPEATS") });
-        let is_streaming = self.table.is_streaming;
-        if !(is_last || self.table.is_fixed && self.lines == self.table.rows()) {
+        let is_streaming = self.table.is_streaming();
+        if !(is_last || self.table.is_fixed() && self.lines == self.table.rows()) {
             self.lines += 1;
         } else if is_streaming || repeats != 0 && self.repeats == repeats {
             self.state = if is_streaming { State::Unready } else { State::WaitEnable };
         } else {
             self.lines = 1;
-            self.repeats = self.repeats.wrapping_add(self.table.is_fixed.into());
+            self.repeats = self.repeats.wrapping_add(self.table.is_fixed().into());
         }
     }
 }

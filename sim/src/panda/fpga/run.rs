@@ -72,7 +72,7 @@ impl Fpga {
         match delivery {
             Delivery::Level { unit, place, epoch, is_high } => {
                 let owner = &mut self.units[usize::from(unit)];
-                if owner.muxes[usize::from(place)].epoch != epoch {
+                if owner.selectors[usize::from(place)].epoch != epoch {
                     return 0;
                 }
                 owner.bits = owner.bits & !(1 << place) | u32::from(is_high) << place;
@@ -123,8 +123,9 @@ impl Fpga {
             Body::Input(levels) => {
                 let mut bits = unit.drive.bits;
                 // What is driven at this tick is on the bus at the next one.
-                while let Some((_, is_high)) = levels.pop_front_if(|(tick, _)| *tick <= now + 1) {
-                    bits = is_high.into();
+                while let Some((_, is_high)) = levels.front().filter(|(tick, _)| *tick <= now + 1) {
+                    bits = (*is_high).into();
+                    levels.pop_front();
                 }
                 Drive::bits(bits, levels.front().map_or(NEVER, |(tick, _)| tick - 1))
             }
@@ -178,13 +179,13 @@ impl Fpga {
     /// The level which a selector takes has changed at `tick`.
     fn select_level(&mut self, listener: Listener, tick: Tick, is_high: bool) {
         let Listener { unit, place } = listener;
-        let mux = &mut self.units[usize::from(unit)].muxes[usize::from(place)];
-        if mux.is_high() == is_high {
+        let selector = &mut self.units[usize::from(unit)].selectors[usize::from(place)];
+        if selector.is_high() == is_high {
             return;
         }
-        mux.record(tick, is_high);
-        let level = Delivery::Level { unit, place, epoch: mux.epoch, is_high };
-        self.wheel.push(tick + BIT_LATENCY + Tick::from(mux.delay), level);
+        selector.record(tick, is_high);
+        let level = Delivery::Level { unit, place, epoch: selector.epoch, is_high };
+        self.wheel.push(tick + BIT_LATENCY + Tick::from(selector.delay), level);
     }
 
     pub(super) fn select_bit(&mut self, unit: usize, field: usize, line: u8) {
@@ -192,11 +193,11 @@ impl Fpga {
         let listener = Listener { unit: unit as u8, place: place as u8 };
         let is_this =
             |other: &Listener| other.unit == listener.unit && other.place == listener.place;
-        let old = usize::from(self.units[unit].muxes[place].line);
+        let old = usize::from(self.units[unit].selectors[place].line);
         if let Some(listeners) = self.listeners.get_mut(old) {
             listeners.retain(|other| !is_this(other));
         }
-        self.units[unit].muxes[place].line = line;
+        self.units[unit].selectors[place].line = line;
         if let Some(listeners) = self.listeners.get_mut(usize::from(line)) {
             listeners.push(listener);
         }
@@ -218,18 +219,18 @@ impl Fpga {
     /// What is on its way through the old delay comes through the new one instead.
     pub(super) fn set_delay(&mut self, unit: usize, field: usize, delay: u8) {
         let place = self.units[unit].kind.place(self.units[unit].kind.fields[field].name);
-        let mux = &mut self.units[unit].muxes[place];
-        mux.delay = delay;
-        mux.epoch = mux.epoch.wrapping_add(1);
-        let mux = *mux;
+        let selector = &mut self.units[unit].selectors[place];
+        selector.delay = delay;
+        selector.epoch = selector.epoch.wrapping_add(1);
+        let selector = *selector;
         let latency = BIT_LATENCY + Tick::from(delay);
         let mut is_high = self.units[unit].bits >> place & 1 == 1;
         for tick in self.now + 1..=self.now + latency {
-            let level = mux.was_high(tick.saturating_sub(latency));
+            let level = selector.was_high(tick.saturating_sub(latency));
             if level != is_high {
                 is_high = level;
                 let (unit, place) = (unit as u8, place as u8);
-                let delivery = Delivery::Level { unit, place, epoch: mux.epoch, is_high };
+                let delivery = Delivery::Level { unit, place, epoch: selector.epoch, is_high };
                 self.wheel.push(tick, delivery);
             }
         }

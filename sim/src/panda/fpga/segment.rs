@@ -137,8 +137,7 @@ impl Segment {
         let mut largest = 1.0_f64;
         for coefficient in coefficients {
             let term = (coefficient * power).abs();
-            // Written so that what is no number is refused as well.
-            if !(term <= MAX_TERM) {
+            if term.is_nan() || term > MAX_TERM {
                 return Err(EncoderError::RunsAway { term });
             }
             largest = largest.max(term);

@@ -218,13 +218,13 @@ impl Block for Seq {
 
 impl Seq {
     fn is_last_line(&self) -> bool {
-        let is_at_end = self.table.is_fixed && u64::from(self.table_line) == self.table.rows();
+        let is_at_end = self.table.is_fixed() && u64::from(self.table_line) == self.table.rows();
         is_at_end || self.line.is_last
     }
 
     fn is_last_repeat(&self, ports: &Ports<'_>) -> bool {
         let repeats = ports.word(const { SEQ.field("REPEATS") });
-        self.table.is_streaming || repeats != 0 && self.table_repeat == repeats
+        self.table.is_streaming() || repeats != 0 && self.table_repeat == repeats
     }
 
     /// Goes to the row that stands next. It is taken from the ring even if the block is disabled now.
@@ -242,7 +242,7 @@ impl Seq {
             self.is_active = true;
         } else if ends_table {
             self.table_line = 1;
-            self.table_repeat = self.table_repeat.wrapping_add(self.table.is_fixed.into());
+            self.table_repeat = self.table_repeat.wrapping_add(self.table.is_fixed().into());
         } else {
             // As wide as its register.
             self.table_line = (self.table_line + 1) & 0x7_ffff;
@@ -280,7 +280,7 @@ impl Seq {
             State::Phase2 if is_over && ends_all => {
                 self.is_active = false;
                 self.outputs = 0;
-                let is_streaming = self.table.is_streaming;
+                let is_streaming = self.table.is_streaming();
                 self.state = if is_streaming { State::Unready } else { State::WaitEnable };
             }
             State::Phase2 if is_over => {

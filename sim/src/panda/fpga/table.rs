@@ -28,6 +28,15 @@ enum Manager {
     Done,
 }
 
+/// What the first length said about the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Form {
+    #[default]
+    None,
+    Fixed,
+    Streamed,
+}
+
 /// Words on their way: one a tick, from `first` on.
 #[derive(Clone, Copy, Debug)]
 struct Burst {
@@ -61,8 +70,7 @@ pub(super) struct Table {
     row_words: usize,
     driver: Driver,
     manager: Manager,
-    pub is_streaming: bool,
-    pub is_fixed: bool,
+    form: Form,
     /// The words of the buffer that was given last.
     length: usize,
     /// Given, but not begun with.
@@ -118,8 +126,7 @@ impl Table {
         self.advance(now);
         self.empty(now);
         self.manager = Manager::Idle;
-        self.is_streaming = false;
-        self.is_fixed = false;
+        self.form = Form::None;
         self.length = 0;
         self.given = None;
         self.buffer = None;
@@ -133,10 +140,11 @@ impl Table {
         self.length = buffer.words.len();
         match self.manager {
             Manager::Idle => {
-                self.is_streaming = buffer.has_more;
-                self.is_fixed = !buffer.has_more;
-                self.manager =
-                    if buffer.has_more { Manager::Streaming } else { Manager::OneBuffer };
+                (self.form, self.manager) = if buffer.has_more {
+                    (Form::Streamed, Manager::Streaming)
+                } else {
+                    (Form::Fixed, Manager::OneBuffer)
+                };
             }
             Manager::StreamingWait => self.manager = Manager::Streaming,
             Manager::OneBuffer | Manager::Streaming | Manager::Done => {
@@ -168,7 +176,15 @@ impl Table {
 
     /// Whether it fits the ring, so that it is read once and stays.
     pub(super) const fn is_wrapping(&self) -> bool {
-        self.is_fixed && self.rows() < RING
+        self.is_fixed() && self.rows() < RING
+    }
+
+    pub(super) const fn is_fixed(&self) -> bool {
+        matches!(self.form, Form::Fixed)
+    }
+
+    pub(super) const fn is_streaming(&self) -> bool {
+        matches!(self.form, Form::Streamed)
     }
 
     /// Brings all up to the tick before `now`.
@@ -223,7 +239,8 @@ impl Table {
                 self.driver.interrupt(start, Interrupt::Ready);
                 Manager::StreamingWait
             }
-            other => other,
+            Manager::OneBuffer => Manager::OneBuffer,
+            Manager::Idle | Manager::StreamingWait | Manager::Done => return,
         };
     }
 
@@ -348,7 +365,9 @@ impl Table {
             return;
         }
         let taken = self.taken_rows;
-        self.stretches.pop_front_if(|stretch| stretch.first + stretch.rows <= taken);
+        if self.stretches.front().is_some_and(|stretch| stretch.first + stretch.rows <= taken) {
+            self.stretches.pop_front();
+        }
     }
 
     fn written_words(&self, now: Tick) -> u64 {

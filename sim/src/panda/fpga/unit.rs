@@ -88,7 +88,7 @@ pub enum Output {
 
 /// A selector of a line of the bit bus, with the delay behind it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mux {
+pub(super) struct Selector {
     pub line: u8,
     pub delay: u8,
     /// Which deliveries count: those from before a change of the delay do not.
@@ -98,7 +98,7 @@ pub(super) struct Mux {
     at: Tick,
 }
 
-impl Mux {
+impl Selector {
     /// The level it selects from `tick` on.
     pub(super) fn record(&mut self, tick: Tick, is_high: bool) {
         let passed = tick - self.at;
@@ -131,7 +131,7 @@ pub(super) struct Unit {
     pub values: Vec<i64>,
     pub written: u32,
     pub bits: u32,
-    pub muxes: Vec<Mux>,
+    pub selectors: Vec<Selector>,
     /// The lines of the position bus that were chosen, and those which are seen already.
     pub chosen: Vec<u8>,
     pub sources: [u8; 4],
@@ -142,7 +142,7 @@ pub(super) struct Unit {
 
 impl Unit {
     fn new(kind: &'static BlockKind, number: usize) -> Self {
-        let mux = Mux { line: ZERO, delay: 0, epoch: 0, history: 0, at: 0 };
+        let selector = Selector { line: ZERO, delay: 0, epoch: 0, history: 0, at: 0 };
         let line = |field: usize| {
             let first = kind.fields[field].line.expect("what drives a bus has a line");
             first + number as u8
@@ -154,7 +154,7 @@ impl Unit {
             values: vec![0; kind.fields.len()],
             written: 0,
             bits: 0,
-            muxes: kind.of_class("bit_mux").map(|_| mux).collect(),
+            selectors: kind.of_class("bit_mux").map(|_| selector).collect(),
             chosen: kind.of_class("pos_mux").map(|_| NO_POSITION).collect(),
             sources: [NO_POSITION; 4],
             out_lines: kind.of_class("bit_out").map(line).collect(),
@@ -168,19 +168,27 @@ impl Unit {
         KINDS.into_iter().flat_map(numbers).collect()
     }
 
-    pub(super) fn table(&mut self) -> Option<&mut Table> {
+    pub(super) fn table_mut(&mut self) -> Option<&mut Table> {
         match &mut self.body {
             Body::Seq(seq) => Some(&mut seq.table),
             Body::Pgen(pgen) => Some(&mut pgen.table),
-            _ => None,
+            Body::Input(_)
+            | Body::Output(_)
+            | Body::Encoder { .. }
+            | Body::Pcap
+            | Body::Plain(_) => None,
         }
     }
 
-    pub(super) fn queued_words(&self) -> usize {
+    pub(super) fn table(&self) -> Option<&Table> {
         match &self.body {
-            Body::Seq(seq) => seq.table.queued_words(),
-            Body::Pgen(pgen) => pgen.table.queued_words(),
-            _ => 0,
+            Body::Seq(seq) => Some(&seq.table),
+            Body::Pgen(pgen) => Some(&pgen.table),
+            Body::Input(_)
+            | Body::Output(_)
+            | Body::Encoder { .. }
+            | Body::Pcap
+            | Body::Plain(_) => None,
         }
     }
 }

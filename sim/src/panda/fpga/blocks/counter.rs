@@ -25,7 +25,7 @@ pub(in super::super) const COUNTER: BlockKind = BlockKind {
 pub(in super::super) struct Counter {
     enable: Edge,
     trigger: Edge,
-    counter: i32,
+    count: i32,
     /// What the last trigger led to, wherever the counter was set since.
     last: i64,
     at_end: i32,
@@ -41,7 +41,7 @@ impl Default for Counter {
         Self {
             enable: Edge::default(),
             trigger: Edge::default(),
-            counter: 0,
+            count: 0,
             last: 0,
             at_end: 0,
             has_carry: false,
@@ -58,10 +58,10 @@ impl Block for Counter {
         let enable = self.enable.take(ports.bit(0));
         let trigger = self.trigger.take(ports.bit(1));
         if enable.rose {
-            self.counter = ports.int(const { COUNTER.field("START") });
+            self.count = ports.int(const { COUNTER.field("START") });
             self.had_carry = false;
         } else if ports.is_written(const { COUNTER.field("SET") }) {
-            self.counter = ports.int(const { COUNTER.field("SET") });
+            self.count = ports.int(const { COUNTER.field("SET") });
             self.had_carry = false;
         } else if enable.fell {
             self.has_carry = false;
@@ -70,25 +70,25 @@ impl Block for Counter {
         } else if ports.bit(0) && (trigger.rose || trigger.fell) {
             self.has_carry = false;
             if trigger.counts(ports.word(const { COUNTER.field("TRIG_EDGE") })) {
-                self.count(ports);
+                self.advance(ports);
             }
         }
         self.take_limits(ports);
         let (out, carry) = match ports.word(const { COUNTER.field("OUT_MODE") }) {
             1 => (self.at_end, self.carry_at_end),
-            _ => (self.counter, self.has_carry),
+            _ => (self.count, self.has_carry),
         };
         Drive { bits: carry.into(), position: out, wake: NEVER }
     }
 }
 
 impl Counter {
-    fn count(&mut self, ports: &Ports<'_>) {
+    fn advance(&mut self, ports: &Ports<'_>) {
         let step = match ports.int(const { COUNTER.field("STEP") }) {
             0 => 1,
             step => i64::from(step),
         };
-        let mut next = i64::from(self.counter) + if ports.bit(2) { -step } else { step };
+        let mut next = i64::from(self.count) + if ports.bit(2) { -step } else { step };
         let span = self.max - self.min + 1;
         if next > self.max {
             next -= span;
@@ -99,7 +99,7 @@ impl Counter {
         }
         self.had_carry |= self.has_carry;
         self.last = next;
-        self.counter = next as i32;
+        self.count = next as i32;
     }
 
     /// Limits that are written hold from the next tick on.

@@ -44,11 +44,11 @@ const NO_DIRECTION: i64 = 2;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum State {
     #[default]
-    WaitEnable,
-    WaitDirection,
-    WaitPreStart,
-    WaitRising,
-    WaitFalling,
+    Idle,
+    Direction,
+    PreStart,
+    Rising,
+    Falling,
 }
 
 /// Positions are compared without wrapping at 32 bits, which differs from the hardware only beyond
@@ -89,12 +89,12 @@ impl Block for Pcomp {
             self.stop(0);
         } else {
             match self.state {
-                State::WaitEnable if enable.rose => self.start(&view),
-                State::WaitEnable => {}
-                State::WaitDirection => self.find_direction(&view),
-                State::WaitPreStart => self.wait_to_arm(&view),
-                State::WaitRising => self.wait_to_rise(&view),
-                State::WaitFalling => self.wait_to_fall(&view),
+                State::Idle if enable.rose => self.start(&view),
+                State::Idle => {}
+                State::Direction => self.find_direction(&view),
+                State::PreStart => self.wait_to_arm(&view),
+                State::Rising => self.wait_to_rise(&view),
+                State::Falling => self.wait_to_fall(&view),
             }
         }
         if enable.rose {
@@ -144,7 +144,7 @@ impl Pcomp {
 
     fn stop(&mut self, health: i64) {
         self.is_active = false;
-        self.state = State::WaitEnable;
+        self.state = State::Idle;
         if health == 0 {
             self.out = false;
         } else {
@@ -157,16 +157,16 @@ impl Pcomp {
         self.health = 0;
         self.produced = 0;
         if view.direction == 2 {
-            self.state = State::WaitDirection;
+            self.state = State::Direction;
             return;
         }
         self.is_positive = view.direction == 0;
         self.next = self.along(view.width);
         if view.is_relative && view.start == 0 && view.before == 0 {
             self.last = 0;
-            self.rise(State::WaitFalling);
+            self.rise(State::Falling);
         } else {
-            self.state = State::WaitPreStart;
+            self.state = State::PreStart;
         }
     }
 
@@ -180,7 +180,7 @@ impl Pcomp {
         if !view.is_relative {
             if view.position != view.start {
                 self.is_positive = view.position < view.start;
-                self.state = State::WaitPreStart;
+                self.state = State::PreStart;
             }
             return;
         }
@@ -194,12 +194,12 @@ impl Pcomp {
         let is_above = view.position > 0;
         if view.before > 0 {
             self.is_positive = !is_above;
-            self.state = State::WaitPreStart;
+            self.state = State::PreStart;
         } else {
             self.is_positive = is_above;
             self.last = self.along(view.start);
             self.next = self.along(view.start + view.width);
-            self.rise(State::WaitFalling);
+            self.rise(State::Falling);
         }
     }
 
@@ -213,7 +213,7 @@ impl Pcomp {
         if is_before {
             self.last = start - self.along(1);
             self.next = start;
-            self.state = State::WaitRising;
+            self.state = State::Rising;
         }
     }
 
@@ -237,7 +237,7 @@ impl Pcomp {
         }
         self.last = self.next;
         self.next += self.along(view.width);
-        self.rise(State::WaitFalling);
+        self.rise(State::Falling);
     }
 
     fn wait_to_fall(&mut self, view: &View) {
@@ -253,7 +253,7 @@ impl Pcomp {
             let rose_at = self.last;
             self.last = self.next;
             self.next = rose_at + self.along(view.step);
-            self.state = State::WaitRising;
+            self.state = State::Rising;
         }
     }
 
@@ -262,9 +262,9 @@ impl Pcomp {
         let (origin, start) = (view.origin, self.start_of(&view));
         let next = |condition: Condition| ports.next(0, condition);
         match self.state {
-            State::WaitEnable => NEVER,
-            State::WaitDirection if !view.is_relative => next(Condition::Not(view.start)),
-            State::WaitDirection => {
+            State::Idle => NEVER,
+            State::Direction if !view.is_relative => next(Condition::Not(view.start)),
+            State::Direction => {
                 let threshold = view.start + view.before;
                 if threshold <= 0 {
                     return ports.now + 1;
@@ -272,14 +272,14 @@ impl Pcomp {
                 let above = next(Condition::AtLeast(origin + threshold));
                 above.min(next(Condition::AtMost(origin - threshold)))
             }
-            State::WaitPreStart if self.is_positive => {
+            State::PreStart if self.is_positive => {
                 next(Condition::AtMost(origin + start - view.before - 1))
             }
-            State::WaitPreStart => next(Condition::AtLeast(origin + start + view.before + 1)),
-            State::WaitRising | State::WaitFalling if self.next >= self.last => {
+            State::PreStart => next(Condition::AtLeast(origin + start + view.before + 1)),
+            State::Rising | State::Falling if self.next >= self.last => {
                 next(Condition::AtLeast(origin + self.next))
             }
-            State::WaitRising | State::WaitFalling => next(Condition::AtMost(origin + self.next)),
+            State::Rising | State::Falling => next(Condition::AtMost(origin + self.next)),
         }
     }
 }

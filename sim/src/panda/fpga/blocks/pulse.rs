@@ -37,7 +37,7 @@ struct Queue {
     has_head: bool,
     /// Keeps what it held last.
     head: (u64, bool),
-    depth: usize,
+    depth: u32,
 }
 
 impl Queue {
@@ -53,7 +53,7 @@ impl Queue {
         self.memory.extend(entry);
         self.is_writable = self.memory.len() < QUEUE;
         self.is_readable = !self.memory.is_empty();
-        self.depth = self.memory.len() + usize::from(self.has_head);
+        self.depth = self.memory.len() as u32 + u32::from(self.has_head);
     }
 
     fn clear(&mut self) {
@@ -103,7 +103,7 @@ pub(in super::super) struct Pulse {
     drop_for: u64,
     is_forced: bool,
     forced_until: u64,
-    pulse: bool,
+    is_high: bool,
     edges: u64,
     edge_at: u64,
 }
@@ -142,12 +142,12 @@ impl Block for Pulse {
             (true, true) => self.next(ports.now),
             (true, false) => NEVER,
         };
-        Drive::bits((self.is_forced || self.pulse).into(), wake)
+        Drive::bits((self.is_forced || self.is_high).into(), wake)
     }
 
     fn read(&self, field: usize) -> i64 {
         if field == const { PULSE.field("QUEUED") } {
-            self.queue.depth as i64
+            self.queue.depth.into()
         } else {
             self.dropped.into()
         }
@@ -217,17 +217,17 @@ impl Pulse {
         if starts {
             self.edge_at = 0;
         } else if !is_enabled {
-            self.pulse = false;
+            self.is_high = false;
             self.edges = 0;
         } else if self.edges > 0 {
             if self.timestamp == self.edge_at {
-                self.pulse = self.edges % 2 == 0;
-                let next = if self.pulse { width } else { step.wrapping_sub(width) };
+                self.is_high = self.edges.is_multiple_of(2);
+                let next = if self.is_high { width } else { step.wrapping_sub(width) };
                 self.edge_at = self.timestamp.wrapping_add(next) & MASK;
                 self.edges -= 1;
             }
         } else if let Some(value) = head {
-            self.pulse = width != 0 || value;
+            self.is_high = width != 0 || value;
             if width != 0 {
                 self.edges = (pulses * 2 - 1) & u64::from(u32::MAX);
                 let early = if delay == 0 { 4 } else { 0 };

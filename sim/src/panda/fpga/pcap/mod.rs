@@ -78,11 +78,21 @@ pub(super) struct View<'a> {
     pub tracks: &'a [Track],
 }
 
+/// What the processor asks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Request {
+    Arm,
+    Disarm,
+    Overflow,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum State {
     #[default]
     Idle,
     Armed,
+    /// Enabled at the tick before.
+    Starting,
     Enabled,
     WaitForWords,
 }
@@ -110,19 +120,15 @@ impl Stopwatch {
 pub(super) struct Pcap {
     row: Row,
     state: State,
-    is_armed: bool,
-    is_arming: bool,
-    is_disarming: bool,
-    is_failing: bool,
-    is_first: bool,
+    request: Option<Request>,
     enable: Edge,
     gate: Edge,
     trigger: Edge,
     clock: Stopwatch,
     /// The triggers whose words are not all out, with the number of words before theirs.
     pending: VecDeque<(Tick, usize)>,
-    error: Option<Tick>,
-    has_framing_error: bool,
+    /// What will end it, and when.
+    error: Option<(Tick, EndReason)>,
     words: Vec<u32>,
     events: Vec<Event>,
     fifo: Fifo,
@@ -153,18 +159,13 @@ impl Pcap {
         Self {
             row: Row::default(),
             state: State::Idle,
-            is_armed: false,
-            is_arming: false,
-            is_disarming: false,
-            is_failing: false,
-            is_first: false,
+            request: None,
             enable: Edge::default(),
             gate: Edge::default(),
             trigger: Edge::default(),
             clock: Stopwatch::default(),
             pending: VecDeque::new(),
             error: None,
-            has_framing_error: false,
             words: vec![],
             events: vec![],
             fifo: Fifo { words: 0, at: 0, ticks_per_word },
@@ -178,20 +179,20 @@ impl Pcap {
     }
 
     pub(super) fn arm(&mut self) {
-        self.is_arming = true;
+        self.request = Some(Request::Arm);
     }
 
     pub(super) fn disarm(&mut self) {
-        self.is_disarming = true;
+        self.request = Some(Request::Disarm);
     }
 
     /// The memory takes no more words.
     pub(super) fn fail(&mut self) {
-        self.is_failing = true;
+        self.request = Some(Request::Overflow);
     }
 
     pub(super) const fn is_active(&self) -> bool {
-        self.is_armed
+        !matches!(self.state, State::Idle)
     }
 
     pub(super) const fn health(&self) -> i64 {
@@ -242,9 +243,10 @@ impl Pcap {
     /// One edge of the clock. Returns when it has to be asked again.
     pub(super) fn step(&mut self, view: &View<'_>) -> Tick {
         let now = view.now;
-        let is_arming = std::mem::take(&mut self.is_arming);
-        let is_on = self.is_armed || is_arming;
-        if is_arming && !self.is_armed {
+        let request = self.request.take();
+        let is_arming = request == Some(Request::Arm);
+        let is_on = self.is_active() || is_arming;
+        if is_arming && !self.is_active() {
             self.clock = Stopwatch::default();
             self.row.start(now);
         }
@@ -259,16 +261,14 @@ impl Pcap {
                 self.trigger(view, self.gate.is_high(), timestamp);
             }
         }
-        self.go_on(now, is_arming, enable.fell, view.enable);
+        self.go_on(now, request, enable.fell, view.enable);
         self.clock.run(now, is_on && view.enable);
         let timer = match self.state {
-            State::Idle | State::Armed => NEVER,
-            State::Enabled if !self.is_first => NEVER,
-            State::Enabled | State::WaitForWords => now + 1,
+            State::Armed if is_arming => now + 1,
+            State::Idle | State::Armed | State::Enabled => NEVER,
+            State::Starting | State::WaitForWords => now + 1,
         };
-        let is_new = self.state == State::Armed && is_arming;
-        let timer = if is_new { now + 1 } else { timer };
-        timer.min(self.error.unwrap_or(NEVER))
+        timer.min(self.error.map_or(NEVER, |(tick, _)| tick))
     }
 
     /// The registers behind a trigger are read two ticks later, so what happens at the tick after
@@ -300,49 +300,38 @@ impl Pcap {
             old[before..][changed.clone()].copy_from_slice(&new[changed]);
             if now - tick < row_ticks {
                 self.words.truncate(begin);
-                self.has_framing_error = true;
-                self.error.get_or_insert(now + PIPELINE);
+                self.error.get_or_insert((now + PIPELINE, EndReason::FramingError));
                 return;
             }
         }
         self.pending.push_back((now, begin));
-        if !self.fifo.take(now, row_ticks) && self.error.is_none() {
-            self.error = Some(now + PIPELINE + row_ticks);
+        if !self.fifo.take(now, row_ticks) {
+            let end = now + PIPELINE + row_ticks;
+            self.error.get_or_insert((end, EndReason::Overflow));
         }
     }
 
     /// The arming of the hardware, after the inputs have been taken.
-    fn go_on(&mut self, now: Tick, is_arming: bool, has_fallen: bool, is_enabled: bool) {
-        let is_disarming = std::mem::take(&mut self.is_disarming);
-        let is_failing = std::mem::take(&mut self.is_failing);
-        let is_due = self.error.is_some_and(|tick| tick <= now);
-        if self.is_armed && (is_disarming || is_failing || is_due) {
-            let is_framing = is_due && self.has_framing_error;
-            let reason = match (is_disarming, is_framing) {
-                (true, _) => EndReason::Disarmed,
-                (_, true) => EndReason::FramingError,
-                _ => EndReason::Overflow,
-            };
-            self.health = if is_framing {
-                1
-            } else if is_due || is_failing {
-                2
-            } else {
-                0
-            };
+    fn go_on(&mut self, now: Tick, request: Option<Request>, has_fallen: bool, is_enabled: bool) {
+        let error = self.error.filter(|(tick, _)| *tick <= now).map(|(_, reason)| reason);
+        let reason = match request {
+            Some(Request::Disarm) => Some(EndReason::Disarmed),
+            Some(Request::Overflow) => Some(EndReason::Overflow),
+            Some(Request::Arm) | None => error,
+        };
+        if let Some(reason) = reason.filter(|_| self.is_active()) {
             return self.end(now, reason);
         }
         match self.state {
-            State::Idle if is_arming => {
-                self.is_armed = true;
+            State::Idle if request == Some(Request::Arm) => {
                 self.state = State::Armed;
                 self.health = 0;
-                self.is_first = true;
             }
-            State::Armed if is_enabled => self.state = State::Enabled,
-            State::Enabled => {
-                if std::mem::take(&mut self.is_first) {
+            State::Armed if is_enabled => self.state = State::Starting,
+            State::Starting | State::Enabled => {
+                if self.state == State::Starting {
                     self.events.push(Event::Start { tick: now });
+                    self.state = State::Enabled;
                 }
                 if has_fallen && self.is_writing(now - 1) {
                     self.state = State::WaitForWords;
@@ -364,9 +353,12 @@ impl Pcap {
         }
         self.pending.clear();
         self.error = None;
-        self.has_framing_error = false;
-        self.is_armed = false;
         self.state = State::Idle;
+        self.health = match reason {
+            EndReason::Ok | EndReason::Disarmed => 0,
+            EndReason::FramingError => 1,
+            EndReason::Overflow => 2,
+        };
         self.gate = Edge::default();
         self.clock = Stopwatch::default();
         self.events.push(Event::End { tick: now, reason });

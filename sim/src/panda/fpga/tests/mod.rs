@@ -17,8 +17,8 @@ fn fpga() -> Fpga {
 fn wire(fpga: &mut Fpga, from: (&str, &str), to: (&str, &str)) {
     let id = fpga.field(from.0, from.1).unwrap();
     let unit = &fpga.units[id.unit];
-    let line = i64::from(unit.kind.fields[id.field].line.unwrap()) + unit.number as i64;
-    fpga.set(to.0, to.1, line).unwrap();
+    let line = unit.kind.fields[id.field].line.unwrap() + unit.number as u8;
+    fpga.set(to.0, to.1, line.into()).unwrap();
 }
 
 /// A line of a table: repeats, trigger, outputs of both phases, position and times.

@@ -166,7 +166,7 @@ fn a_generator_takes_a_position_of_its_table_at_every_trigger() {
     // A tick out of CLOCK1, two to PGEN2, one through it.
     for i in [0, 1, 63, 64, 4095, 4096, 4999, 5000, 9999] {
         fpga.run_until(begin + 20 * i + 4);
-        assert_eq!(fpga.get("PGEN2", "OUT"), Ok((i as i64 % 5000) * 3), "position {i}");
+        assert_eq!(fpga.get("PGEN2", "OUT"), Ok(i.cast_signed() % 5000 * 3), "position {i}");
     }
     assert_eq!(fpga.get("PGEN2", "ACTIVE"), Ok(0));
     assert_eq!(fpga.get("PGEN2", "HEALTH"), Ok(0));

@@ -12,7 +12,7 @@ use super::super::{
         pulse::{PULSE, Pulse},
     },
     driver::Buffer,
-    pcap::{PCAP, Pcap, View},
+    pcap::{Pcap, View},
     pgen::{PGEN, Pgen},
     seq::{SEQ, Seq},
     table::Table,
@@ -131,18 +131,17 @@ fn run(section: &Section, bench: &mut dyn Bench, is_asked_always: bool) -> Optio
     None
 }
 
-/// Checks all sections of a module; those which differ are expected to, in this way.
-fn check(module: &str, expected: &[(&str, &str)], bench: impl Fn() -> Box<dyn Bench>) {
+/// Checks all sections of a module: none differs.
+fn check(module: &str, num_sections: usize, bench: impl Fn() -> Box<dyn Bench>) {
     let Some(sections) = read_sections(module) else { return };
-    assert!(!sections.is_empty(), "{module} has no vectors");
+    assert_eq!(sections.len(), num_sections, "sections of {module}");
     for is_asked_always in [true, false] {
         let differing = sections.iter().filter_map(|section| {
             let found = run(section, &mut *bench(), is_asked_always)?;
             Some((section.name.clone(), found))
         });
         let found: Vec<_> = differing.collect();
-        let found: Vec<(&str, &str)> = found.iter().map(|(a, b)| (&**a, &**b)).collect();
-        assert_eq!(found, expected, "{module}, asked always: {is_asked_always}");
+        assert_eq!(found, [], "{module}, asked always: {is_asked_always}");
     }
 }
 
@@ -236,9 +235,9 @@ impl<B: Block> Bench for BlockBench<B> {
     }
 }
 
-fn check_block<B: Block + Default + 'static>(kind: &'static BlockKind, expected: &[(&str, &str)]) {
+fn check_block<B: Block + Default + 'static>(kind: &'static BlockKind, num_sections: usize) {
     let bench = || Box::new(BlockBench::new(kind, B::default(), |_| None)) as Box<dyn Bench>;
-    check(&kind.name.to_lowercase(), expected, bench);
+    check(&kind.name.to_lowercase(), num_sections, bench);
 }
 
 impl Default for Bits {
@@ -255,47 +254,43 @@ impl Default for Calc {
 
 #[test]
 fn bits_lut_div_srgate_and_calc_do_what_the_hardware_does() {
-    check_block::<Bits>(&BITS, &[]);
-    check_block::<Lut>(&LUT, &[]);
-    check_block::<Div>(&DIV, &[]);
-    check_block::<SrGate>(&SRGATE, &[]);
-    check_block::<Calc>(&CALC, &[]);
+    check_block::<Bits>(&BITS, 1);
+    check_block::<Lut>(&LUT, 7);
+    check_block::<Div>(&DIV, 3);
+    check_block::<SrGate>(&SRGATE, 13);
+    check_block::<Calc>(&CALC, 3);
 }
 
 #[test]
 fn clock_and_counter_do_what_the_hardware_does() {
-    check_block::<Clock>(&CLOCK, &[]);
-    check_block::<Counter>(&COUNTER, &[]);
+    check_block::<Clock>(&CLOCK, 3);
+    check_block::<Counter>(&COUNTER, 21);
 }
 
 #[test]
 fn pulse_does_what_the_hardware_does() {
-    check_block::<Pulse>(&PULSE, &[]);
+    check_block::<Pulse>(&PULSE, 15);
 }
 
 #[test]
 fn pcomp_does_what_the_hardware_does() {
-    check_block::<Pcomp>(&PCOMP, &[]);
+    check_block::<Pcomp>(&PCOMP, 22);
 }
 
 #[test]
 fn seq_does_what_the_hardware_does() {
-    check("seq", &[], || Box::new(BlockBench::new(&SEQ, Seq::new(), |seq| Some(&mut seq.table))));
+    check("seq", 22, || Box::new(BlockBench::new(&SEQ, Seq::new(), |seq| Some(&mut seq.table))));
 }
 
 #[test]
 fn pgen_does_what_the_hardware_does() {
-    check("pgen", &[], || Box::new(BlockBench::new(&PGEN, Pgen::new(), |p| Some(&mut p.table))));
+    check("pgen", 1, || Box::new(BlockBench::new(&PGEN, Pgen::new(), |p| Some(&mut p.table))));
 }
 
 /// PCAP without the buses in front of it.
 struct PcapBench {
     pcap: Pcap,
-    enable: bool,
-    gate: bool,
-    trigger: bool,
-    edges: u32,
-    shift: u32,
+    inputs: [u32; 5],
     bits: u128,
     tracks: Vec<Track>,
     captured: Vec<u32>,
@@ -305,14 +300,12 @@ struct PcapBench {
 }
 
 impl PcapBench {
+    const INPUTS: [&str; 5] = ["ENABLE", "GATE", "TRIG", "TRIG_EDGE", "SHIFT_SUM"];
+
     fn new() -> Self {
         Self {
             pcap: Pcap::new(1),
-            enable: false,
-            gate: false,
-            trigger: false,
-            edges: 0,
-            shift: 0,
+            inputs: [0; 5],
             bits: 0,
             tracks: (0..32).map(|_| Track::new()).collect(),
             captured: vec![],
@@ -327,12 +320,11 @@ impl Bench for PcapBench {
     fn set(&mut self, now: Tick, name: &str, value: i64) {
         let (name, index) = name.trim_end_matches(']').split_once('[').unwrap_or((name, "0"));
         let index: usize = index.parse().unwrap();
+        if let Some(input) = Self::INPUTS.iter().position(|input| *input == name) {
+            self.inputs[input] = value as u32;
+            return;
+        }
         match name {
-            "ENABLE" => self.enable = value == 1,
-            "GATE" => self.gate = value == 1,
-            "TRIG" => self.trigger = value == 1,
-            "TRIG_EDGE" => self.edges = value as u32,
-            "SHIFT_SUM" => self.shift = value as u32,
             "ARM" => self.pcap.arm(),
             "DISARM" => self.pcap.disarm(),
             "START_WRITE" => self.captured.clear(),
@@ -351,13 +343,14 @@ impl Bench for PcapBench {
     }
 
     fn step(&mut self, now: Tick) -> Tick {
+        let [enable, gate, trigger, edges, shift] = self.inputs;
         self.pcap.step(&View {
             now,
-            enable: self.enable,
-            gate: self.gate,
-            trigger: self.trigger,
-            edges: self.edges,
-            shift: self.shift,
+            enable: enable == 1,
+            gate: gate == 1,
+            trigger: trigger == 1,
+            edges,
+            shift,
             bits: self.bits,
             tracks: &self.tracks,
         })
@@ -383,6 +376,5 @@ impl Bench for PcapBench {
 
 #[test]
 fn pcap_does_what_the_hardware_does() {
-    assert_eq!(PCAP.place("TRIG"), 2);
-    check("pcap", &[], || Box::new(PcapBench::new()));
+    check("pcap", 32, || Box::new(PcapBench::new()));
 }

@@ -13,9 +13,9 @@ fn a_level_takes_two_ticks_through_a_selector_and_its_delay() {
     fpga.follow(OUT);
     wire(&mut fpga, ("TTLIN2", "VAL"), ("TTLOUT3", "VAL"));
     let input = fpga.block("TTLIN2").unwrap();
-    for delay in [0, 1, 31] {
+    for delay in [0_u64, 1, 31] {
         let field = fpga.field("TTLOUT3", "VAL").unwrap();
-        fpga.write_delay(field, delay as i64).unwrap();
+        fpga.write_delay(field, delay.cast_signed()).unwrap();
         let begin = fpga.now() + 100;
         for (tick, is_high) in [(0, true), (1, false), (5, true), (50, false)] {
             fpga.set_input(input, begin + tick, is_high).unwrap();
