@@ -12,6 +12,10 @@ pub enum FpgaError {
     NoField { block: String, field: String },
     #[error("{block}.{field} cannot be written with {value}: it is {rule}")]
     Value { block: String, field: String, value: i64, rule: String },
+    #[error("PCAP captures, and what it captures cannot be changed meanwhile")]
+    Capturing,
+    #[error("a row of {words} words cannot be captured: {most} are the most")]
+    LongRow { words: usize, most: usize },
     #[error("the table of {block} was not taken: {source}")]
     Table { block: String, source: TableError },
     #[error("encoder {number} cannot move so: {source}")]

@@ -42,7 +42,7 @@ pub use self::{
 
 use self::{
     driver::Buffer,
-    pcap::Pcap,
+    pcap::{MAX_ROW, Pcap},
     track::Track,
     unit::{Body, INENC, Unit},
     wakes::Wakes,
@@ -335,10 +335,17 @@ impl Fpga {
         Ok(())
     }
 
-    /// The words of a row, as they are written to `PCAP_WRITE`.
-    pub fn capture(&mut self, words: &[u32]) {
+    /// The words of a row, as they are written to `PCAP_WRITE`. They do not change within a capture.
+    pub fn capture(&mut self, words: &[u32]) -> Result<(), FpgaError> {
+        if self.pcap.is_active() {
+            return Err(FpgaError::Capturing);
+        }
+        if words.len() > MAX_ROW {
+            return Err(FpgaError::LongRow { words: words.len(), most: MAX_ROW });
+        }
         self.pcap.capture(words);
         self.pass();
+        Ok(())
     }
 
     pub fn arm(&mut self) {

@@ -6,6 +6,8 @@
 mod channel;
 mod row;
 
+pub(super) use self::row::MAX_WORDS as MAX_ROW;
+
 use self::row::Row;
 use super::{
     Tick,

@@ -6,7 +6,7 @@ use super::{
 use crate::panda::fpga::{Tick, block::Moved, track::Track};
 
 /// A row has less words than its memory.
-const MAX_WORDS: usize = 63;
+pub(in super::super) const MAX_WORDS: usize = 63;
 const NOT_GATED: u64 = u64::MAX;
 
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn new(words: &[u32]) -> Self {
         let mut row = Self::default();
-        for word in words.iter().take(MAX_WORDS) {
+        for word in words {
             let word = row.word(*word);
             row.words.push(word);
         }

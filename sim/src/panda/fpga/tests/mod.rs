@@ -46,7 +46,7 @@ fn write_table(fpga: &mut Fpga, rows: &[[u32; 4]], follows: Follows) {
 /// Captures the words with the table that is there, and returns when SEQ1 was enabled: the tick at
 /// which BITS was written.
 fn start(fpga: &mut Fpga, words: &[u32]) -> u64 {
-    fpga.capture(words);
+    fpga.capture(words).unwrap();
     fpga.run_until(fpga.now() + 1000);
     fpga.arm();
     let now = fpga.now();

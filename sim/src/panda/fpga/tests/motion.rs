@@ -71,7 +71,7 @@ fn pulses_come_at_every_step_however_slow_it_is() {
     // One count in a quarter of a million ticks.
     let place = Place { position: 0.0, velocity: 4e-6 };
     fpga.move_encoder(1, &Motion::line(fpga.now() + 100, 1 << 32, place)).unwrap();
-    fpga.capture(&[0x10, 0x240]);
+    fpga.capture(&[0x10, 0x240]).unwrap();
     fpga.arm();
     let before = fpga.num_ticks;
     fpga.set("PCOMP1", "ENABLE", super::HIGH).unwrap();

@@ -1,4 +1,4 @@
-use super::super::{Config, EndReason, Event, Follows, Fpga};
+use super::super::{Config, EndReason, Event, Follows, Fpga, FpgaError};
 use super::{finish, reason, row, scan, start, write_table};
 
 const TRIGGER: u32 = 0x240;
@@ -73,6 +73,18 @@ fn a_capture_is_disarmed_at_once() {
     assert_eq!(words.last(), Some(&(125 * (words.len() as u32 - 1))));
     fpga.run_until(fpga.now() + 10_000);
     assert_eq!(fpga.take_words(), [0; 0]);
+}
+
+#[test]
+fn what_is_captured_does_not_change_within_a_capture() {
+    let mut fpga = scan(Config::default());
+    assert_eq!(fpga.capture(&[TRIGGER; 64]), Err(FpgaError::LongRow { words: 64, most: 63 }));
+    write_table(&mut fpga, &[pulses(0, [100, 25])], Follows::Nothing);
+    start(&mut fpga, &[TRIGGER]);
+    assert_eq!(fpga.capture(&[TRIGGER, SAMPLES]), Err(FpgaError::Capturing));
+    fpga.disarm();
+    assert_eq!(fpga.capture(&[TRIGGER, SAMPLES]), Ok(()));
+    assert_eq!(fpga.row_words(), 2);
 }
 
 #[test]
