@@ -9,6 +9,10 @@
 //! one tick more, one of the bit bus two and its DELAY. There are the blocks of [`KINDS`], with the
 //! fields named there.
 //!
+//! The owner says how encoders move, as cubics of the ticks ([`Motion::between`]) told when a phase of
+//! a motion begins or long before, and which levels come to the inputs. It takes words of rows, edges
+//! of outputs and interrupts, and reads the buses with the changes since.
+//!
 //! **Invariant:** what is not simulated is not offered. Of the configuration `pandabox-no-fmc` these
 //! are missing: FILTER, OUTENC, SYSTEM, the four SFP blocks for synchronisation, and
 //! of INENC all but SETP, CONN, HOMED, HEALTH and VAL: an encoder is wired well and tells its
@@ -181,7 +185,7 @@ impl Fpga {
                 fpga.levels |= 1 << line;
             }
         }
-        fpga.run_until(WRITE);
+        fpga.pass(WRITE);
         fpga
     }
 
@@ -240,7 +244,7 @@ impl Fpga {
         }
         self.units[unit].values[field] = value;
         self.wakes.hasten(unit, self.now);
-        self.pass();
+        self.pass(WRITE);
         Ok(())
     }
 
@@ -254,7 +258,7 @@ impl Fpga {
             return Err(FpgaError::Value { block, field, value: delay, rule });
         }
         self.set_delay(unit, field, delay as u8);
-        self.pass();
+        self.pass(WRITE);
         Ok(())
     }
 
@@ -286,11 +290,6 @@ impl Fpga {
     fn name(&self, unit: usize) -> String {
         let Unit { kind, number, .. } = &self.units[unit];
         if kind.count == 1 { kind.name.to_owned() } else { format!("{}{}", kind.name, number + 1) }
-    }
-
-    /// The processor has done something.
-    fn pass(&mut self) {
-        self.run_until(self.now + WRITE);
     }
 
     /// Empties the table of a block.
@@ -331,7 +330,7 @@ impl Fpga {
         let block = self.name(unit);
         outcome.map_err(|source| FpgaError::Table { block, source })?;
         self.wakes.hasten(unit, now);
-        self.run_until(now + HAND_OVER);
+        self.pass(HAND_OVER);
         Ok(())
     }
 
@@ -344,27 +343,27 @@ impl Fpga {
             return Err(FpgaError::LongRow { words: words.len(), most: MAX_ROW });
         }
         self.pcap.capture(words);
-        self.pass();
+        self.pass(WRITE);
         Ok(())
     }
 
     pub fn arm(&mut self) {
         self.pcap.arm();
         self.wakes.hasten(self.pcap_unit, self.now);
-        self.pass();
+        self.pass(WRITE);
     }
 
     pub fn disarm(&mut self) {
         self.pcap.disarm();
         self.wakes.hasten(self.pcap_unit, self.now);
-        self.pass();
+        self.pass(WRITE);
     }
 
     /// The memory of the processor takes no more words: the capture ends with an overflow.
     pub fn overflow(&mut self) {
         self.pcap.fail();
         self.wakes.hasten(self.pcap_unit, self.now);
-        self.pass();
+        self.pass(WRITE);
     }
 
     /// How many words a row has.

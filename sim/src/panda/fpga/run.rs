@@ -23,17 +23,28 @@ impl Fpga {
             if self.is_full() {
                 return self.now;
             }
-            let next = self.wakes.next().min(self.wheel.next(self.now));
-            if next >= tick {
-                self.now = tick;
-                break;
-            }
-            self.now = next;
-            self.run_tick();
-            self.now += 1;
+            self.run_next(tick);
         }
         self.forget();
         self.now
+    }
+
+    /// The processor has done something, which takes its time even if nobody takes words.
+    pub(super) fn pass(&mut self, ticks: Tick) {
+        let end = self.now + ticks;
+        while self.now < end {
+            self.run_next(end);
+        }
+    }
+
+    /// Comes to the next tick at which something happens, or to `end` if there is none before.
+    fn run_next(&mut self, end: Tick) {
+        let next = self.wakes.next().min(self.wheel.next(self.now));
+        self.now = next.min(end);
+        if next < end {
+            self.run_tick();
+            self.now += 1;
+        }
     }
 
     /// The tick at which something will happen, unless it is told something else before.

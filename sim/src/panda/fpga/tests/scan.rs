@@ -109,6 +109,9 @@ fn the_clock_stands_still_until_rows_are_taken() {
         let until = fpga.now() + 100_000;
         let has_come_there = fpga.run_until(until) == until;
         assert_eq!(has_come_there, expected == 50);
+        // What the processor does is done all the same.
+        fpga.set("BITS", "D", i64::from(expected == 100)).unwrap();
+        assert_eq!(fpga.get("BITS", "OUTD"), Ok(i64::from(expected == 100)));
         // The last row is on its way through the registers still.
         fpga.run_until(fpga.now() + 5);
         let taken = fpga.take_words();

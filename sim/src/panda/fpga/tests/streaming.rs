@@ -125,6 +125,21 @@ fn disabled_in_the_middle_of_a_long_table_it_begins_anew() {
 }
 
 #[test]
+fn disabled_in_the_middle_of_a_short_table_it_begins_anew() {
+    let mut fpga = scan(Config::default());
+    let lines = [10, 20, 30].map(|ticks| row(1, 0, [1, 0], 0, [4, ticks - 4]));
+    write_table(&mut fpga, &lines, Follows::Nothing);
+    fpga.set("SEQ1", "REPEATS", 0).unwrap();
+    let started = start(&mut fpga, &[TRIGGER]);
+    fpga.run_until(started + 80);
+    fpga.set("BITS", "A", 0).unwrap();
+    assert_eq!(finish(&mut fpga, EndReason::Ok), [0, 10, 30, 60, 70]);
+    fpga.set("SEQ1", "REPEATS", 1).unwrap();
+    start(&mut fpga, &[TRIGGER]);
+    assert_eq!(finish(&mut fpga, EndReason::Ok), [0, 10, 30]);
+}
+
+#[test]
 fn tables_that_do_not_fit_are_refused() {
     let mut fpga = scan(Config::default());
     let seq = fpga.block("SEQ1").unwrap();
