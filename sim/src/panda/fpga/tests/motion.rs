@@ -88,6 +88,22 @@ fn pulses_come_at_every_step_however_slow_it_is() {
 }
 
 #[test]
+fn a_position_that_jumps_is_compared_when_it_does() {
+    let mut fpga = scan(Config::default());
+    wire(&mut fpga, ("COUNTER1", "OUT"), ("SEQ1", "POSB"));
+    wire(&mut fpga, ("CLOCK1", "OUT"), ("COUNTER1", "TRIG"));
+    fpga.set("COUNTER1", "ENABLE", super::HIGH).unwrap();
+    fpga.set("CLOCK1", "PERIOD", 1000).unwrap();
+    // POSB at 3 and at 7 or more.
+    let lines = [row(1, 9, [1, 0], 3, [1, 10]), row(1, 9, [1, 0], 7, [1, 10])];
+    write_table(&mut fpga, &lines, Follows::Nothing);
+    start(&mut fpga, &[0x60, 0x240]);
+    fpga.set("CLOCK1", "ENABLE", super::HIGH).unwrap();
+    let words = finish(&mut fpga, EndReason::Ok);
+    assert_eq!((words[0], words[2], words[3] - words[1]), (3, 7, 4000));
+}
+
+#[test]
 fn a_motion_that_is_told_anew_moves_the_crossing() {
     let mut fpga = fpga();
     wire(&mut fpga, ("INENC1", "VAL"), ("PCOMP1", "INP"));

@@ -76,6 +76,16 @@ fn a_capture_is_disarmed_at_once() {
 }
 
 #[test]
+fn a_counter_of_the_same_trigger_is_captured_before_it_counts() {
+    let mut fpga = scan(Config::default());
+    super::wire(&mut fpga, ("SEQ1", "OUTA"), ("COUNTER2", "TRIG"));
+    fpga.set("COUNTER2", "ENABLE", super::HIGH).unwrap();
+    write_table(&mut fpga, &[pulses(5, [10, 10])], Follows::Nothing);
+    start(&mut fpga, &[0x70]);
+    assert_eq!(finish(&mut fpga, EndReason::Ok), [0, 1, 2, 3, 4]);
+}
+
+#[test]
 fn what_is_captured_does_not_change_within_a_capture() {
     let mut fpga = scan(Config::default());
     assert_eq!(fpga.capture(&[TRIGGER; 64]), Err(FpgaError::LongRow { words: 64, most: 63 }));
