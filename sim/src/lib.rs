@@ -7,6 +7,7 @@ pub mod config;
 pub mod faults;
 pub mod ioc;
 pub mod panda;
+mod serving;
 pub mod sink;
 pub mod trace;
 pub mod world;

@@ -6,7 +6,6 @@
 mod circuit;
 mod directory;
 mod form;
-mod hold;
 mod put;
 mod record;
 mod requests;
@@ -14,7 +13,6 @@ mod search;
 mod server;
 mod statics;
 mod subscription;
-mod task;
 
 pub use directory::Directory;
 pub use record::SoftRecord;

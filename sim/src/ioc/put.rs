@@ -2,8 +2,8 @@
 use super::{
     circuit::{Circuit, CircuitChannel},
     directory::Served,
-    task::Task,
 };
+use crate::serving::Task;
 use bluefly_actors::signal::{LocalFuture, Settle, SignalError, Value};
 use bluefly_protocol::channel_access::{Access, Reply, status};
 use futures_util::poll;

@@ -1,5 +1,6 @@
 //! [`CaServer`]: the sockets of a server.
-use super::{circuit::Circuit, directory::Directory, hold::Hold, search, task::Task};
+use super::{circuit::Circuit, directory::Directory, search};
+use crate::serving::{Hold, Task};
 use bluefly_actors::clock::Clock;
 use bluefly_protocol::channel_access::{REPEATER_PORT, Reply};
 use std::{

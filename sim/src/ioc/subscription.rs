@@ -3,8 +3,8 @@ use super::{
     circuit::{Circuit, CircuitChannel},
     directory::Served,
     form::{self, unreachable_reading},
-    task::Task,
 };
+use crate::serving::Task;
 use bluefly_actors::signal::{Backlog, Metadata, Reading, SignalError, Value};
 use bluefly_protocol::channel_access::{Access, Recipient, Snapshot, mask};
 use futures_util::FutureExt as _;

@@ -8,17 +8,17 @@ use std::{
 
 /// Stops all work that is under it, and lets it go on.
 #[derive(Debug, Default)]
-pub(super) struct Hold {
+pub(crate) struct Hold {
     is_on: Cell<bool>,
     waiting: RefCell<Vec<Waker>>,
 }
 
 impl Hold {
-    pub(super) fn begin(&self) {
+    pub(crate) fn begin(&self) {
         self.is_on.set(true);
     }
 
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.is_on.set(false);
         for waiting in self.waiting.take() {
             waiting.wake();
@@ -26,7 +26,7 @@ impl Hold {
     }
 
     /// The work, of which nothing is done during a hold.
-    pub(super) async fn unless_on<T>(&self, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn unless_on<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         poll_fn(|context| {
             if self.is_on.get() {

@@ -3,19 +3,19 @@ use tokio::task::JoinHandle;
 
 /// A task that is aborted when this is dropped.
 #[derive(Debug)]
-pub(super) struct Task(JoinHandle<()>);
+pub(crate) struct Task(JoinHandle<()>);
 
 impl Task {
-    pub(super) fn spawn(work: impl Future<Output = ()> + 'static) -> Self {
+    pub(crate) fn spawn(work: impl Future<Output = ()> + 'static) -> Self {
         Self(tokio::task::spawn_local(work))
     }
 
-    pub(super) fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.0.is_finished()
     }
 
     /// Resolves once nothing of it is left.
-    pub(super) async fn end(mut self) {
+    pub(crate) async fn end(mut self) {
         self.0.abort();
         if let Err(error) = (&mut self.0).await
             && error.is_panic()
