@@ -22,6 +22,8 @@ pub(super) struct Block {
     pub(super) name: String,
     pub(super) count: usize,
     pub(super) description: String,
+    /// It is not simulated, and would do something if it were set up.
+    pub(super) is_fixed: bool,
     /// In the order in which the server lists them.
     pub(super) fields: Vec<Field>,
 }
@@ -232,9 +234,13 @@ fn last_kind(blocks: &mut [Block]) -> Option<&mut Kind> {
 }
 
 fn parse_block(words: &[&str], description: &str) -> Option<Block> {
-    let [name, count] = words else { return None };
-    let (name, description) = ((*name).to_owned(), description.to_owned());
-    Some(Block { name, count: count.parse().ok()?, description, fields: Vec::new() })
+    let (name, count, is_fixed) = match words {
+        [name, count] => (*name, *count, false),
+        [name, count, "fixed"] => (*name, *count, true),
+        _ => return None,
+    };
+    let (name, description) = (name.to_owned(), description.to_owned());
+    Some(Block { name, count: count.parse().ok()?, description, is_fixed, fields: Vec::new() })
 }
 
 fn parse_field(words: &[&str], description: &str) -> Option<Field> {

@@ -3,7 +3,6 @@ use super::{
     attribute::Attribute,
     catalogue::{Kind, Place},
     fault::Fault,
-    hardware::Hardware,
     panel::Panel,
 };
 
@@ -73,7 +72,7 @@ impl Seen {
     }
 }
 
-impl<H: Hardware> Panel<H> {
+impl Panel {
     /// The lines of what changed, which are then seen.
     pub(super) fn changes(&mut self, groups: &[Group], seen: &mut Seen) -> Vec<String> {
         self.refresh_buses(groups);

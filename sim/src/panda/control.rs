@@ -4,7 +4,6 @@ use super::{
     changes::Seen,
     fault::Fault,
     field::Answer,
-    hardware::Hardware,
     name::{Entity, Instance},
     server::{ConnectionId, Server},
     table::{Encoding, Write, WriteForm},
@@ -72,7 +71,7 @@ impl Control {
     }
 }
 
-impl<H: Hardware> Server<H> {
+impl Server {
     /// Takes lines as long as there is room for replies; how many bytes were taken.
     pub(super) fn receive_lines(
         &mut self,

@@ -1,5 +1,5 @@
 //! [`Experiment`]: one capture from its arming to its end, and what readers can still get of it.
-use super::{hardware::EndReason, layout::Layout};
+use super::{fpga::EndReason, layout::Layout};
 use std::{collections::VecDeque, rc::Rc, time::Duration};
 
 /// Whole rows as the driver hands them over at once.
@@ -64,9 +64,9 @@ impl Experiment {
         self.num_rows
     }
 
-    /// For rows to be added at its end.
-    pub(super) fn open_rows(&mut self) -> &mut Vec<u32> {
-        &mut self.open
+    /// Takes words of rows.
+    pub(super) fn take(&mut self, words: &[u32]) {
+        self.open.extend_from_slice(words);
     }
 
     /// Hands over what fills whole blocks.
@@ -78,8 +78,9 @@ impl Experiment {
         }
     }
 
-    /// Hands over all there is.
+    /// Hands over all whole rows; what is left of one that was cut by the end is thrown away.
     pub(super) fn flush(&mut self) {
+        self.open.truncate(self.open.len() / self.row_words() * self.row_words());
         if !self.open.is_empty() {
             self.hand_over(self.open.len());
         }

@@ -4,7 +4,7 @@ use super::{
     capture::{Modes, OTHER_CHOICES, POSITION_CHOICES},
     catalogue::{Form, Kind, Place},
     fault::Fault,
-    hardware::{Hardware, ONE_BIT, ZERO_BIT, ZERO_POSITION},
+    fpga::{NO_POSITION, ONE, ZERO},
     lut,
     number::{double, general, unsigned},
     panel::Panel,
@@ -23,7 +23,7 @@ const MAX_DELAY: u64 = 31;
 const DIGITS: usize = 10;
 const BITS_PER_WORD: usize = 32;
 
-impl<H: Hardware> Panel<H> {
+impl Panel {
     /// The value of a field as `?` answers it.
     pub(super) fn get(&mut self, place: Place) -> Result<Answer, Fault> {
         match &self.field(place).kind {
@@ -72,8 +72,8 @@ impl<H: Hardware> Panel<H> {
             Kind::Time => general(slot.time_unit.value.of_ticks(value), DIGITS),
             Kind::BitOut(first) => (self.bits.values >> (first + place.instance) & 1).to_string(),
             Kind::PosOut(first) => self.positions.values[first + place.instance].to_string(),
-            Kind::BitMux => selected(&self.catalogue.bits, value, &[ZERO_BIT, ONE_BIT]),
-            Kind::PosMux => selected(&self.catalogue.positions, value, &[ZERO_POSITION]),
+            Kind::BitMux => selected(&self.catalogue.bits, value, &[ZERO, ONE]),
+            Kind::PosMux => selected(&self.catalogue.positions, value, &[NO_POSITION]),
             Kind::Timestamp | Kind::Samples | Kind::Bits(_) | Kind::Table(_) => {
                 return Err(Fault::NOT_READABLE);
             }
@@ -124,12 +124,12 @@ impl<H: Hardware> Panel<H> {
             Kind::Time => self.slot(place).time_unit.value.to_ticks(double(text)?, MAX_TIME)?,
             Kind::BitMux => {
                 let bits = &self.catalogue.bits;
-                selection(bits, &[("ZERO", ZERO_BIT), ("ONE", ONE_BIT)], text)
+                selection(bits, &[("ZERO", ZERO), ("ONE", ONE)], text)
                     .ok_or(Fault::new("Invalid bit bus selection"))?
             }
             Kind::PosMux => {
                 let positions = &self.catalogue.positions;
-                selection(positions, &[("ZERO", ZERO_POSITION)], text)
+                selection(positions, &[("ZERO", NO_POSITION)], text)
                     .ok_or(Fault::new("Invalid position selection"))?
             }
             Kind::Read(_)
@@ -140,8 +140,7 @@ impl<H: Hardware> Panel<H> {
             | Kind::Bits(_)
             | Kind::Table(_) => return Err(Fault::NOT_WRITEABLE),
         };
-        self.set(place, value);
-        Ok(())
+        self.set(place, value)
     }
 
     /// An attribute as `?` answers it.
@@ -251,8 +250,7 @@ impl<H: Hardware> Panel<H> {
                 if ticks > max {
                     return Err(Fault::new("Time setting out of range"));
                 }
-                self.set(place, ticks);
-                return Ok(());
+                return self.set(place, ticks);
             }
             Attribute::Units => {
                 self.slot_mut(place).units.set(Some(text.to_owned()), change);
@@ -271,14 +269,12 @@ impl<H: Hardware> Panel<H> {
                 if delay > MAX_DELAY {
                     return Err(Fault::new("Delay too long"));
                 }
-                self.set_delay(place, delay as u8);
-                return Ok(());
+                return self.set_delay(place, delay as u8);
             }
             Attribute::Raw if matches!(self.field(place).kind, Kind::Param(Form::Lut)) => {
                 let table = unsigned(text)? as u32;
                 self.slot_mut(place).function = format!("0x{table:08X}");
-                self.set(place, u64::from(table));
-                return Ok(());
+                return self.set(place, u64::from(table));
             }
             _ => return Err(Fault::new("Attribute not writeable")),
         }
@@ -330,8 +326,8 @@ const fn max_of(form: &Form) -> u32 {
 }
 
 /// The name of what a multiplexer selects.
-fn selected(names: &[String], value: u64, constants: &[u64]) -> String {
-    match constants.iter().position(|constant| *constant == value) {
+fn selected(names: &[String], value: u64, constants: &[u8]) -> String {
+    match constants.iter().position(|constant| u64::from(*constant) == value) {
         Some(0) => "ZERO".to_owned(),
         Some(_) => "ONE".to_owned(),
         None => usize::try_from(value).ok().and_then(|i| names.get(i)).cloned().unwrap_or_default(),
@@ -339,8 +335,9 @@ fn selected(names: &[String], value: u64, constants: &[u64]) -> String {
 }
 
 /// What a multiplexer is set to for a name.
-fn selection(names: &[String], constants: &[(&str, u64)], text: &str) -> Option<u64> {
-    let constant = constants.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+fn selection(names: &[String], constants: &[(&str, u8)], text: &str) -> Option<u64> {
+    let constant =
+        constants.iter().find(|(name, _)| *name == text).map(|(_, value)| u64::from(*value));
     constant.or_else(|| Some(names.iter().position(|name| name == text)? as u64))
 }
 

@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn functions_are_tables_of_their_cases() {
-        let check = |text, expected: Result<u32, &str>| {
+        let check = |text: &str, expected: Result<u32, &str>| {
             let found = table(text);
             assert_eq!(
                 found.as_ref().map_err(Fault::text),

@@ -1,5 +1,5 @@
 //! Metadata: what clients keep on a box.
-use super::{fault::Fault, field::Answer, hardware::Hardware, panel::Panel};
+use super::{fault::Fault, field::Answer, panel::Panel};
 
 /// What a key holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Class {
     }
 }
 
-impl<H: Hardware> Panel<H> {
+impl Panel {
     pub(super) fn get_metadata(&self, key: &str) -> Result<Answer, Fault> {
         let lines = &self.metadata[self.metadata_index(key)?].value;
         Ok(match Class::of(key) {

@@ -9,7 +9,6 @@ mod experiment;
 mod fault;
 mod field;
 pub mod fpga;
-mod hardware;
 mod header;
 mod layout;
 mod lut;
@@ -21,13 +20,13 @@ mod panel;
 mod reader;
 mod server;
 mod slot;
+mod sockets;
 mod system;
 mod table;
 mod time;
+mod waves;
 
-pub use hardware::{
-    Bits, CaptureEvent, EndReason, Hardware, More, NoRoom, ONE_BIT, Positions, Register, ZERO_BIT,
-    ZERO_POSITION,
-};
+use fpga::{Fpga, TICKS_PER_SECOND};
 pub use server::{ConnectionId, Server};
-pub use time::TICKS_PER_SECOND;
+pub use sockets::{Addresses, PandaServer};
+pub use waves::Waves;

@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn a_name_says_what_is_wrong_with_it() {
         let catalogue = Catalogue::pandabox();
-        let check = |name, expected| {
+        let check = |name: &str, expected: &str| {
             let found =
                 catalogue.entity(name, Instance::Needed).map_err(|fault| fault.text().to_owned());
             assert_eq!(found.unwrap_err(), expected, "{name}");

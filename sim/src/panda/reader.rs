@@ -3,7 +3,7 @@ use super::{
     base64,
     experiment::{Block, Experiment, Lookup},
     fault::Fault,
-    hardware::EndReason,
+    fpga::EndReason,
     header::{self, Preamble},
     layout::{Layout, Scaled},
     number::general,
@@ -250,7 +250,7 @@ impl EndReason {
             Self::Ok => "Ok",
             Self::Disarmed => "Disarmed",
             Self::FramingError => "Framing error",
-            Self::DriverDataOverrun => "Driver data overrun",
+            Self::Overflow => "DMA data error",
         }
     }
 }

@@ -3,11 +3,11 @@ use super::{
     control::Control,
     experiment::Experiment,
     fault::Fault,
-    hardware::{CaptureEvent, EndReason, Hardware},
+    fpga::{EndReason, Event, Fpga, TICKS_PER_SECOND},
     layout::{Captured, Layout, Source},
     panel::Panel,
     reader::Reader,
-    time::{TICKS_PER_SECOND, iso_8601, moment},
+    time::{iso_8601, moment},
 };
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
@@ -17,8 +17,8 @@ pub struct ConnectionId(u64);
 
 /// What a box says on its two ports, as a state machine: bytes come in with [`Self::receive`] and go
 /// out from [`Self::output`], and time is the clock of its FPGA.
-pub struct Server<H> {
-    pub(super) panel: Panel<H>,
+pub struct Server {
+    pub(super) panel: Panel,
     connections: BTreeMap<ConnectionId, Connection>,
     next_id: u64,
     /// What time it was at tick zero, since 1970-01-01T00:00:00Z.
@@ -52,12 +52,12 @@ const DRIVER_TICKS: u64 = TICKS_PER_SECOND / 100;
 /// Rows are handed over at the latest at each so many looks: 100 ms.
 const FLUSH_LOOKS: u64 = 10;
 
-impl<H: Hardware> Server<H> {
+impl Server {
     /// A box that is as after its start; `started` is the time since 1970-01-01T00:00:00Z at its tick
     /// zero.
-    pub fn new(hardware: H, started: Duration) -> Self {
+    pub fn new(fpga: Fpga, started: Duration) -> Self {
         Self {
-            panel: Panel::new(hardware),
+            panel: Panel::new(fpga),
             connections: BTreeMap::new(),
             next_id: 0,
             started,
@@ -68,8 +68,8 @@ impl<H: Hardware> Server<H> {
     }
 
     /// The FPGA, for those who bring it signals from outside.
-    pub fn hardware_mut(&mut self) -> &mut H {
-        &mut self.panel.hardware
+    pub fn fpga_mut(&mut self) -> &mut Fpga {
+        &mut self.panel.fpga
     }
 
     /// A client has come to the control port; `peer` is its address as `*WHO?` shows it.
@@ -177,15 +177,16 @@ impl<H: Hardware> Server<H> {
         let waits = |connection: &&Connection| connection.has_output();
         let waiting = self.connections.values().filter(waits);
         let drops = waiting.map(|connection| connection.took_at + DROP_AFTER);
-        let next = drops.chain(captures).chain(self.panel.hardware.next_event()).min()?;
-        Some(next.max(self.tick + 1))
+        Some(drops.chain(captures).min()?.max(self.tick + 1))
     }
 
     /// Lets time pass up to `tick`. How it is cut leaves no mark on what clients are sent.
     pub fn advance_to(&mut self, tick: u64) {
         while self.tick < tick {
             let step = if self.is_capturing() { self.next_look().min(tick) } else { tick };
-            self.panel.hardware.run_until(step);
+            while self.panel.fpga.run_until(step) < step {
+                self.take_words();
+            }
             self.tick = step;
             self.look();
         }
@@ -220,27 +221,34 @@ impl<H: Hardware> Server<H> {
         let Some(experiment) = self.experiment.as_mut().filter(|now| now.end.is_none()) else {
             return;
         };
-        let hardware = &mut self.panel.hardware;
         let mut end = None;
-        while let Some(event) = hardware.take_event() {
+        for event in self.panel.fpga.take_events() {
             match event {
-                CaptureEvent::Started { tick } => {
+                Event::Start { tick } => {
                     experiment.start(tick);
                     self.start_time = moment(self.started, tick);
                 }
-                CaptureEvent::Ended { reason, .. } => end = Some(reason),
+                Event::End { reason, .. } => end = Some(reason),
             }
         }
         let since = self.tick - experiment.grid_zero().min(self.tick);
         let is_on_grid = since.is_multiple_of(DRIVER_TICKS) && since > 0;
         if is_on_grid || end.is_some() {
-            hardware.take_rows(experiment.open_rows());
+            experiment.take(&self.panel.fpga.take_words());
             experiment.hand_over_blocks();
         }
         if end.is_some() || is_on_grid && since.is_multiple_of(FLUSH_LOOKS * DRIVER_TICKS) {
             experiment.flush();
         }
         experiment.end = end;
+    }
+
+    /// Makes room in the FPGA, which stands still without.
+    fn take_words(&mut self) {
+        let words = self.panel.fpga.take_words();
+        if let Some(experiment) = self.experiment.as_mut().filter(|now| now.end.is_none()) {
+            experiment.take(&words);
+        }
     }
 
     fn pump_all(&mut self) {
@@ -284,7 +292,9 @@ impl<H: Hardware> Server<H> {
             return Err(Fault::new("Unexpected error at data server: clients still taking data"));
         }
         let layout = Rc::new(Layout::of(&fields));
-        self.panel.hardware.arm(layout.selection());
+        self.take_words();
+        self.panel.fpga.capture(layout.selection());
+        self.panel.fpga.arm();
         let experiment = Experiment::new(layout, self.now(), self.tick);
         for connection in self.connections.values_mut() {
             if let Role::Data(reader) = &mut connection.role {
@@ -298,7 +308,7 @@ impl<H: Hardware> Server<H> {
 
     /// Ends a capture, if there is one.
     pub(super) fn disarm(&mut self) {
-        self.panel.hardware.disarm();
+        self.panel.fpga.disarm();
         self.look();
         self.pump_all();
     }

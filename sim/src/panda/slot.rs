@@ -2,6 +2,7 @@
 use super::{
     capture::Modes,
     catalogue::{Form, Kind},
+    fpga,
     time::TimeUnit,
 };
 
@@ -52,8 +53,8 @@ impl Slot {
             _ => (1.0, 0.0, None),
         };
         let value = match kind {
-            Kind::BitMux => super::hardware::ZERO_BIT,
-            Kind::PosMux => super::hardware::ZERO_POSITION,
+            Kind::BitMux => u64::from(fpga::ZERO),
+            Kind::PosMux => u64::from(fpga::NO_POSITION),
             _ => 0,
         };
         Self {

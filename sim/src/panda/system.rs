@@ -5,17 +5,16 @@ use super::{
     changes::{Group, Seen},
     fault::Fault,
     field::Answer,
-    hardware::Hardware,
+    fpga::TICKS_PER_SECOND,
     name::{Entity, Instance, leading_name},
     number::unsigned,
     panel::Panel,
     server::Server,
-    time::TICKS_PER_SECOND,
 };
 
 const IDENTITY: &str = "PandA SW: 4.1 FPGA: 4.1.0 51170001 00000000 rootfs: sim 4.1";
 
-impl<H: Hardware> Server<H> {
+impl Server {
     /// `name` is without its asterisk.
     pub(super) fn system_get(&mut self, name: &str, seen: &mut Seen) -> Result<Answer, Fault> {
         let (command, behind) = leading_name(name)?;
@@ -72,7 +71,7 @@ impl<H: Hardware> Server<H> {
                 let groups = Group::parse(behind)?;
                 match value {
                     "" | "E" => self.panel.skip_changes(groups, seen),
-                    "S" => Panel::<H>::restart_changes(groups, seen),
+                    "S" => Panel::restart_changes(groups, seen),
                     _ => return Err(Fault::new("Invalid reset option")),
                 }
                 Ok(())
@@ -109,7 +108,7 @@ fn dotted(behind: &str) -> Result<&str, Fault> {
     behind.strip_prefix('.').ok_or(Fault::new("Character '.' expected"))
 }
 
-impl<H: Hardware> Panel<H> {
+impl Panel {
     /// What `*DESC` tells of a block, a field, an attribute or a part of a table.
     fn description(&self, name: &str) -> Result<String, Fault> {
         if let Some(column) = self.column(name)? {

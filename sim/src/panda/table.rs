@@ -3,7 +3,7 @@ use super::{
     base64,
     catalogue::{Column, Place},
     fault::Fault,
-    hardware::{Hardware, More},
+    fpga::{BlockId, Follows, FpgaError},
     number,
     panel::Panel,
     server::ConnectionId,
@@ -43,7 +43,7 @@ pub(super) struct WriteForm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Write {
     Replace,
-    Append(More),
+    Append(Follows),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +69,8 @@ impl WriteForm {
         let (write, rest) = match text.strip_prefix('<') {
             None => (Write::Replace, text),
             Some(behind) => match behind.strip_prefix('|') {
-                None => (Write::Append(More::Follows), behind),
-                Some(behind) => (Write::Append(More::IsLast), behind),
+                None => (Write::Append(Follows::More), behind),
+                Some(behind) => (Write::Append(Follows::Nothing), behind),
             },
         };
         let encoding = match rest {
@@ -125,8 +125,10 @@ impl Table {
             (TableMode::StreamingLast, _) => Err(Fault::new("Last streaming table was sent")),
             _ if is_empty => Err(Fault::new("Streaming table must have data")),
             // The server forgets that this is the last one, although it tells the hardware.
-            (TableMode::Fixed, _) | (_, More::Follows) => Ok(TableMode::Streaming),
-            (TableMode::Init | TableMode::Streaming, More::IsLast) => Ok(TableMode::StreamingLast),
+            (TableMode::Fixed, _) | (_, Follows::More) => Ok(TableMode::Streaming),
+            (TableMode::Init | TableMode::Streaming, Follows::Nothing) => {
+                Ok(TableMode::StreamingLast)
+            }
         }
     }
 
@@ -146,7 +148,7 @@ impl Table {
     }
 }
 
-impl<H: Hardware> Panel<H> {
+impl Panel {
     pub(super) fn table(&self, place: Place) -> Option<&Table> {
         self.tables.get(&self.catalogue.slot(place))
     }
@@ -169,14 +171,12 @@ impl<H: Hardware> Panel<H> {
         if !words.len().is_multiple_of(table.row_words) {
             return Err(Fault::new("Table write is not a whole number of rows"));
         }
-        let block = &self.catalogue.blocks[place.block].name;
-        let written = match write {
-            Write::Replace => self.hardware.set_table(block, place.instance + 1, &words),
-            Write::Append(then) => {
-                self.hardware.append_table(block, place.instance + 1, &words, then)
-            }
-        };
-        written.map_err(|_| Fault::new("Unexpected error at driver: Cannot allocate memory"))?;
+        let was_fixed = table.mode == TableMode::Fixed;
+        if let Some(block) = self.fpga_block(place) {
+            let written = self.hand_to_driver(block, write, &words, was_fixed);
+            written
+                .map_err(|error| Fault::owned(format!("Unexpected error at driver: {error}")))?;
+        }
         let change = self.next_change();
         if let Some(table) = self.table_mut(place) {
             table.mode = mode;
@@ -186,11 +186,28 @@ impl<H: Hardware> Panel<H> {
         Ok(())
     }
 
+    fn hand_to_driver(
+        &mut self,
+        block: BlockId,
+        write: Write,
+        words: &[u32],
+        was_fixed: bool,
+    ) -> Result<(), FpgaError> {
+        let follows = match write {
+            Write::Replace => Follows::Nothing,
+            Write::Append(follows) => follows,
+        };
+        if write == Write::Replace || was_fixed {
+            self.fpga.clear_table(block)?;
+        }
+        if words.is_empty() { Ok(()) } else { self.fpga.write_table(block, words, follows) }
+    }
+
     /// Rows handed to the driver that it has not released yet.
     pub(super) fn queued_rows(&mut self, place: Place) -> u64 {
         let row_words = self.table(place).map_or(1, |table| table.row_words);
-        let block = &self.catalogue.blocks[place.block].name;
-        let queued = (self.hardware.queued_words(block, place.instance + 1) / row_words) as u64;
+        let words = self.fpga_block(place).map_or(0, |block| self.fpga.queued_words(block));
+        let queued = (words / row_words) as u64;
         if self.slot(place).queued_rows.value != queued {
             let change = self.next_change();
             self.slot_mut(place).queued_rows.set(queued, change);

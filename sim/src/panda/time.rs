@@ -1,9 +1,7 @@
 //! Times of fields in ticks and in units, and moments as headers print them.
-use super::fault::Fault;
+use super::{fault::Fault, fpga::TICKS_PER_SECOND};
 use std::time::Duration;
 
-/// Ticks of the FPGA in a second.
-pub const TICKS_PER_SECOND: u64 = 125_000_000;
 pub(super) const TICK_NS: u64 = 8;
 pub(super) const MAX_TIME: u64 = (1 << 48) - 1;
 
