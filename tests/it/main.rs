@@ -16,6 +16,7 @@ mod logic;
 mod look;
 mod manual;
 mod motor;
+mod panda_server;
 mod pmac;
 mod queue;
 #[cfg(feature = "ca")]

@@ -189,8 +189,8 @@ impl Server {
             }
             self.tick = step;
             self.look();
+            self.pump_all();
         }
-        self.pump_all();
         let stuck = |connection: &Connection| {
             connection.has_output() && tick >= connection.took_at + DROP_AFTER
         };

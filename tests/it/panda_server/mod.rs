@@ -1,0 +1,3 @@
+//! The two ports of a simulated PandA.
+mod player;
+mod recorded;
