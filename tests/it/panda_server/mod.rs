@@ -1,3 +1,7 @@
 //! The two ports of a simulated PandA.
+mod control;
+mod data;
 mod player;
 mod recorded;
+mod rig;
+mod sockets;
