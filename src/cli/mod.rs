@@ -5,6 +5,7 @@ mod demo;
 mod error;
 mod fly;
 mod ioc;
+mod panda;
 mod points;
 mod profile;
 mod progress;
@@ -55,6 +56,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Serve the simulated devices of a beamline as Channel Access PVs
     Ioc(ioc::Arguments),
+    /// Work with PandA boxes
+    Panda(panda::Arguments),
     /// Print the frames of a scan specification
     Points(points::Arguments),
     /// Print the trajectory of a scan on a beamline
@@ -96,6 +99,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), CliError> {
     };
     let filter = arguments.log.unwrap_or_else(|| match arguments.command {
         Command::Serve(_) | Command::Ioc(_) => "info".to_owned(),
+        Command::Panda(ref arguments) if arguments.serves() => "info".to_owned(),
         _ => "error".to_owned(),
     });
     let log = Logging { format: arguments.log_format, filter };
@@ -107,6 +111,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), CliError> {
         Command::Ctl(arguments) => ctl::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments, &log),
         Command::Ioc(arguments) => ioc::run(&arguments),
+        Command::Panda(arguments) => panda::run(&arguments),
         Command::Points(arguments) => points::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments, &log),

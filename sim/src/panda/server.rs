@@ -293,7 +293,8 @@ impl Server {
         }
         let layout = Rc::new(Layout::of(&fields));
         self.take_words();
-        self.panel.fpga.capture(layout.selection());
+        let selected = self.panel.fpga.capture(layout.selection());
+        selected.map_err(|error| Fault::owned(format!("Unexpected error at FPGA: {error}")))?;
         self.panel.fpga.arm();
         let experiment = Experiment::new(layout, self.now(), self.tick);
         for connection in self.connections.values_mut() {

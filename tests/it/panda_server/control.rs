@@ -88,11 +88,18 @@ fn what_is_not_simulated_cannot_be_set_up() {
 #[test]
 fn parts_of_a_streamed_table_queue_up() {
     let mut rig = rig();
-    for rows in 1..=8 {
-        rig.told("SEQ1.TABLE<<\n1 0 0 1\n");
-        assert_eq!(rig.ask("SEQ1.TABLE.QUEUED_LINES?"), format!("OK ={rows}\n"));
-    }
-    let refused = rig.ask("SEQ1.TABLE<<\n1 0 0 1\n");
+    let part = format!("SEQ1.TABLE<<\n{}", "1 0 0 1\n".repeat(4_096));
+    let mut queued = Vec::new();
+    let refused = loop {
+        let reply = rig.ask(&part);
+        if reply != "OK\n" {
+            break reply;
+        }
+        rig.run_ms(1);
+        queued.push(rig.ask("SEQ1.TABLE.QUEUED_LINES?"));
+    };
+    let expected: Vec<_> = (1..=8).map(|part| format!("OK ={}\n", part * 4_096)).collect();
+    assert_eq!(queued, expected);
     assert!(refused.starts_with("ERR Unexpected error at driver: "), "{refused}");
     assert_eq!(rig.ask("SEQ1.TABLE.MODE?"), "OK =STREAMING\n");
     rig.told("SEQ1.TABLE<\n");
