@@ -71,6 +71,7 @@ pub(super) fn write_rows<T: H5Type>(
 }
 
 /// Writes `values` as the whole chunk of `dataset` that starts at `offset` (an index per dimension).
+/// What the chunk cache holds of that chunk is forgotten, and never written over it.
 pub(super) fn write_chunk<T: H5Type>(
     dataset: &Dataset,
     offset: &[hsize_t],

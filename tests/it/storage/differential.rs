@@ -1,8 +1,8 @@
 //! Memory and HDF5 behave alike on random sequences of appends, rewinds and flushes.
 use super::{
-    config,
+    chunked, config,
     files::{as_on_disk, committed, read},
-    plan, rows, simulated,
+    rows, simulated,
 };
 use bluefly_actors::{
     clock::Clock,
@@ -33,15 +33,16 @@ impl Pair<'_> {
     }
 }
 
-async fn run(seed: u64, clock: Clock) {
+/// With chunks of `rows_per_chunk`, of which batches fill up to three.
+async fn run(seed: u64, rows_per_chunk: u64, clock: Clock) {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("a.h5");
     let disk = MemoryDisk::new();
     let hdf5 = StorageClient::hdf5(config(), clock.clone()).unwrap();
     let clients = [hdf5, disk.client(config(), clock)];
     let streams = [
-        clients[0].create(plan(&path)).await.unwrap(),
-        clients[1].create(plan(&path)).await.unwrap(),
+        clients[0].create(chunked(&path, rows_per_chunk)).await.unwrap(),
+        clients[1].create(chunked(&path, rows_per_chunk)).await.unwrap(),
     ];
     let pair = Pair { path: &path, disk, clients, streams };
     let mut random = Seed(seed).stream("differential", 0);
@@ -51,7 +52,7 @@ async fn run(seed: u64, clock: Clock) {
             // In order, out of order or over what is there; sometimes nothing at all.
             0..6 => {
                 let first = if random.chance(0.7) { next } else { random.below(next + 6) };
-                let num = random.below(5);
+                let num = random.below(3 * rows_per_chunk + 1);
                 for stream in &pair.streams {
                     stream.append(rows(first, num, step)).unwrap();
                 }
@@ -83,6 +84,8 @@ async fn run(seed: u64, clock: Clock) {
 #[test]
 fn memory_and_hdf5_behave_alike() {
     for seed in 0..20 {
-        simulated(async |clock| run(seed, clock).await);
+        for rows_per_chunk in [1, 4] {
+            simulated(async |clock| run(seed, rows_per_chunk, clock).await);
+        }
     }
 }

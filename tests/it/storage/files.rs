@@ -1,5 +1,5 @@
 //! Streams in HDF5 files, read back with the library.
-use super::{check_state, config, plan, rows, simulated};
+use super::{check_state, chunked, config, plan, rows, simulated};
 use bluefly_actors::storage::{
     AxisPlan, Cause, ColumnData, DetectorLink, DiskCall, DiskError, MasterEnd, MasterPlan,
     StorageClient, StorageError,
@@ -137,6 +137,36 @@ fn a_rewind_lowers_the_counter_first_and_overwrites() {
     assert_eq!(x, [0.0, 10.0, 21.0, 31.0, 41.0]);
     let pixels = [[0_u16; 6], [10; 6], [21; 6], [31; 6], [41; 6]].concat();
     assert_eq!(read(&file)[2], ColumnData::U16(pixels));
+}
+
+/// Whole chunks go past the cache, in which parts of the same chunk are still kept.
+#[test]
+fn parts_of_a_chunk_and_whole_chunks_alternate() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("a.h5");
+    let steps: [(u64, u64, &[u64]); 5] = [
+        (0, 3, &[0, 10, 20]),
+        (0, 8, &[1, 11, 21, 31, 41, 51, 61, 71]),
+        (2, 1, &[1, 11, 22]),
+        (0, 4, &[3, 13, 23, 33]),
+        (3, 7, &[3, 13, 23, 34, 44, 54, 64, 74, 84, 94]),
+    ];
+    simulated(async |clock| {
+        let client = StorageClient::hdf5(config(), clock).unwrap();
+        let stream = client.create(chunked(&path, 4)).await.unwrap();
+        for (version, (first, num, expected)) in (0..).zip(steps) {
+            stream.rewind(first).unwrap();
+            stream.append(rows(first, num, version)).unwrap();
+            client.flush().await.unwrap();
+            let count: Vec<u64> =
+                as_on_disk(&path).dataset("/entry/data/count").unwrap().read_raw().unwrap();
+            assert!(count.starts_with(expected), "step {version}: {count:?}");
+        }
+        client.shutdown().await;
+    });
+    let file = File::open(&path).unwrap();
+    let ColumnData::U64(count) = read(&file)[1].clone() else { unreachable!("it is a U64") };
+    assert_eq!(count, [3, 13, 23, 34, 44, 54, 64, 74, 84, 94]);
 }
 
 #[test]

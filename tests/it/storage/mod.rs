@@ -42,6 +42,13 @@ fn plan(path: impl AsRef<Path>) -> StreamPlan {
     }
 }
 
+/// The same with `rows_per_chunk` of the numbers.
+fn chunked(path: impl AsRef<Path>, rows_per_chunk: u64) -> StreamPlan {
+    let mut plan = plan(path);
+    plan.columns[..2].iter_mut().for_each(|column| column.rows_per_chunk = rows_per_chunk);
+    plan
+}
+
 /// Rows `first..first + num` whose values tell frame and `version`.
 fn rows(first: u64, num: u64, version: u64) -> Rows {
     let frames = first..first + num;
