@@ -43,7 +43,7 @@ fn run(columns: Vec<ColumnPlan>, mut rows: Rows, batches: u64, batches_per_flush
         let config = StorageConfig::default();
         let client = StorageClient::hdf5(config, Clock::real()).unwrap();
         let path = directory.path().join("a.h5");
-        let plan = StreamPlan { path, run_uid: Some("run".to_owned()), columns };
+        let plan = StreamPlan { path, run_uid: Some("run".to_owned()), columns, journal: None };
         let rows_per_batch = rows.columns[0].len() as u64 / plan.columns[0].row_len();
         let stream = client.create(plan).await.unwrap();
         for batch in 0..batches {

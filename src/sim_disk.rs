@@ -55,6 +55,7 @@ fn stream_plan(plan: SinkPlan) -> StreamPlan {
         // What writes the file of a detector knows nothing of runs.
         run_uid: None,
         columns: [pixels].into_iter().chain(numbers).collect(),
+        journal: None,
     }
 }
 

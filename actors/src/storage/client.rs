@@ -3,11 +3,14 @@ use super::{
     config::StorageConfig,
     disk::{Disk, Result},
     error::{Bound, StorageError},
+    journal::Entry,
+    lag::{Backlog, Lag},
     nexus::{MasterEnd, MasterPlan},
     plan::{Rows, StreamPlan},
-    transport::{Budget, Transport},
+    producer::Refused,
+    transport::{Budget, NotSent, Transport},
     watchdog::{Calls, WatchedDisk},
-    writer::{Command, FileSummary, StreamId, StreamReport, StreamState, Writer},
+    writer::{Command, FileSummary, Spent, StreamId, StreamReport, StreamState, Writer},
 };
 use crate::clock::Clock;
 use crate::watch;
@@ -19,6 +22,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 use tokio::sync::oneshot;
 
@@ -59,6 +63,7 @@ struct Stream {
     plan: Arc<StreamPlan>,
     state: watch::Sender<StreamState>,
     books: Mutex<Books>,
+    backlog: Arc<Backlog>,
 }
 
 #[derive(Default)]
@@ -136,7 +141,8 @@ impl StorageClient {
         let (reply, created) = oneshot::channel();
         self.ask(Command::Create { stream: id, plan: plan.clone(), reply }, created).await??;
         let state = watch::Sender::new(StreamState::default());
-        let stream = Arc::new(Stream { id, plan, state, books: Mutex::default() });
+        let (books, backlog) = (Mutex::default(), Arc::default());
+        let stream = Arc::new(Stream { id, plan, state, books, backlog });
         lock(&self.0.streams).insert(id, stream.clone());
         Ok(StreamHandle { client: self.clone(), stream })
     }
@@ -273,11 +279,7 @@ impl StreamHandle {
     /// rows do not fit the plan, and with the error of the stream once that is known. In a
     /// simulation it waits for room instead, so that the speed of the writer leaves no mark.
     pub fn append(&self, rows: Rows) -> Result<()> {
-        let plan = &self.stream.plan;
-        if let Some(error) = &self.stream.state.borrow().error {
-            return Err(error.clone());
-        }
-        let num_rows = plan.num_rows(&rows)?;
+        let num_rows = self.num_rows(&rows)?;
         // Held while sending: a row sent after the close would vanish without an error.
         let books = self.open_books()?;
         if num_rows == 0 {
@@ -292,9 +294,89 @@ impl StreamHandle {
                 .reserve(rows.bytes())
                 .ok_or_else(|| self.backpressure(Bound::Bytes(shared.config.queue_bytes)))?
         };
-        self.send(Command::Append { stream: self.stream.id, rows, num_rows, reserved })?;
+        self.send(self.append_command(rows, num_rows, reserved, None))?;
         drop(books);
         Ok(())
+    }
+
+    /// The same from a thread that may wait for room; rows go to `spent` when they are written.
+    pub(super) fn append_patiently(
+        &self,
+        rows: Rows,
+        patience: Duration,
+        spent: &Spent,
+    ) -> Result<(), Refused> {
+        let num_rows = match self.num_rows(&rows) {
+            Ok(0) => return Ok(()),
+            Ok(num_rows) => num_rows,
+            Err(error) => return Err(Refused { rows, error }),
+        };
+        let shared = &self.client.0;
+        let reserved = if shared.clock.is_simulated() {
+            Some(shared.budget.wait(rows.bytes()))
+        } else {
+            shared.budget.wait_for(rows.bytes(), patience)
+        };
+        let Some(reserved) = reserved else {
+            let error = self.backpressure(Bound::Bytes(shared.config.queue_bytes));
+            return Err(Refused { rows, error });
+        };
+        let mut command = self.append_command(rows, num_rows, reserved, Some(spent.clone()));
+        let mut left = patience;
+        loop {
+            let not_sent = match self.open_books() {
+                Err(error) => return Err(refused(command, error)),
+                Ok(_held_while_sending) => match self.try_send(command) {
+                    Ok(()) => return Ok(()),
+                    Err(not_sent) => not_sent,
+                },
+            };
+            command = *not_sent.command;
+            if not_sent.bound.is_none() || left.is_zero() {
+                return Err(refused(command, self.not_taken(not_sent.bound)));
+            }
+            shared.budget.wait_for_news(left.min(RETRY));
+            left = left.saturating_sub(RETRY);
+        }
+    }
+
+    /// How many rows these are, if they can be appended now.
+    fn num_rows(&self, rows: &Rows) -> Result<u64> {
+        match &self.stream.state.borrow().error {
+            Some(error) => Err(error.clone()),
+            None => self.stream.plan.num_rows(rows),
+        }
+    }
+
+    fn append_command(
+        &self,
+        rows: Rows,
+        num_rows: u64,
+        reserved: Reserved,
+        spent: Option<Spent>,
+    ) -> Command {
+        let ticket = self.stream.backlog.add(num_rows, self.client.clock().now());
+        Command::Append { stream: self.stream.id, rows, num_rows, reserved, ticket, spent }
+    }
+
+    /// How far the writer is behind. It depends on the real speed of the writer: it has no place in
+    /// the trace of a simulation.
+    pub fn lag(&self) -> Lag {
+        self.stream.backlog.lag(self.client.clock().now())
+    }
+
+    /// Adds an entry to the journal of the stream, on disk with the next flush. Fails with
+    /// [`StorageError::Mismatch`] if the plan has no such journal.
+    pub fn record(&self, entry: Entry) -> Result<()> {
+        let plan = &self.stream.plan;
+        if let Some(error) = &self.stream.state.borrow().error {
+            return Err(error.clone());
+        }
+        let journal = plan.journal.as_ref().ok_or_else(|| "there is no journal".to_owned());
+        let fits = journal.and_then(|journal| journal.check_entry(&entry));
+        fits.map_err(|reason| StorageError::Mismatch { path: plan.path.clone(), reason })?;
+        let _held_while_sending = self.open_books()?;
+        self.send(Command::Record { stream: self.stream.id, entry })
     }
 
     /// Declares that rows from `rows` on will be written again: until they are, they do not count
@@ -356,18 +438,33 @@ impl StreamHandle {
     }
 
     fn send(&self, command: Command) -> Result<()> {
+        self.try_send(command).map_err(|not_sent| self.not_taken(not_sent.bound))
+    }
+
+    fn try_send(&self, command: Command) -> Result<(), NotSent> {
         let shared = &self.client.0;
-        shared.transport.send(command, &shared.clock).map_err(|bound| match bound {
-            Some(bound) => self.backpressure(bound),
-            None => StorageError::Down,
-        })?;
+        shared.transport.send(command, &shared.clock)?;
         // After sending: what is counted before a flush is in the queue before it.
         shared.num_sent.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
+    fn not_taken(&self, bound: Option<Bound>) -> StorageError {
+        bound.map_or(StorageError::Down, |bound| self.backpressure(bound))
+    }
+
     fn backpressure(&self, bound: Bound) -> StorageError {
         StorageError::Backpressure { path: self.stream.plan.path.clone(), bound }
+    }
+}
+
+/// How often a full queue of commands is looked at again.
+const RETRY: Duration = Duration::from_millis(5);
+
+fn refused(command: Command, error: StorageError) -> Refused {
+    match command {
+        Command::Append { rows, .. } => Refused { rows, error },
+        _ => unreachable!("it was made to append"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The seam between the writer and whatever keeps the rows: HDF5 files, memory, a failing disk.
 use super::{
     error::StorageError,
+    journal::Entry,
     nexus::{MasterEnd, MasterPlan},
     plan::{Rows, StreamPlan},
 };
@@ -33,6 +34,9 @@ pub trait StreamFile: Send {
     /// Writes rows, which fit the plan, at their index; extends the file as needed.
     fn write(&mut self, rows: &Rows) -> Result<(), DiskError>;
 
+    /// Adds `entry`, which fits the plan, to the journal.
+    fn record(&mut self, entry: &Entry) -> Result<(), DiskError>;
+
     /// Resolves once everything written is visible to readers and survives the process.
     fn flush(&mut self) -> Result<(), DiskError>;
 
@@ -48,6 +52,7 @@ pub trait StreamFile: Send {
 pub enum DiskCall {
     Create,
     Write,
+    Record,
     Flush,
     Commit,
     Close,
@@ -89,6 +94,7 @@ impl fmt::Display for DiskCall {
         f.write_str(match self {
             Self::Create => "create",
             Self::Write => "write",
+            Self::Record => "write the journal of",
             Self::Flush => "flush",
             Self::Commit => "commit rows of",
             Self::Close => "close",

@@ -2,6 +2,7 @@
 use super::{
     client::lock,
     disk::{Cause, Disk, DiskCall, DiskError, StreamFile},
+    journal::Entry,
     nexus::{MasterEnd, MasterPlan},
     plan::{Rows, StreamPlan},
 };
@@ -131,6 +132,11 @@ impl StreamFile for FaultyFile {
     fn write(&mut self, rows: &Rows) -> Result<(), DiskError> {
         self.faults.check(DiskCall::Write, &self.path, rows.bytes())?;
         self.file.write(rows)
+    }
+
+    fn record(&mut self, entry: &Entry) -> Result<(), DiskError> {
+        self.faults.check(DiskCall::Record, &self.path, 0)?;
+        self.file.record(entry)
     }
 
     fn flush(&mut self) -> Result<(), DiskError> {

@@ -41,11 +41,10 @@ pub(super) fn write_rows<T: H5Type>(
 ) -> Result<()> {
     let Slab { first, counts } = slab;
     assert_eq!(
-        values.len() as u64,
-        counts.iter().product::<u64>(),
-        "as many values as the slab has"
+        size_of_val(values) as u64,
+        counts.iter().product::<u64>() * datatype.size() as u64,
+        "as many values as the slab has, of the type of the dataset"
     );
-    assert_eq!(size_of::<T>(), datatype.size(), "values of the type of the dataset");
     let rank = i32::try_from(counts.len()).expect("HDF5 has at most 32 dimensions");
     let mut start = vec![0; counts.len()];
     start[0] = *first;
@@ -62,7 +61,7 @@ pub(super) fn write_rows<T: H5Type>(
             let set = H5S_seloper_t::H5S_SELECT_SET;
             H5Sselect_hyperslab(file.0, set, start, ptr::null(), counts, ptr::null())
         })?;
-        // SAFETY: `values` has as many elements as the selection, each of the size of `datatype`.
+        // SAFETY: `values` has as many bytes as the selection has elements of the size of `datatype`.
         check(unsafe {
             let values = values.as_ptr().cast();
             H5Dwrite(dataset.id(), datatype.id(), memory.0, file.0, H5P_DEFAULT, values)

@@ -2,6 +2,7 @@
 use super::{
     disk::{Cause, Disk, DiskCall, DiskError, StreamFile},
     h5raw::{self, Slab},
+    journal::{Cell, Entry},
     layout,
     lock::WriterLock,
     nexus::{MasterEnd, MasterPlan},
@@ -69,7 +70,14 @@ struct Hdf5File {
 struct Open {
     file: hdf5::File,
     columns: Vec<Column>,
+    journal: Journal,
     committed: Dataset,
+}
+
+/// The fields of the journal, in the order of the plan.
+struct Journal {
+    fields: Vec<(Dataset, Datatype)>,
+    num_entries: usize,
 }
 
 struct Column {
@@ -83,18 +91,39 @@ struct Column {
 impl Open {
     fn new(file: hdf5::File, plan: &StreamPlan) -> hdf5::Result<Self> {
         let (datasets, committed) = layout::create_stream(&file, plan)?;
+        let fields = plan.journal.as_ref().map(|journal| layout::create_journal(&file, journal));
+        let journal = Journal { fields: fields.transpose()?.unwrap_or_default(), num_entries: 0 };
         let columns = plan.columns.iter().zip(datasets);
         let columns = columns.map(|(plan, dataset)| Column::new(plan, dataset));
         let columns = columns.collect::<hdf5::Result<_>>()?;
         // The end of the file as it is now goes into its header: recovery never cuts below it.
         file.flush()?;
         file.start_swmr()?;
-        Ok(Self { file, columns, committed })
+        Ok(Self { file, columns, journal, committed })
     }
 
     fn commit(&self, rows: u64) -> hdf5::Result<()> {
         self.committed.write_raw(&[rows])?;
         self.committed.flush()
+    }
+}
+
+impl Journal {
+    fn record(&mut self, entry: &Entry) -> hdf5::Result<()> {
+        let slab = Slab { first: self.num_entries as u64, counts: &[1] };
+        self.num_entries += 1;
+        for ((dataset, datatype), cell) in self.fields.iter().zip(entry) {
+            dataset.resize(self.num_entries)?;
+            match cell {
+                Cell::Integer(value) => h5raw::write_rows(dataset, datatype, &slab, &[*value])?,
+                Cell::Text(text) => {
+                    let mut bytes = text.clone().into_bytes();
+                    bytes.resize(datatype.size(), 0);
+                    h5raw::write_rows(dataset, datatype, &slab, &bytes)?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -181,6 +210,10 @@ impl StreamFile for Hdf5File {
         })
     }
 
+    fn record(&mut self, entry: &Entry) -> Result<(), DiskError> {
+        self.run(DiskCall::Record, |open| open.journal.record(entry))
+    }
+
     fn flush(&mut self) -> Result<(), DiskError> {
         // Of the whole file: flushing each dataset leaves the end of the file out of its header,
         // and the columns at different lengths if the process is killed in between.
@@ -193,9 +226,9 @@ impl StreamFile for Hdf5File {
 
     fn close(mut self: Box<Self>) -> Result<u64, DiskError> {
         let failed = |path: &Path, cause| DiskCall::Close.failed(path, cause);
-        let Open { file, columns, committed } = self.open.take().expect("closed once");
+        let Open { file, columns, journal, committed } = self.open.take().expect("closed once");
         // Strong close: handles that something forgot to drop do not keep it open.
-        drop((columns, committed));
+        drop((columns, journal, committed));
         file.close().map_err(|error| failed(&self.path, other(&error)))?;
         let bytes = std::fs::metadata(&self.path);
         let bytes = bytes.map_err(|error| failed(&self.path, other(&error)))?.len();

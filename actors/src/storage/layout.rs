@@ -1,5 +1,8 @@
 //! How HDF5 files are made: format, groups, datasets, attributes.
-use super::plan::{Attribute, ColumnPlan, Element, StreamPlan};
+use super::{
+    journal::{JournalPlan, Kind},
+    plan::{Attribute, ColumnPlan, Element, StreamPlan},
+};
 use hdf5::{
     Dataset, Datatype, Extent, File, FileBuilder, Group, Location, Result,
     file::{FileCloseDegree, LibraryVersion},
@@ -13,6 +16,9 @@ const CACHE_SLOTS: usize = 521;
 const CACHE_BYTES: u64 = 1 << 20;
 /// Prefer to evict chunks that were written entirely: the library's default.
 const CACHE_PREEMPTION: f64 = 0.75;
+
+/// Entries of a journal per chunk: they are few.
+const JOURNAL_CHUNK: usize = 16;
 
 /// How every file is opened: readable by HDF5 1.10, and closed by `close` even if handles are left.
 pub(super) fn options() -> FileBuilder {
@@ -87,6 +93,22 @@ fn create_column(file: &File, plan: &ColumnPlan) -> Result<Dataset> {
         set_attribute(&dataset, name, value)?;
     }
     Ok(dataset)
+}
+
+/// The fields of a journal, in the order of its plan.
+pub(super) fn create_journal(file: &File, plan: &JournalPlan) -> Result<Vec<(Dataset, Datatype)>> {
+    create_group(file, &plan.group, "NXcollection")?;
+    let create = |(name, kind): &(String, Kind)| {
+        let descriptor = match kind {
+            Kind::Integer => TypeDescriptor::Integer(IntSize::U8),
+            Kind::Text { max_bytes } => TypeDescriptor::FixedUnicode(*max_bytes),
+        };
+        let builder = file.new_dataset_builder().chunk(JOURNAL_CHUNK).empty_as(&descriptor);
+        let shape = hdf5::SimpleExtents::from_vec(vec![Extent::resizable(0)]);
+        let dataset = builder.shape(shape).create(format!("{}/{name}", plan.group).as_str())?;
+        Ok((dataset, Datatype::from_descriptor(&descriptor)?))
+    };
+    plan.fields.iter().map(create).collect()
 }
 
 fn descriptor(element: Element) -> TypeDescriptor {

@@ -3,6 +3,7 @@ use super::{
     client::{StorageClient, lock},
     config::StorageConfig,
     disk::{Cause, Disk, DiskCall, DiskError, StreamFile},
+    journal::Entry,
     nexus::{AxisPlan, DetectorLink, MasterEnd, MasterPlan},
     plan::{ColumnData, Rows, StreamPlan},
 };
@@ -30,6 +31,7 @@ pub struct MemoryFile {
     pub plan: StreamPlan,
     /// In the order of the plan.
     pub columns: Vec<ColumnData>,
+    pub journal: Vec<Entry>,
     /// What the commit counter says.
     pub committed: u64,
     pub num_flushes: u64,
@@ -84,7 +86,14 @@ impl Disk for MemoryDisk {
         }
         let columns = plan.columns.iter().map(|column| ColumnData::empty(column.element)).collect();
         let plan = plan.clone();
-        let file = MemoryFile { plan, columns, committed: 0, num_flushes: 0, is_closed: false };
+        let file = MemoryFile {
+            plan,
+            columns,
+            journal: Vec::new(),
+            committed: 0,
+            num_flushes: 0,
+            is_closed: false,
+        };
         contents.files.insert(path.clone(), file);
         Ok(Box::new(OpenFile { disk: self.clone(), path }))
     }
@@ -146,6 +155,11 @@ impl StreamFile for OpenFile {
                 column.put((rows.first_index * plan.row_len()) as usize, data);
             }
         });
+        Ok(())
+    }
+
+    fn record(&mut self, entry: &Entry) -> Result<(), DiskError> {
+        self.with(|file| file.journal.push(entry.clone()));
         Ok(())
     }
 

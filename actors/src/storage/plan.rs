@@ -1,5 +1,5 @@
 //! What a stream file holds ([`StreamPlan`]) and what is appended to it ([`Rows`]).
-use super::error::StorageError;
+use super::{error::StorageError, journal::JournalPlan};
 use std::path::PathBuf;
 
 /// One stream file: where it is and which columns it holds. Row `i` of every column belongs to
@@ -12,6 +12,8 @@ pub struct StreamPlan {
     pub run_uid: Option<String>,
     /// At least one; [`Rows::columns`] has the same order.
     pub columns: Vec<ColumnPlan>,
+    /// What is told of the stream as it goes on, beside its rows.
+    pub journal: Option<JournalPlan>,
 }
 
 /// One dataset of a stream file, extensible along its first dimension.
@@ -214,6 +216,9 @@ impl StreamPlan {
         if self.columns.is_empty() {
             return Err(unusable("a stream has at least one column".to_owned()));
         }
+        if let Some(journal) = &self.journal {
+            journal.check(&self.columns).map_err(unusable)?;
+        }
         for (i, column) in self.columns.iter().enumerate() {
             column.check().map_err(unusable)?;
             let name = &column.dataset;
@@ -264,7 +269,8 @@ mod tests {
     use super::*;
 
     fn plan(columns: Vec<ColumnPlan>) -> StreamPlan {
-        StreamPlan { path: "a.h5".into(), run_uid: Some("run".to_owned()), columns }
+        let run_uid = Some("run".to_owned());
+        StreamPlan { path: "a.h5".into(), run_uid, columns, journal: None }
     }
 
     #[track_caller]

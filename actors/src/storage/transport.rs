@@ -11,8 +11,22 @@ use std::{
     io,
     sync::{Arc, Condvar, Mutex, PoisonError},
     thread::JoinHandle,
+    time::Duration,
 };
 use tokio::sync::oneshot;
+
+/// A command that was not taken.
+pub(super) struct NotSent {
+    pub(super) command: Box<Command>,
+    /// The bound of the queue that was reached; `None` if there is no writer.
+    pub(super) bound: Option<Bound>,
+}
+
+impl NotSent {
+    fn new(command: Command, bound: Option<Bound>) -> Self {
+        Self { command: Box::new(command), bound }
+    }
+}
 
 pub(super) enum Transport {
     Thread {
@@ -36,23 +50,26 @@ impl Transport {
         Self::Inline(Mutex::new(Some(writer)))
     }
 
-    /// Hands over a command at once. Fails with the bound of the queue if that is reached (never in
-    /// a simulation, which waits), with `None` if there is no writer.
-    pub(super) fn send(&self, command: Command, clock: &Clock) -> Result<(), Option<Bound>> {
+    /// Hands over a command at once; a simulation waits for room.
+    pub(super) fn send(&self, command: Command, clock: &Clock) -> Result<(), NotSent> {
         match self {
             Self::Thread { queue, .. } if clock.is_simulated() => {
-                queue.send(command).map_err(|_| None)
+                queue.send(command).map_err(|error| NotSent::new(error.0, None))
             }
             Self::Thread { queue, num_commands, .. } => {
                 queue.try_send(command).map_err(|error| match error {
-                    TrySendError::Full(_) => Some(Bound::Commands(*num_commands)),
-                    TrySendError::Disconnected(_) => None,
+                    TrySendError::Full(command) => {
+                        NotSent::new(command, Some(Bound::Commands(*num_commands)))
+                    }
+                    TrySendError::Disconnected(command) => NotSent::new(command, None),
                 })
             }
             Self::Inline(writer) => {
                 let mut writer = lock(writer);
-                let next = writer.as_mut().ok_or(None)?.run(command);
-                if next == Next::End {
+                let Some(running) = writer.as_mut() else {
+                    return Err(NotSent::new(command, None));
+                };
+                if running.run(command) == Next::End {
                     *writer = None;
                 }
                 Ok(())
@@ -164,6 +181,24 @@ impl Budget {
         let used = self.freed.wait_while(used, |used| !self.fits(*used, bytes));
         *used.unwrap_or_else(PoisonError::into_inner) += bytes;
         Reserved { budget: self.clone(), bytes }
+    }
+
+    /// Room for `bytes`, if there is before `patience` has passed.
+    pub(super) fn wait_for(self: &Arc<Self>, bytes: u64, patience: Duration) -> Option<Reserved> {
+        let used = lock(&self.used_bytes);
+        let is_full = |used: &mut u64| !self.fits(*used, bytes);
+        let waited = self.freed.wait_timeout_while(used, patience, is_full);
+        let (mut used, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        self.fits(*used, bytes).then(|| {
+            *used += bytes;
+            Reserved { budget: self.clone(), bytes }
+        })
+    }
+
+    /// Returns when rows have been written, or `patience` has passed.
+    pub(super) fn wait_for_news(&self, patience: Duration) {
+        let used = lock(&self.used_bytes);
+        drop(self.freed.wait_timeout(used, patience).unwrap_or_else(PoisonError::into_inner));
     }
 
     /// An empty queue takes anything: a frame larger than the bound must pass some time.

@@ -2,6 +2,7 @@
 use super::{
     client::lock,
     disk::{Disk, DiskCall, DiskError, StreamFile},
+    journal::Entry,
     nexus::{MasterEnd, MasterPlan},
     plan::{Rows, StreamPlan},
 };
@@ -92,6 +93,10 @@ impl Disk for WatchedDisk {
 impl StreamFile for WatchedFile {
     fn write(&mut self, rows: &Rows) -> Result<(), DiskError> {
         self.watch.run(DiskCall::Write, &self.path, || self.file.write(rows))
+    }
+
+    fn record(&mut self, entry: &Entry) -> Result<(), DiskError> {
+        self.watch.run(DiskCall::Record, &self.path, || self.file.record(entry))
     }
 
     fn flush(&mut self) -> Result<(), DiskError> {

@@ -7,6 +7,8 @@ use super::{
     disk::{Disk, DiskError, Result, StreamFile},
     error::StorageError,
     extent::Written,
+    journal::Entry,
+    lag::Ticket,
     nexus::{MasterEnd, MasterPlan},
     plan::{Rows, StreamPlan},
 };
@@ -46,18 +48,57 @@ pub struct FileSummary {
     pub bytes: u64,
 }
 
+/// Where rows go when they have been written, for their room.
+pub(super) type Spent = crossbeam_channel::Sender<Rows>;
+
 pub(super) type Reply<T> = oneshot::Sender<T>;
 
 pub(super) enum Command {
-    Create { stream: StreamId, plan: Arc<StreamPlan>, reply: Reply<Result<()>> },
-    Append { stream: StreamId, rows: Rows, num_rows: u64, reserved: Reserved },
-    Rewind { stream: StreamId, rows: u64, epoch: u64 },
-    Flush { reply: Reply<Vec<StreamReport>> },
-    Close { stream: StreamId, reply: Reply<Result<FileSummary>> },
-    Room { beside: PathBuf, reply: Reply<Result<u64>> },
-    CreateMaster { plan: MasterPlan, reply: Reply<Result<()>> },
-    FinishMaster { path: PathBuf, end: MasterEnd, reply: Reply<Result<()>> },
-    Shutdown { reply: Reply<Vec<(StreamId, Result<FileSummary>)>> },
+    Create {
+        stream: StreamId,
+        plan: Arc<StreamPlan>,
+        reply: Reply<Result<()>>,
+    },
+    Append {
+        stream: StreamId,
+        rows: Rows,
+        num_rows: u64,
+        reserved: Reserved,
+        ticket: Ticket,
+        spent: Option<Spent>,
+    },
+    Record {
+        stream: StreamId,
+        entry: Entry,
+    },
+    Rewind {
+        stream: StreamId,
+        rows: u64,
+        epoch: u64,
+    },
+    Flush {
+        reply: Reply<Vec<StreamReport>>,
+    },
+    Close {
+        stream: StreamId,
+        reply: Reply<Result<FileSummary>>,
+    },
+    Room {
+        beside: PathBuf,
+        reply: Reply<Result<u64>>,
+    },
+    CreateMaster {
+        plan: MasterPlan,
+        reply: Reply<Result<()>>,
+    },
+    FinishMaster {
+        path: PathBuf,
+        end: MasterEnd,
+        reply: Reply<Result<()>>,
+    },
+    Shutdown {
+        reply: Reply<Vec<(StreamId, Result<FileSummary>)>>,
+    },
 }
 
 /// State of one stream after a flush.
@@ -125,11 +166,18 @@ impl Writer {
     fn execute(&mut self, command: Command) -> Next {
         match command {
             Command::Create { stream, plan, reply } => answer(reply, self.create(stream, plan)),
-            Command::Append { stream, rows, num_rows, reserved } => {
+            Command::Append { stream, rows, num_rows, reserved, ticket, spent } => {
                 if let Some(stream) = self.streams.get_mut(&stream) {
                     stream.append(&rows, num_rows);
                 }
-                drop(reserved);
+                // The buffer is back before there is room for another.
+                give_back(spent, rows);
+                drop((reserved, ticket));
+            }
+            Command::Record { stream, entry } => {
+                if let Some(stream) = self.streams.get_mut(&stream) {
+                    stream.record(&entry);
+                }
             }
             Command::Rewind { stream, rows, epoch } => {
                 if let Some(stream) = self.streams.get_mut(&stream) {
@@ -234,6 +282,14 @@ impl Stream {
         }
     }
 
+    fn record(&mut self, entry: &Entry) {
+        let Health::Writing(file) = &mut self.health else { return };
+        self.is_dirty = true;
+        if let Err(error) = file.record(entry) {
+            self.fail(error.into());
+        }
+    }
+
     /// The counter goes down before the rows are written again, so that no reader takes a row for
     /// complete which is half old and half new.
     fn rewind(&mut self, rows: u64, epoch: u64) {
@@ -295,6 +351,13 @@ impl Stream {
         let (path, committed) = (self.plan.path.clone(), self.committed);
         let summary = FileSummary { path, committed, extent: self.extent, bytes };
         error.map_or(Ok(summary), Err)
+    }
+}
+
+/// Rows that nobody takes back are let go.
+fn give_back(spent: Option<Spent>, rows: Rows) {
+    if let Some(Err(refused)) = spent.map(|spent| spent.try_send(rows)) {
+        drop(refused);
     }
 }
 

@@ -13,6 +13,7 @@ mod faults;
 mod files;
 mod kill;
 mod memory;
+mod producer;
 mod queue;
 
 /// No guard of the free space, which is the machine's.
@@ -39,6 +40,7 @@ fn plan(path: impl AsRef<Path>) -> StreamPlan {
             ColumnPlan { element: Element::U64, ..ColumnPlan::number("/entry/data/count") },
             ColumnPlan::image("/entry/detector/data", Element::U16, [2, 3]),
         ],
+        journal: None,
     }
 }
 

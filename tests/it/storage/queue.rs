@@ -3,7 +3,7 @@ use super::{check_state, config, plan, rows, simulated};
 use bluefly_actors::{
     clock::Clock,
     storage::{
-        Bound, Disk, DiskError, MasterEnd, MasterPlan, MemoryDisk, Rows, Storage, StorageClient,
+        Bound, Disk, DiskError, Entry, MasterEnd, MasterPlan, MemoryDisk, Rows, Storage, StorageClient,
         StorageConfig, StorageError, StreamFile, StreamPlan,
     },
 };
@@ -18,7 +18,7 @@ use std::{
 };
 
 /// Memory with something to do before every write, and a free space of its own.
-struct Slowed {
+pub(super) struct Slowed {
     disk: MemoryDisk,
     before_write: Arc<dyn Fn() + Send + Sync>,
     free_bytes: Arc<AtomicU64>,
@@ -30,7 +30,7 @@ struct SlowedFile {
 }
 
 impl Slowed {
-    fn new(before_write: impl Fn() + Send + Sync + 'static) -> Self {
+    pub(super) fn new(before_write: impl Fn() + Send + Sync + 'static) -> Self {
         let free_bytes = Arc::new(AtomicU64::new(u64::MAX));
         Self { disk: MemoryDisk::new(), before_write: Arc::new(before_write), free_bytes }
     }
@@ -61,6 +61,10 @@ impl StreamFile for SlowedFile {
         self.file.write(rows)
     }
 
+    fn record(&mut self, entry: &Entry) -> Result<(), DiskError> {
+        self.file.record(entry)
+    }
+
     fn flush(&mut self) -> Result<(), DiskError> {
         self.file.flush()
     }
@@ -75,7 +79,7 @@ impl StreamFile for SlowedFile {
 }
 
 /// A disk whose writes wait to be let through, one by one.
-fn gated() -> (Slowed, Receiver<()>, Sender<()>) {
+pub(super) fn gated() -> (Slowed, Receiver<()>, Sender<()>) {
     let (entered, has_entered) = crossbeam_channel::unbounded();
     let (let_through, gate) = crossbeam_channel::unbounded();
     let disk = Slowed::new(move || {
