@@ -1,0 +1,7 @@
+//! A PandA over its two sockets: commands and replies, and rows into files.
+pub mod capture;
+mod control;
+mod socket;
+
+pub use control::{Control, ControlFault};
+pub use socket::{Address, SocketFault, connect_data};
