@@ -56,7 +56,7 @@ enum Command {
     Demo(demo::Arguments),
     /// Serve the simulated devices of a beamline as Channel Access PVs
     Ioc(ioc::Arguments),
-    /// Work with PandA boxes
+    /// Capture the rows of a PandA, or simulate one
     Panda(panda::Arguments),
     /// Print the frames of a scan specification
     Points(points::Arguments),

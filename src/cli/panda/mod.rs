@@ -1,9 +1,13 @@
-//! `bluefly panda`: what there is for PandA boxes.
+//! `bluefly panda`: what is done with a PandA alone, real or simulated.
+mod display;
+mod record;
 mod serve;
+mod summary;
 
 use super::CliError;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: bluefly panda record 192.168.0.10 --out scan.h5 --arm")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -11,6 +15,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Capture the rows of a PandA into an HDF5 file
+    Record(record::Arguments),
     /// Serve a simulated PandA box on its two ports
     Serve(serve::Arguments),
 }
@@ -24,6 +30,7 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     match &arguments.command {
+        Command::Record(arguments) => record::run(arguments),
         Command::Serve(arguments) => serve::run(arguments),
     }
 }
