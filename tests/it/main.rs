@@ -17,6 +17,7 @@ mod look;
 mod manual;
 mod motor;
 mod panda_server;
+mod panda_capture;
 mod pmac;
 mod queue;
 #[cfg(feature = "ca")]

@@ -103,10 +103,8 @@ fn entries_of_a_journal_are_on_disk_after_a_flush() {
     let path = directory.path().join("a.h5");
     simulated(async |clock| {
         let memory = MemoryDisk::new();
-        let clients = [
-            StorageClient::hdf5(config(), clock.clone()).unwrap(),
-            memory.client(config(), clock),
-        ];
+        let clients =
+            [StorageClient::hdf5(config(), clock.clone()).unwrap(), memory.client(config(), clock)];
         for client in &clients {
             let stream = client.create(with_journal(&path)).await.unwrap();
             stream.append(rows(0, 2, 0)).unwrap();

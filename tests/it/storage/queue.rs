@@ -3,8 +3,8 @@ use super::{check_state, config, plan, rows, simulated};
 use bluefly_actors::{
     clock::Clock,
     storage::{
-        Bound, Disk, DiskError, Entry, MasterEnd, MasterPlan, MemoryDisk, Rows, Storage, StorageClient,
-        StorageConfig, StorageError, StreamFile, StreamPlan,
+        Bound, Disk, DiskError, Entry, MasterEnd, MasterPlan, MemoryDisk, Rows, Storage,
+        StorageClient, StorageConfig, StorageError, StreamFile, StreamPlan,
     },
 };
 use crossbeam_channel::{Receiver, Sender};

@@ -1,10 +1,13 @@
 //! [`Control`]: the control port, one command after the other, each with a deadline.
-use super::socket::{Address, SocketFault, connect};
-use crate::clock::{Clock, Instant};
-use bluefly_protocol::panda::control::{
-    Command, Refusal, Reply, ReplyDecoder, ReplyError, UnexpectedReply,
+use super::{
+    capture::BoxTells,
+    socket::{Address, SocketFault, connect},
 };
-use bluefly_protocol::panda::describe::PcapStatus;
+use crate::clock::{Clock, Instant};
+use bluefly_protocol::panda::{
+    control::{Command, Refusal, Reply, ReplyDecoder, ReplyError, UnexpectedReply},
+    describe::{Captured, Completion, DescribeError, parse_captured},
+};
 use std::{
     io::{self, ErrorKind, Read as _, Write as _},
     net::TcpStream,
@@ -46,6 +49,12 @@ pub enum ControlFault {
         command: String,
         #[source]
         source: UnexpectedReply,
+    },
+    #[error("control port: {command}: {source}")]
+    Unreadable {
+        command: String,
+        #[source]
+        source: DescribeError,
     },
     /// An earlier command failed.
     #[error("control port: {command}: the connection was given up")]
@@ -133,7 +142,7 @@ impl Control {
             if waited >= patience {
                 return Err(ControlFault::StillTaking { waited, last: refused });
             }
-            self.clock.sleep(wait.min(patience - waited)).await;
+            self.clock.sleep(wait.min(patience.saturating_sub(waited))).await;
             wait = (2 * wait).min(LONGEST_WAIT);
         }
     }
@@ -147,17 +156,31 @@ impl Control {
         done.map_err(|source| ControlFault::Unexpected { command: name, source })
     }
 
-    /// Whether a capture is armed. A state of no known form is none.
+    /// Whether a capture has not ended; readers that have not taken the last one do not count.
     async fn is_busy(&self) -> Result<bool, ControlFault> {
-        let command = query("*PCAP.STATUS");
-        let status = self.value(command).await?;
-        Ok(status.parse::<PcapStatus>().is_ok_and(|status| status.is_busy))
+        let completion = self.value(query("*PCAP.COMPLETION")).await?;
+        Ok(Completion::from(completion.as_str()) == Completion::Busy)
+    }
+
+    /// What the PandA says of the capture that has ended.
+    pub async fn tells(&self) -> Result<BoxTells, ControlFault> {
+        let captured = self.value(query("*PCAP.CAPTURED")).await?;
+        let health = self.value(query("PCAP.HEALTH")).await?;
+        Ok(BoxTells { captured: captured.parse().ok(), health: Some(health) })
+    }
+
+    /// What is captured, as far as it can be read.
+    pub async fn captured(&self) -> Result<Vec<Captured>, ControlFault> {
+        let command = query("*CAPTURE");
+        let name = name(&command);
+        let lines = self.lines(command).await?;
+        parse_captured(&lines).map_err(|source| ControlFault::Unreadable { command: name, source })
     }
 }
 
 /// # Panics
 /// If `name` is none that can be asked for: for names that stand in the source.
-pub(super) fn query(name: &str) -> Command {
+fn query(name: &str) -> Command {
     Command::query(name).expect("a name without operators")
 }
 

@@ -40,11 +40,11 @@ impl FromStr for Address {
         if host.is_empty() {
             return Err(format!("`{text}` names no host"));
         }
-        let mut parts = ports.split(':');
-        if parts.next() != Some("") {
+        let mut after_colons = ports.split(':');
+        if after_colons.next() != Some("") {
             return Err(format!("`{text}`: ports follow a colon"));
         }
-        let mut port = |default| match parts.next() {
+        let mut port = |default| match after_colons.next() {
             None => Ok(default),
             Some(port) => {
                 let number = port.parse().ok().filter(|port| *port > 0);
@@ -52,7 +52,7 @@ impl FromStr for Address {
             }
         };
         let (control_port, data_port) = (port(CONTROL_PORT)?, port(DATA_PORT)?);
-        if parts.next().is_some() {
+        if after_colons.next().is_some() {
             return Err(format!("`{text}` has more than two ports"));
         }
         Ok(Self { host: host.to_owned(), control_port, data_port })

@@ -11,7 +11,7 @@ const BLOCK_ROWS: usize = 512;
 #[derive(Debug, Default)]
 pub(super) struct Batches {
     /// The last one is being filled, unless it ends where a chunk does.
-    batches: VecDeque<Batch>,
+    queue: VecDeque<Batch>,
     /// Index of the next row.
     next: u64,
     /// Rows before this are sound.
@@ -59,7 +59,7 @@ impl Batches {
 
     /// The next row goes to `first`. Nothing may be left of what came before.
     pub(super) fn begin(&mut self, first: u64) {
-        debug_assert!(self.batches.is_empty(), "all rows of an arm leave before the next");
+        debug_assert!(self.queue.is_empty(), "all rows of an arm leave before the next");
         self.next = first;
         self.sound = first;
     }
@@ -68,7 +68,7 @@ impl Batches {
     pub(super) fn trust(&mut self) {
         self.sound = self.next;
         if std::mem::take(&mut self.is_release_due)
-            && let Some(last) = self.batches.back_mut()
+            && let Some(last) = self.queue.back_mut()
         {
             last.room = last.len;
         }
@@ -84,7 +84,7 @@ impl Batches {
 
     /// Lets go of the rows that are not known to be sound.
     pub(super) fn discard(&mut self) {
-        while let Some(last) = self.batches.back_mut() {
+        while let Some(last) = self.queue.back_mut() {
             if last.end() <= self.sound {
                 break;
             }
@@ -92,7 +92,7 @@ impl Batches {
             if last.len > 0 {
                 break;
             }
-            let emptied = self.batches.pop_back().map(|batch| batch.rows);
+            let emptied = self.queue.pop_back().map(|batch| batch.rows);
             self.spare.extend(emptied);
         }
         self.next = self.sound;
@@ -114,22 +114,22 @@ impl Batches {
 
     /// The batch that has room for the next row.
     fn filling(&mut self, layout: &FileLayout) -> &mut Batch {
-        if self.batches.back().is_none_or(|last| last.len == last.room) {
+        if self.queue.back().is_none_or(|last| last.len == last.room) {
             let room = CHUNK_ROWS - (self.next % CHUNK_ROWS as u64) as usize;
             let mut rows = self.spare.pop().unwrap_or_else(|| empty(layout));
             rows.first_index = self.next;
             rows.columns.iter_mut().for_each(|column| resize(column, room));
-            self.batches.push_back(Batch { rows, len: 0, room });
+            self.queue.push_back(Batch { rows, len: 0, room });
         }
-        self.batches.back_mut().expect("there is one now")
+        self.queue.back_mut().expect("there is one now")
     }
 
     /// The first batch that is full and sound.
     pub(super) fn take_full(&mut self) -> Option<Rows> {
         let sound = self.sound;
         let is_ready = |batch: &&Batch| batch.len == batch.room && batch.end() <= sound;
-        self.batches.front().filter(is_ready)?;
-        self.batches.pop_front().map(Batch::finish)
+        self.queue.front().filter(is_ready)?;
+        self.queue.pop_front().map(Batch::finish)
     }
 
     /// Takes a buffer back.
@@ -170,7 +170,7 @@ fn fill(batch: &mut Batch, layout: &FileLayout, rows: &[u8]) {
         for (column, data) in layout.columns().iter().zip(&mut batch.rows.columns) {
             match (column.bits(), data) {
                 (Some(bits), ColumnData::U32(values)) => {
-                    bits.fill(block, &mut values[range.clone()])
+                    bits.fill(block, &mut values[range.clone()]);
                 }
                 (None, ColumnData::F64(values)) => column.fill(block, &mut values[range.clone()]),
                 _ => unreachable!("the buffers were made for these columns"),

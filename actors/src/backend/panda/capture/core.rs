@@ -111,9 +111,10 @@ impl Capture {
         self.batches.recycle(rows);
     }
 
-    /// Rows of the arm that is under way: how many came, and how many of them are kept.
+    /// Rows of the arm that is under way: how many came, and how many of them are sound and kept.
     pub fn counts(&self) -> Option<(u64, u64)> {
-        self.arm.as_ref().map(|arm| (arm.end.received, arm.end.kept))
+        let kept = |arm: &Arm| arm.end.kept - self.batches.num_doubtful();
+        self.arm.as_ref().map(|arm| (arm.end.received, kept(arm)))
     }
 
     /// What began to come and is not yet whole.
@@ -181,17 +182,14 @@ impl Capture {
         let plan = std::mem::replace(&mut self.next_arm, ArmPlan { asked, ..ArmPlan::default() });
         let layout = FileLayout::of(header, &plan)?;
         let arm = self.num_arms;
-        let create = match &self.file {
-            Some(file) => {
-                if let Some(difference) = file.difference(&layout) {
-                    return Err(CaptureError::OtherColumns { arm, difference });
-                }
-                None
+        let create = if let Some(file) = &self.file {
+            if let Some(difference) = file.difference(&layout) {
+                return Err(CaptureError::OtherColumns { arm, difference });
             }
-            None => {
-                self.file = Some(layout.clone());
-                Some(Step::Create(layout.plan(self.path.clone(), self.run_uid.clone())))
-            }
+            None
+        } else {
+            self.file = Some(layout.clone());
+            Some(Step::Create(layout.plan(self.path.clone(), self.run_uid.clone())))
         };
         let first_row = plan.first_row.unwrap_or(self.behind);
         self.num_arms += 1;

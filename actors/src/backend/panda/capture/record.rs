@@ -26,7 +26,7 @@ pub struct ArmRecord {
 /// Something by which the rows of an arm are not all that was captured.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    #[error("the end was never told")]
+    #[error("the end was not told")]
     NoEnd,
     #[error("it ended with `{0}`")]
     Reason(EndReason),
@@ -54,6 +54,8 @@ impl ArmRecord {
     pub fn new(end: ArmEnd, tells: BoxTells) -> Self {
         let mut problems = vec![];
         match &end.told {
+            // Whoever wants no more rows does not wait for the end.
+            None if end.plan.most == Some(end.kept) => {}
             None => problems.push(Problem::NoEnd),
             Some((_, EndReason::Ok | EndReason::Disarmed)) => {}
             Some((_, reason)) => problems.push(Problem::Reason(reason.clone())),
@@ -121,4 +123,79 @@ impl ArmRecord {
 /// The beginning of `text` that has room.
 fn cut(text: &str, max_bytes: usize) -> &str {
     &text[..text.floor_char_boundary(max_bytes)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::panda::capture::ArmPlan;
+
+    /// Ten rows of which nothing is wrong.
+    fn end() -> ArmEnd {
+        ArmEnd {
+            arm: 0,
+            plan: ArmPlan { expected: Some(10), ..ArmPlan::default() },
+            first_row: 100,
+            kept: 10,
+            received: 10,
+            spoilt: 0,
+            missed: 0,
+            told: Some((10, EndReason::Ok)),
+            arm_time: Some("2026-11-22T05:31:31.333497094Z".to_owned()),
+            start_time: None,
+        }
+    }
+
+    fn tells() -> BoxTells {
+        BoxTells { captured: Some(10), health: Some("OK".to_owned()) }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told() {
+        let check = |end: ArmEnd, tells: BoxTells, expected: &str| {
+            assert_eq!(ArmRecord::new(end, tells).problems_text(), expected);
+        };
+        check(end(), tells(), "");
+        check(end(), BoxTells::default(), "");
+        let told = |rows, reason| ArmEnd { told: Some((rows, reason)), ..end() };
+        check(told(10, EndReason::Disarmed), tells(), "");
+        check(ArmEnd { told: None, ..end() }, tells(), "the end was not told");
+        let plan = ArmPlan { most: Some(10), ..ArmPlan::default() };
+        check(ArmEnd { told: None, plan, ..end() }, tells(), "");
+        check(told(11, EndReason::Ok), tells(), "10 rows came, and 11 are said to have been sent");
+        check(told(10, EndReason::FramingError), tells(), "it ended with `Framing error`");
+        let captured = "12 rows were captured, and 10 came or were lost before";
+        check(end(), BoxTells { captured: Some(12), ..tells() }, captured);
+        let missed = "2 rows at the beginning were lost before the data port was read";
+        let late = BoxTells { captured: Some(12), ..tells() };
+        check(ArmEnd { missed: 2, ..end() }, late, missed);
+        let health = Some("Capture events too close together".to_owned());
+        let expected = "the health of PCAP is `Capture events too close together`";
+        check(end(), BoxTells { health, ..tells() }, expected);
+        let overrun = ArmEnd { kept: 7, spoilt: 3, ..told(10, EndReason::DataOverrun) };
+        let expected = "it ended with `Data overrun`; 3 rows at the end may be spoilt and are left \
+                        out; 7 rows are there, and 10 were due";
+        check(overrun, tells(), expected);
+    }
+
+    #[test]
+    fn an_entry_has_a_value_for_each_field() {
+        let number = Cell::Integer;
+        let text = |text: &str| Cell::Text(text.to_owned());
+        let time = "2026-11-22T05:31:31.333497094Z";
+        let [first, second] = [[100, 10, 10, 0, 0, 10, 10, 10], [100, 10, 10, 0, 0, -1, -1, 10]]
+            .map(|numbers| numbers.map(number).to_vec());
+        let whole = [first, ["Ok", "OK", time, "", ""].map(text).to_vec()].concat();
+        assert_eq!(ArmRecord::new(end(), tells()).entry(), whole);
+        let untold = ArmEnd { told: None, ..end() };
+        let cut = [second, ["", "", time, "", "the end was not told"].map(text).to_vec()].concat();
+        assert_eq!(ArmRecord::new(untold, BoxTells::default()).entry(), cut);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_two_letters() {
+        assert_eq!(cut("größer", 4), "grö");
+        assert_eq!(cut("größer", 3), "gr");
+        assert_eq!(cut("größer", 64), "größer");
+    }
 }

@@ -71,10 +71,17 @@ pub struct Progress {
     pub is_armed: bool,
     /// Rows that came, of all arms.
     pub received: u64,
-    /// Rows of the last arm that are kept.
+    /// Rows of the last arm that are sound and kept.
     pub kept: u64,
     /// The file, once it is there.
     pub stream: Option<StreamHandle>,
+}
+
+impl Progress {
+    /// How far the disk is behind the socket, at this moment.
+    pub fn lag(&self) -> Lag {
+        self.stream.as_ref().map(StreamHandle::lag).unwrap_or_default()
+    }
 }
 
 /// Captures until the connection ends, or this is stopped or dropped. The socket is closed then;
@@ -144,11 +151,6 @@ impl CaptureThread {
     /// How far it is, up to date to 20 ms.
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.clone()
-    }
-
-    /// How far the disk is behind the socket.
-    pub fn lag(&self) -> Lag {
-        self.progress.borrow().stream.as_ref().map(StreamHandle::lag).unwrap_or_default()
     }
 
     /// What came of the next arm, once it has ended; `None` if no more will come.
