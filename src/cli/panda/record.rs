@@ -184,7 +184,7 @@ impl Session<'_> {
         let enough = async {
             let Some(rows) = self.arguments.rows else { return std::future::pending().await };
             if progress.wait_for(|progress| progress.kept >= rows.get()).await.is_err() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         tokio::select! { biased;
