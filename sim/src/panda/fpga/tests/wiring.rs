@@ -28,6 +28,27 @@ fn a_level_takes_two_ticks_through_a_selector_and_its_delay() {
 }
 
 #[test]
+fn a_position_takes_one_tick_through_a_selector() {
+    let mut fpga = fpga();
+    fpga.follow(OUT);
+    wire(&mut fpga, ("TTLIN1", "VAL"), ("COUNTER1", "TRIG"));
+    wire(&mut fpga, ("COUNTER1", "OUT"), ("PCOMP1", "INP"));
+    wire(&mut fpga, ("PCOMP1", "OUT"), ("TTLOUT3", "VAL"));
+    for (block, field, value) in
+        [("COUNTER1", "ENABLE", HIGH), ("PCOMP1", "START", 1), ("PCOMP1", "WIDTH", 1)]
+    {
+        fpga.set(block, field, value).unwrap();
+    }
+    fpga.set("PCOMP1", "ENABLE", HIGH).unwrap();
+    let input = fpga.block("TTLIN1").unwrap();
+    let begin = fpga.now() + 100;
+    fpga.set_input(input, begin, true).unwrap();
+    fpga.run_until(begin + 100);
+    // Two ticks to COUNTER, one through it, one to PCOMP, one through it, two to the output.
+    assert_eq!(fpga.take_edges(), [edge(begin + 7, true)]);
+}
+
+#[test]
 fn what_is_on_its_way_comes_through_a_new_delay() {
     let mut fpga = fpga();
     fpga.follow(OUT);
