@@ -30,6 +30,46 @@ fn how_lines_are_cut_leaves_no_mark() {
     assert!(replies[0].lines().count() > 100);
 }
 
+/// Lines of all recordings with bytes changed, left out and doubled.
+#[test]
+fn garbage_harms_nothing() {
+    let seed = 0x5eed_u64;
+    let mut random = seed;
+    let mut below = |limit: usize| {
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize % limit
+    };
+    let names = ["errors", "tables", "changes", "scan_repeat", "introspection"];
+    let steps: Vec<_> = names.iter().flat_map(|name| steps(name)).collect();
+    let sent = steps.iter().filter_map(|step| step["send"].as_array());
+    let lines: Vec<_> = sent.flatten().filter_map(|line| line.as_str()).collect();
+    let mut rig = rig();
+    for i in 0..10_000 {
+        let mut line = lines[below(lines.len())].as_bytes().to_vec();
+        for _ in 0..below(4) {
+            let at = below(line.len() + 1);
+            match below(3) {
+                0 => line.insert(at, below(256) as u8),
+                1 if at < line.len() => drop(line.remove(at)),
+                _ => line.splice(at..at, lines[below(lines.len())].bytes()).for_each(drop),
+            }
+        }
+        line.push(b'\n');
+        rig.server.receive(rig.control, &line);
+        rig.server.take_output(rig.control);
+        if rig.server.is_over(rig.control) {
+            rig.server.disconnect(rig.control);
+            rig.control = rig.server.connect_control("127.0.0.1:1");
+        }
+        if i % 1_000 == 0 {
+            rig.run_ms(1);
+        }
+    }
+    let control = rig.server.connect_control("127.0.0.1:2");
+    assert_eq!(ask(&mut rig.server, control, "*CLOCK_FREQ?"), "OK =125000000\n", "seed {seed}");
+}
+
 #[test]
 fn a_table_has_one_writer() {
     let mut rig = rig();
