@@ -7,7 +7,7 @@ mod summary;
 use super::CliError;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: bluefly panda record 192.168.0.10 --out scan.h5 --arm")]
+#[command(after_help = "Example: bluefly panda serve")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
