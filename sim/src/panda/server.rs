@@ -231,13 +231,10 @@ impl Server {
                 Event::End { reason, .. } => end = Some(reason),
             }
         }
+        experiment.take(&self.panel.fpga.take_words());
+        experiment.hand_over_blocks();
         let since = self.tick - experiment.grid_zero().min(self.tick);
-        let is_on_grid = since.is_multiple_of(DRIVER_TICKS) && since > 0;
-        if is_on_grid || end.is_some() {
-            experiment.take(&self.panel.fpga.take_words());
-            experiment.hand_over_blocks();
-        }
-        if end.is_some() || is_on_grid && since.is_multiple_of(FLUSH_LOOKS * DRIVER_TICKS) {
+        if end.is_some() || since > 0 && since.is_multiple_of(FLUSH_LOOKS * DRIVER_TICKS) {
             experiment.flush();
         }
         experiment.end = end;

@@ -46,7 +46,7 @@ pub(super) struct Player {
 
 const TICKS_PER_MS: f64 = 125_000.0;
 /// 2026-01-01T00:00:00Z.
-pub(super) const START: Duration = Duration::from_secs(1_767_225_600);
+pub(super) const START: Duration = Duration::from_hours(24 * 20_454);
 
 pub(super) fn directory() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings/panda")
