@@ -133,8 +133,8 @@ fn a_capture_that_is_stopped_keeps_what_is_sound() {
 fn a_full_disk_ends_the_capture() {
     real(async || {
         let (disk, faults) = (MemoryDisk::new(), DiskFaults::default());
-        let faulty = Box::new(FaultyDisk::new(disk.clone(), faults.clone()));
-        let storage = StorageClient::on_thread(config(), Clock::real(), faulty).unwrap();
+        let failing = Box::new(FaultyDisk::new(disk.clone(), faults.clone()));
+        let storage = StorageClient::on_thread(config(), Clock::real(), failing).unwrap();
         let (go_on, gate) = mpsc::channel();
         let (last, last_gate) = mpsc::channel();
         let good = stream(&[header("Scaled", "", 0), scaled_frame(0..16_384)]);
