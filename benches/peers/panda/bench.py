@@ -88,9 +88,10 @@ def follow(path, started, behind, is_over):
     with h5py.File(path, "r", swmr=True) as file:
         counter, column = file["/entry/bluefly/committed"], file["/entry/data/COUNTER1.OUT.Mean"]
         while not is_over.is_set():
+            # Before the look: that the reader has to wait for a core is not the file's fault.
+            now = time.monotonic()
             counter.refresh()
             committed = int(counter[0])
-            now = time.monotonic()
             if committed:
                 column.refresh()
                 assert column.shape[0] >= committed
