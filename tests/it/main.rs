@@ -16,8 +16,8 @@ mod logic;
 mod look;
 mod manual;
 mod motor;
-mod panda_server;
 mod panda_capture;
+mod panda_server;
 mod pmac;
 mod queue;
 #[cfg(feature = "ca")]

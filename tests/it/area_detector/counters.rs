@@ -63,11 +63,11 @@ fn a_unique_id_that_goes_back_was_flown_on_with_into_a_wrong_file() {
 }
 
 #[test]
-fn a_unique_id_that_is_told_twice_is_found_at_the_end() {
+fn a_unique_id_that_is_told_twice_was_found_at_the_end() {
     // The next frame has the id of the one before: no signal tells of it.
-    let text = "sim://camera:HDF1:UniqueId_RBV is 18 after 20 exposures, not 19: someone set the \
-                counter";
-    check([1_430, 0], ("cam1:ArrayCounter", 7), text, [0, 0]);
+    let text = "sim://camera:HDF1:UniqueId_RBV is 8 of exposure 9: one from 9 on was lost, or someone \
+                set the counter; with 9 of 20 on disk";
+    check([1_430, 0], ("cam1:ArrayCounter", 7), text, [9, 9]);
 }
 
 #[test]
