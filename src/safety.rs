@@ -27,7 +27,7 @@ impl Devices {
     /// Once the actors are gone: one that goes on would undo it.
     pub(crate) async fn make_safe(&self, clock: &Clock, (absent, away): (&Absent, Duration)) {
         // Motors are often where their controller is, which somebody has waited for.
-        let until = absent.earliest().unwrap_or(clock.now()) + away;
+        let until = absent.earliest(clock.now()).unwrap_or(clock.now()) + away;
         let motion = async {
             let halts = self.controllers.iter();
             join_all(

@@ -32,6 +32,8 @@ fn caproto_passes() {
 /// What this server does not have: fields of records, 64 bits, rules of access, a refusal that is
 /// told.
 const LACKED_BY_CAPROTO: &[&str] = &[
+    // Under load, its fast values were seen not to come once each, by nobody's count but the server's.
+    "who_is_slow_is_told",
     "whole_numbers_of_64_bits",
     "fields_have_their_types",
     // A single zero is refused.

@@ -3,19 +3,42 @@ use crate::clock::Instant;
 use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
 /// Devices that are away, and when each was missed first. Whoever has waited for one has done so for
-/// all who come later, but it is told once whatever it is to be told: it may be back.
+/// all who come soon after, but it is told once whatever it is to be told: it may be back.
 #[derive(Debug, Default)]
-pub struct Absent(RefCell<BTreeMap<String, Instant>>);
+pub struct Absent(RefCell<BTreeMap<String, Span>>);
+
+/// The first and the last moment at which a device was missed.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    first: Instant,
+    last: Instant,
+}
+
+/// Whoever was not missed for so long may have been there meanwhile: nobody has looked.
+const UNSEEN: Duration = Duration::from_secs(10);
+
+impl Span {
+    fn is_fresh(self, now: Instant) -> bool {
+        now.saturating_since(self.last) <= UNSEEN
+    }
+}
 
 impl Absent {
     /// When the first of them was missed.
-    pub fn earliest(&self) -> Option<Instant> {
-        self.0.borrow().values().min().copied()
+    pub fn earliest(&self, now: Instant) -> Option<Instant> {
+        let spans = self.0.borrow();
+        spans.values().filter(|span| span.is_fresh(now)).map(|span| span.first).min()
     }
 
     /// It does not answer now; when that began.
     pub(super) fn missed(&self, device: &str, now: Instant) -> Instant {
-        *self.0.borrow_mut().entry(device.to_owned()).or_insert(now)
+        let mut spans = self.0.borrow_mut();
+        let span = spans.entry(device.to_owned()).or_insert(Span { first: now, last: now });
+        if !span.is_fresh(now) {
+            span.first = now;
+        }
+        span.last = now;
+        span.first
     }
 
     pub(super) fn is_back(&self, device: &str) {
@@ -24,7 +47,7 @@ impl Absent {
 
     /// For how long one of them has been waited for at most.
     pub(super) fn longest(&self, now: Instant) -> Duration {
-        self.earliest().map_or(Duration::ZERO, |missed| now.saturating_since(missed))
+        self.earliest(now).map_or(Duration::ZERO, |missed| now.saturating_since(missed))
     }
 
     /// All are worth waiting for anew.
@@ -53,5 +76,21 @@ impl Patience {
 impl From<Duration> for Patience {
     fn from(patience: Duration) -> Self {
         Self { restart: patience, away: patience }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_was_away_hours_ago_was_not_waited_for_any_more() {
+        let (absent, begin) = (Absent::default(), Instant::default());
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        assert_eq!(absent.missed("x", at(0)), at(0));
+        assert_eq!(absent.missed("x", at(10)), at(0));
+        assert_eq!((absent.earliest(at(20)), absent.longest(at(20)).as_secs()), (Some(at(0)), 20));
+        assert_eq!((absent.earliest(at(21)), absent.longest(at(21)).as_secs()), (None, 0));
+        assert_eq!(absent.missed("x", at(3_600)), at(3_600));
     }
 }

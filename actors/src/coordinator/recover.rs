@@ -163,8 +163,13 @@ impl Flight {
         if fault.class != FaultClass::Lost {
             return fault;
         }
-        if let Err(fault) = self.rest_now().await {
-            tracing::warn!(%fault, "not at rest yet");
+        let is_overwritten = self.overwritten.is_some();
+        if let Err(next) = self.rest_now().await {
+            tracing::warn!(fault = %next, "not at rest yet");
+            if is_overwritten {
+                let reason = format!("{}; moreover: {next}", fault.reason);
+                return Fault { reason, ..fault };
+            }
         }
         let frame = self.tally.on_disk_of(&fault.device);
         if frame < self.tally.total() {
@@ -220,8 +225,10 @@ impl Flight {
                 tracing::warn!(%fault, "collection interrupted");
             }
         }
-        self.take_back()?;
-        rest.faults.into_iter().next().map_or(Ok(()), Err)
+        let mut faults = self.take_back().err().into_iter().chain(rest.faults);
+        let Some(first) = faults.next() else { return Ok(()) };
+        let reason = faults.fold(first.reason, |reason, fault| format!("{reason}; {fault}"));
+        Err(Fault { reason, ..first })
     }
 
     /// Takes note of what is on disk after everything came to rest.

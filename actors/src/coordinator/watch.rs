@@ -150,6 +150,7 @@ impl Flight {
             }
         }
         let now = beamline.clock.now();
+        let mut first = None;
         for take in &mut watch.takes {
             let rows = take.status.report().progress;
             self.tally.hear(&take.name, rows);
@@ -163,15 +164,17 @@ impl Flight {
                         Err(error) => detector.ended_badly("take frames", error),
                         Ok(_) => detector.fault("take frames", FaultClass::Failed, DISARMED),
                     };
-                    if fault.class == FaultClass::Lost && rows < self.tally.row(on_disk) {
+                    let is_lowest = self.overwritten.as_ref().is_none_or(|(_, row)| rows < *row);
+                    let is_overwritten = rows < self.tally.row(on_disk);
+                    if fault.class == FaultClass::Lost && is_overwritten && is_lowest {
                         self.overwritten = Some((take.name.clone(), rows));
                     }
-                    return Err(fault);
+                    first.get_or_insert(fault);
                 }
             }
         }
         self.show();
-        Ok(())
+        first.map_or(Ok(()), Err)
     }
 
     /// What to say of the detector whose frame is overdue.

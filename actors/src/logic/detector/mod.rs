@@ -109,12 +109,16 @@ impl DetectorLogic {
         self.restore(task).await?;
         let writer = &self.record.writer;
         if !task.done(writer.capture.get().await)? {
-            return Ok(None);
+            return self.forget_file(task).await.map(|()| None);
         }
         // Whoever asked to open it may be gone before it is open.
         if let Err(fault) = self.await_open(task).await {
             let is_opening = task.done(writer.capture.get().await)?;
-            return if is_opening { Err(fault) } else { Ok(None) };
+            return if is_opening {
+                Err(fault)
+            } else {
+                self.forget_file(task).await.map(|()| None)
+            };
         }
         // A file that cannot be written any more is still open, and is told as such.
         self.settle(task).await?;

@@ -59,11 +59,16 @@ impl DetectorLogic {
         // A put-callback would wait for the one that opened it, whoever made that.
         task.done(writer.capture.send(false).await)?;
         task.done(writer.is_capturing.wait_for(WITHIN, |capturing| !capturing).await)?;
-        // What others do with it from now on is no business of ours.
-        *self.watch.borrow_mut() = None;
-        self.restore_attributes(task).await?;
+        let forgotten = self.forget_file(task).await;
         written?;
+        forgotten?;
         self.check_written(task).await
+    }
+
+    /// There is no file of ours: what others do with it from now on is no business of ours.
+    pub(super) async fn forget_file(&self, task: Task<'_>) -> Result<(), Fault> {
+        *self.watch.borrow_mut() = None;
+        self.restore_attributes(task).await
     }
 
     async fn check_place(&self, task: Task<'_>, plan: &FilePlan) -> Result<(), Fault> {
