@@ -1,7 +1,8 @@
 //! Variables of the environment that libca reads: whether they can be what is meant, and where it
 //! looks for PVs by them.
 use crate::cli::CliError;
-use bluefly_protocol::{beamline::is_host, channel_access::SERVER_PORT};
+use bluefly_actors::backend::channel_access::ChannelAccessConfig;
+use bluefly_protocol::beamline::is_host;
 use std::env;
 
 const ADDRESSES: &str = "EPICS_CA_ADDR_LIST";
@@ -76,24 +77,7 @@ fn checked(variable: impl Fn(&str) -> Option<String>) -> Result<(), CliError> {
 
 /// Where PVs are looked for, once `[ca]` is exported.
 pub(crate) fn looked_at() -> String {
-    told(|name| env::var(name).ok().filter(|value| !value.trim().is_empty()))
-}
-
-fn told(variable: impl Fn(&str) -> Option<String>) -> String {
-    let port = variable(PORT).unwrap_or_else(|| SERVER_PORT.to_string());
-    let port = port.trim();
-    let hosts = variable(ADDRESSES).unwrap_or_default();
-    let hosts = hosts.split_whitespace();
-    let mut places: Vec<String> = hosts
-        .map(|host| if host.contains(':') { host.to_owned() } else { format!("{host}:{port}") })
-        .collect();
-    if !variable(NETWORKS).is_some_and(|value| value.trim().eq_ignore_ascii_case("no")) {
-        places.push(format!("the networks of this machine, port {port}"));
-    }
-    if places.is_empty() {
-        return "looked nowhere: address_list of [ca] is empty".to_owned();
-    }
-    format!("looked at {}", places.join(" and "))
+    format!("looked at {}", ChannelAccessConfig::searched())
 }
 
 #[cfg(test)]
@@ -140,23 +124,5 @@ mod tests {
         for (name, value) in right {
             assert_eq!(checked(with(name, value)), Ok(()), "{name}={value}");
         }
-    }
-
-    #[test]
-    fn it_is_told_where_pvs_are_looked_for() {
-        let check = |list: &str, networks: &str, port: &str, expected: &str| {
-            let variables = [(ADDRESSES, list), (NETWORKS, networks), (PORT, port)];
-            let variable = |name: &str| {
-                let found =
-                    variables.iter().find(|(known, value)| *known == name && !value.is_empty());
-                found.map(|(_, value)| (*value).to_owned())
-            };
-            assert_eq!(told(variable), expected);
-        };
-        check("127.0.0.1", "NO", "", "looked at 127.0.0.1:5064");
-        check("a b:6000", "NO", "5100", "looked at a:5100 and b:6000");
-        check("a", "YES", "", "looked at a:5064 and the networks of this machine, port 5064");
-        check("", "", "5100", "looked at the networks of this machine, port 5100");
-        check("", "no", "", "looked nowhere: address_list of [ca] is empty");
     }
 }

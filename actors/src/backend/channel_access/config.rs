@@ -1,9 +1,9 @@
 //! [`ChannelAccessConfig`]: how servers are found, and how soon a silent one counts as gone.
 use super::raw;
+use bluefly_protocol::channel_access::SERVER_PORT;
 use std::{collections::BTreeMap, env, fs, time::Duration};
 
 /// UDP port of servers.
-const DEFAULT_PORT: u16 = 5064;
 /// What libca always takes.
 const LEAST_ARRAY_BYTES: u64 = 16_384;
 
@@ -101,9 +101,7 @@ impl ChannelAccessConfig {
 
     /// Where libca searches for servers, in words, as it has that from the environment.
     pub fn searched() -> String {
-        let variable = |name| env::var(name).ok();
-        let (list, auto) = (variable("EPICS_CA_ADDR_LIST"), variable("EPICS_CA_AUTO_ADDR_LIST"));
-        searched(list, auto, variable("EPICS_CA_SERVER_PORT"))
+        searched(|name| env::var(name).ok())
     }
 
     /// The settings as libca reads them.
@@ -138,19 +136,28 @@ fn array_limit(auto: Option<String>, bytes: Option<String>) -> Option<u64> {
     Some(bytes.max(LEAST_ARRAY_BYTES))
 }
 
-/// libca searches the networks of this host unless it is told not to.
-fn searched(list: Option<String>, auto: Option<String>, port: Option<String>) -> String {
-    let list = list.unwrap_or_default();
-    let mut places: Vec<&str> = list.split_whitespace().collect();
+/// libca searches the networks of this machine unless it is told not to. A variable that is not
+/// Unicode names nothing that could be searched.
+fn searched(variable: impl Fn(&str) -> Option<String>) -> String {
+    let variable = |name| variable(name).filter(|value| !value.trim().is_empty());
+    let port = variable("EPICS_CA_SERVER_PORT").unwrap_or_else(|| SERVER_PORT.to_string());
+    let port = port.trim();
+    let list = variable("EPICS_CA_ADDR_LIST").unwrap_or_default();
+    let hosts = list.split_whitespace();
+    let mut places: Vec<String> = hosts
+        .map(|host| if host.contains(':') { host.to_owned() } else { format!("{host}:{port}") })
+        .collect();
+    let auto = variable("EPICS_CA_AUTO_ADDR_LIST");
     if !auto.is_some_and(|auto| auto.trim().eq_ignore_ascii_case("no")) {
-        places.push("the networks of this host");
+        places.push(format!("the networks of this machine, port {port}"));
+    }
+    if let Some(servers) = variable("EPICS_CA_NAME_SERVERS") {
+        places.push(format!("the name servers {}", servers.trim()));
     }
     if places.is_empty() {
-        return "no address at all".to_owned();
+        return "no address at all: address_list of [ca] is empty".to_owned();
     }
-    let port = port.filter(|port| !port.trim().is_empty());
-    let port = port.unwrap_or_else(|| DEFAULT_PORT.to_string());
-    format!("{} (port {port} where none is named)", places.join(", "))
+    places.join(" and ")
 }
 
 fn yes_or_no(yes: bool) -> String {
@@ -208,15 +215,28 @@ mod tests {
     #[test]
     fn where_servers_are_searched_for() {
         let check = |list: &str, auto: &str, port: &str, expected: &str| {
-            let own = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-            assert_eq!(searched(own(list), own(auto), own(port)), expected);
+            let variable = |name: &str| {
+                let value = match name {
+                    "EPICS_CA_ADDR_LIST" => list,
+                    "EPICS_CA_AUTO_ADDR_LIST" => auto,
+                    "EPICS_CA_SERVER_PORT" => port,
+                    _ => "",
+                };
+                Some(value.to_owned())
+            };
+            assert_eq!(searched(variable), expected);
         };
-        let suffix = "(port 5064 where none is named)";
-        check("", "", "", &format!("the networks of this host {suffix}"));
-        check("", "NO", "", "no address at all");
-        let both = "10.0.0.1, 10.0.0.2:5100, the networks of this host";
-        check(" 10.0.0.1  10.0.0.2:5100", "YES", "", &format!("{both} {suffix}"));
-        check("10.0.0.1", "no", "5100", "10.0.0.1 (port 5100 where none is named)");
+        check("127.0.0.1", "NO", "", "127.0.0.1:5064");
+        check(" a  b:6000", "no", "5100", "a:5100 and b:6000");
+        check("a", "YES", "", "a:5064 and the networks of this machine, port 5064");
+        check("", "", "5100", "the networks of this machine, port 5100");
+        check("", "no", "", "no address at all: address_list of [ca] is empty");
+        let named = searched(|name| match name {
+            "EPICS_CA_NAME_SERVERS" => Some("gate:5064".to_owned()),
+            "EPICS_CA_AUTO_ADDR_LIST" => Some("NO".to_owned()),
+            _ => None,
+        });
+        assert_eq!(named, "the name servers gate:5064");
     }
 
     /// The runner of tests has threads of its own.
