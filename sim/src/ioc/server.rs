@@ -1,6 +1,6 @@
 //! [`CaServer`]: the sockets of a server.
 use super::{circuit::Circuit, directory::Directory, search};
-use crate::serving::{Hold, Task};
+use crate::serving::{Hold, Task, accept};
 use bluefly_actors::clock::Clock;
 use bluefly_protocol::channel_access::{REPEATER_PORT, Reply};
 use std::{
@@ -69,7 +69,6 @@ struct Service {
 const GIVE_UP_AFTER: Duration = Duration::from_mins(1);
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const DROP_AFTER: Duration = Duration::from_mins(1);
-const MAX_CIRCUITS: usize = 256;
 /// Clients that may wait to be accepted.
 const MAX_CALLERS: u32 = 1_024;
 /// Room for the longest request that is no value.
@@ -77,8 +76,6 @@ const MIN_MAX_PAYLOAD: usize = 16 << 10;
 /// A beacon comes after this time, then after twice as long, up to the longest.
 const FIRST_BEACON: Duration = Duration::from_millis(20);
 const SLOWEST_BEACON: Duration = Duration::from_secs(15);
-/// Pause after an error that will be there again at once, such as too many open files.
-const PAUSE: Duration = Duration::from_millis(100);
 
 impl Settings {
     /// Beacons go to the repeater of this machine.
@@ -137,9 +134,11 @@ impl CaServer {
             hold: hold.clone(),
         };
         let circuits = Rc::new(RefCell::new(Vec::new()));
+        let own = service.clone();
+        let serve_circuit = move |stream, client| own.spawn(serve(stream, client, own.clone()));
         let mut tasks = vec![
             service.spawn(answer_searches(search, service.clone())),
-            service.spawn(accept(listener, service.clone(), circuits.clone())),
+            service.spawn(accept(listener, clock.clone(), circuits.clone(), serve_circuit)),
         ];
         if let Some(to) = settings.beacons_to {
             let socket = beacon_socket(to)?;
@@ -224,26 +223,6 @@ async fn answer_searches(socket: UdpSocket, service: Service) {
                 tracing::debug!(%client, %error, "an answer was not sent");
             }
         });
-    }
-}
-
-async fn accept(listener: TcpListener, service: Service, circuits: Rc<RefCell<Vec<Task>>>) {
-    loop {
-        let (stream, client) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a client was not accepted");
-                service.clock.sleep(PAUSE).await;
-                continue;
-            }
-        };
-        let mut circuits = circuits.borrow_mut();
-        circuits.retain(|circuit| !circuit.is_finished());
-        if circuits.len() >= MAX_CIRCUITS {
-            tracing::warn!(%client, "too many clients: this one is turned away");
-            continue;
-        }
-        circuits.push(service.spawn(serve(stream, client, service.clone())));
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`PandaServer`]: a box behind real sockets, on real time.
 use super::{Fpga, Server, TICKS_PER_SECOND, fpga::Config, server::ConnectionId, waves::Waves};
-use crate::serving::{Hold, Task};
+use crate::serving::{Hold, Task, accept};
 use bluefly_actors::clock::{Clock, Instant};
 use std::{
     cell::{Cell, RefCell},
@@ -51,12 +51,9 @@ enum Port {
 
 /// Clients that may wait to be accepted, and be connected.
 const MAX_CALLERS: u32 = 256;
-const MAX_CONNECTIONS: usize = 256;
 /// The box runs at least so often, and at most so far before clients get their turn.
 const TURN: Duration = Duration::from_millis(5);
 const MAX_TURN_TICKS: u64 = TICKS_PER_SECOND / 20;
-/// Pause after an error that will be there again at once, such as too many open files.
-const PAUSE: Duration = Duration::from_millis(100);
 const RECEIVE_BYTES: usize = 16 << 10;
 /// A box that is so far behind real time says so.
 const LATE: Duration = Duration::from_secs(1);
@@ -86,7 +83,9 @@ impl PandaServer {
         };
         let connections = Rc::new(RefCell::new(Vec::new()));
         let accepting = |listener, port| {
-            service.spawn(accept(listener, port, service.clone(), connections.clone()))
+            let own = service.clone();
+            let serve = move |stream, client| own.spawn(serve(stream, client, port, own.clone()));
+            service.spawn(accept(listener, service.clock.clone(), connections.clone(), serve))
         };
         let tasks = vec![
             service.spawn(run(service.clone(), waves)),
@@ -165,31 +164,6 @@ async fn run(service: Service, mut waves: Waves) {
         } else {
             tokio::task::yield_now().await;
         }
-    }
-}
-
-async fn accept(
-    listener: TcpListener,
-    port: Port,
-    service: Service,
-    connections: Rc<RefCell<Vec<Task>>>,
-) {
-    loop {
-        let (stream, client) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a client was not accepted");
-                service.clock.sleep(PAUSE).await;
-                continue;
-            }
-        };
-        let mut connections = connections.borrow_mut();
-        connections.retain(|connection| !connection.is_finished());
-        if connections.len() >= MAX_CONNECTIONS {
-            tracing::warn!(%client, "too many clients: this one is turned away");
-            continue;
-        }
-        connections.push(service.spawn(serve(stream, client, port, service.clone())));
     }
 }
 
