@@ -3,14 +3,18 @@ mod block;
 mod capture;
 mod change;
 mod class;
+mod enquiry;
 mod identity;
+mod inventory;
 mod name;
 
 pub use block::{Block, Field, parse_blocks, parse_fields};
 pub use capture::{Captured, Completion, PcapStatus, parse_bits, parse_captured};
 pub use change::{Change, ChangeGroup, parse_changes};
 pub use class::{ExtOut, FieldClass, ValueType};
+pub use enquiry::{Enquiry, EnquiryError, Round};
 pub use identity::Identity;
+pub use inventory::{FieldInfo, Inventory, Replaced, TableShape};
 pub use name::{BlockName, FieldName};
 
 /// A reply that does not say what was asked.
