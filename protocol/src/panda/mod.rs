@@ -15,6 +15,7 @@ pub mod data;
 pub mod describe;
 mod end;
 pub mod scaling;
+pub mod settings;
 pub mod table;
 
 pub use capture::Capture;
