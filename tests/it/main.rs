@@ -16,6 +16,7 @@ mod logic;
 mod look;
 mod manual;
 mod motor;
+mod panda;
 mod panda_capture;
 mod panda_server;
 mod pmac;

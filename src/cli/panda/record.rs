@@ -129,9 +129,8 @@ impl Session<'_> {
     /// The control port, and rows that are asked for: an arm from now on misses nothing.
     async fn start(&self) -> Result<(Option<Control>, CaptureThread), CliError> {
         let address = self.arguments.address.clone();
-        let (to, clock) = (address.clone(), self.clock.clone());
-        let control = move || Control::connect(&to, ANSWER_WITHIN, clock);
-        let control = match self.clock.foreign(control).await {
+        let control = Control::connect(&address, ANSWER_WITHIN, self.clock.clone()).await;
+        let control = match control {
             Ok(control) => Some(control),
             Err(error) if self.arguments.arm => return Err(failed(&error)),
             Err(error) => {

@@ -1,6 +1,6 @@
 //! A PandA over its two sockets: commands and replies, and rows into files.
 pub mod capture;
-mod control;
+pub mod control;
 mod socket;
 
 pub use control::{Control, ControlFault};
