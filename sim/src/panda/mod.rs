@@ -12,6 +12,7 @@ pub mod fpga;
 mod header;
 mod layout;
 mod lut;
+mod memory;
 mod metadata;
 mod name;
 mod number;
@@ -27,6 +28,7 @@ mod time;
 mod waves;
 
 use fpga::{Fpga, TICKS_PER_SECOND};
+pub use memory::MemoryPanda;
 pub use server::{ConnectionId, Server};
 pub use sockets::{Addresses, PandaServer};
 pub use waves::Waves;

@@ -8,6 +8,8 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 use tokio::io::DuplexStream;
 
 mod link;
+mod served;
+mod settings;
 
 const MS: Duration = Duration::from_millis(1);
 const WITHIN: Duration = Duration::from_secs(5);

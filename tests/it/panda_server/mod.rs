@@ -5,3 +5,5 @@ mod player;
 mod recorded;
 mod rig;
 mod sockets;
+
+pub(crate) use player::{directory, new_server};

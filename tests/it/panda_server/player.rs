@@ -48,11 +48,11 @@ const TICKS_PER_MS: f64 = 125_000.0;
 /// 2026-01-01T00:00:00Z.
 pub(super) const START: Duration = Duration::from_hours(24 * 20_454);
 
-pub(super) fn directory() -> std::path::PathBuf {
+pub(crate) fn directory() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings/panda")
 }
 
-pub(super) fn new_server() -> Server {
+pub(crate) fn new_server() -> Server {
     Server::new(Fpga::new(Config::default()), START)
 }
 
