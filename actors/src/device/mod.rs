@@ -6,6 +6,7 @@ pub mod detector;
 pub mod generator;
 mod job;
 pub mod motor;
+pub mod panda;
 
 use self::complaint::Complaints;
 use crate::clock::Clock;

@@ -12,6 +12,7 @@ mod error;
 mod link;
 mod metadata;
 mod monitor;
+pub mod panda;
 mod provider;
 mod router;
 mod soft;

@@ -7,9 +7,13 @@ use bluefly_protocol::panda::control::{Command, Reply};
 use std::{cell::RefCell, rc::Rc, time::Duration};
 use tokio::io::DuplexStream;
 
+mod actor;
+mod inventory;
 mod link;
+mod rig;
 mod served;
 mod settings;
+mod signals;
 
 const MS: Duration = Duration::from_millis(1);
 const WITHIN: Duration = Duration::from_secs(5);
