@@ -11,7 +11,8 @@ use bluefly_actors::{
     },
     device::{controller::Controller, detector::Detector, generator::Generator, motor::Motor},
     logic::{
-        detector::{DetectorLogic, DetectorRecord, DetectorSetup, overhead_bytes, row_bytes},
+        area_detector::{AreaDetector, DetectorRecord, DetectorSetup, overhead_bytes, row_bytes},
+        detector::DetectorLogic,
         generator::{GeneratorLogic, GeneratorRecord},
         motor::{MotorLogic, MotorRecord},
         trajectory::{AxisAddress, TrajectoryLogic, TrajectoryRecord, TrajectorySetup},
@@ -62,7 +63,7 @@ type Logics<L> = Vec<(Name, Rc<L>)>;
 pub(crate) struct Devices {
     pub(crate) motors: Logics<MotorLogic>,
     pub(crate) controllers: Logics<TrajectoryLogic>,
-    pub(crate) detectors: Logics<DetectorLogic>,
+    pub(crate) detectors: Logics<dyn DetectorLogic>,
     generators: Logics<GeneratorLogic>,
 }
 
@@ -102,7 +103,7 @@ impl Devices {
             let links = links.of(&name, 0);
             let record = Box::pin(DetectorRecord::connect(&links, &address, &setup)).await;
             let record = record.map_err(failed(&name))?;
-            let logic = DetectorLogic::new(name.clone(), record, setup);
+            let logic = AreaDetector::new(name.clone(), record, setup);
             devices.detectors.push((name, Rc::new(logic)));
         }
         for generator in spec.generators() {
@@ -281,7 +282,7 @@ impl Seats<'_> {
     where
         A: Actor<Context = Context<A>> + Handler<Ping>,
         Context<A>: ToEnvelope<A, Ping>,
-        L: 'static,
+        L: ?Sized + 'static,
     {
         let mut references = BTreeMap::new();
         for (name, logic) in logics {

@@ -13,7 +13,10 @@ use bluefly_actors::{
     coordinator::{Abort, Beamline, Bulletin, ScanCoordinator, publish::Ledger},
     feed::Feed,
     front::{Desk, DeskParts},
-    logic::detector::{Dtype, trigger_choices, trigger_word},
+    logic::{
+        area_detector::{trigger_choices, trigger_word},
+        detector::Dtype,
+    },
     queue::{Register, RegisterParts, RunQueue, Settle},
     random::Seed,
     signal::SignalError,

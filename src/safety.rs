@@ -41,14 +41,14 @@ impl Devices {
         };
         let detectors = self.detectors.iter();
         let detectors = join_all(
-            detectors.map(|(name, logic)| persist(clock, (name, until), || come_to_rest(logic))),
+            detectors.map(|(name, logic)| persist(clock, (name, until), || come_to_rest(&**logic))),
         );
         join!(motion, detectors);
     }
 }
 
 /// Disarms a detector and closes the file that it has open, also if it could not be disarmed.
-async fn come_to_rest(logic: &DetectorLogic) -> Result<(), Fault> {
+async fn come_to_rest(logic: &dyn DetectorLogic) -> Result<(), Fault> {
     match logic.make_safe().await {
         Ok(None) => Ok(()),
         Ok(Some(_)) => logic.close().await,

@@ -11,7 +11,8 @@ use crate::{
 use bluefly_actors::{
     clock::Clock,
     logic::{
-        detector::{DetectorLogic, DetectorRecord, FrameShape},
+        area_detector::{AreaDetector, DetectorRecord},
+        detector::FrameShape,
         generator::GeneratorRecord,
         motor::{MotorLogic, MotorRecord},
         trajectory::{TrajectoryLogic, TrajectoryRecord},
@@ -191,7 +192,7 @@ async fn ask(
             let record = DetectorRecord::connect(connector, &address, &setup).await;
             look.at_signals().await?;
             let record = record.map_err(text)?;
-            let logic = DetectorLogic::new(name, record, setup);
+            let logic = AreaDetector::new(name, record, setup);
             logic.describe().await.map_err(text)?;
             let frame = logic.frame_shape().await.map_err(text)?;
             let dead_time = logic.dead_time();

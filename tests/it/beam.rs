@@ -2,7 +2,8 @@
 use bluefly_actors::{
     clock::Clock,
     logic::{
-        detector::{Arm, DetectorLogic, DetectorRecord, DetectorSetup, FilePlan},
+        area_detector::{AreaDetector, DetectorRecord, DetectorSetup},
+        detector::{Arm, FilePlan},
         motor::{MotorLogic, MotorRecord},
         trajectory::{AxisAddress, TrajectoryLogic, TrajectoryRecord, TrajectorySetup},
     },
@@ -101,10 +102,10 @@ impl Beam {
         Ok(TrajectoryLogic::new(name("stage"), record, setup.clone()))
     }
 
-    pub(crate) async fn camera(&self) -> Result<DetectorLogic, SignalError> {
+    pub(crate) async fn camera(&self) -> Result<AreaDetector, SignalError> {
         let setup = setup();
         let record = DetectorRecord::connect(&self.connector, "sim://camera", &setup).await?;
-        Ok(DetectorLogic::new(name("camera"), record, setup))
+        Ok(AreaDetector::new(name("camera"), record, setup))
     }
 
     /// Nothing moves, nothing is armed, nothing is open.

@@ -2,10 +2,8 @@
 use crate::beam::{Beam, ROW_START, arm, ms, name, plan, row, row_back, setup, simulate, snake};
 use bluefly_actors::{
     logic::{
-        detector::{
-            Arm, DatasetKind, DetectorLogic, DetectorRecord, DetectorSetup, Dtype, OpenFile,
-            Summary,
-        },
+        area_detector::{AreaDetector, DetectorRecord, DetectorSetup},
+        detector::{Arm, DatasetKind, Dtype, OpenFile, Summary},
         trajectory::Buffer,
     },
     signal::SignalError,
@@ -297,7 +295,7 @@ fn a_detector_is_armed_for_every_exposure_of_a_frame() {
         let beam = Beam::with(|config| config.detectors[0].has_multiplier = true);
         let thrice = DetectorSetup { exposures_per_frame: 3.try_into().unwrap(), ..setup() };
         let connect = || DetectorRecord::connect(&beam.connector, "sim://camera", &thrice);
-        let camera = DetectorLogic::new(name("camera"), connect().await.unwrap(), thrice.clone());
+        let camera = AreaDetector::new(name("camera"), connect().await.unwrap(), thrice.clone());
         camera.open(&plan("a.h5")).await.unwrap();
         let text = "camera: cannot arm for frames 10 to 29: 50ms exposure and 1ms dead time exceed \
                     33.333333ms, which a frame of 100ms has for each exposure";

@@ -5,7 +5,8 @@ use crate::beam::{
 use bluefly_actors::{
     clock::Clock,
     logic::{
-        detector::{Arm, DetectorLogic, DetectorRecord, ImageMode},
+        area_detector::{AreaDetector, DetectorRecord, ImageMode},
+        detector::Arm,
         trajectory::{TrajectoryLogic, TrajectoryRecord},
     },
     random::Seed,
@@ -31,7 +32,7 @@ async fn fly(beam: &Beam, arm: Arm, halt: Option<Duration>) -> u64 {
 }
 
 /// The same, with a logic that may have flown before.
-async fn fly_with(beam: &Beam, camera: &DetectorLogic, arm: Arm, halt: Option<Duration>) -> u64 {
+async fn fly_with(beam: &Beam, camera: &AreaDetector, arm: Arm, halt: Option<Duration>) -> u64 {
     let stage = beam.stage().await.unwrap();
     if beam.world.open_files().is_empty() {
         camera.open(&plan("a.h5")).await.unwrap();
@@ -433,7 +434,7 @@ fn fly_rows(detectors: usize, rows: u64, expected: u64) {
         for camera in names {
             let (address, setup) = (format!("sim://{camera}"), setup());
             let record = DetectorRecord::connect(&connector, &address, &setup).await.unwrap();
-            let camera = DetectorLogic::new(camera, record, setup);
+            let camera = AreaDetector::new(camera, record, setup);
             camera.open(&plan("a.h5")).await.unwrap();
             camera.arm(&arm(0, rows * 100)).await.unwrap();
         }

@@ -64,7 +64,7 @@ impl Phase {
 /// A supervised detector with its file writer.
 pub struct Detector {
     name: Name,
-    logic: Rc<DetectorLogic>,
+    logic: Rc<dyn DetectorLogic>,
     clock: Clock,
     phase: Phase,
     job: Option<Job>,
@@ -81,7 +81,7 @@ enum Undo {
 
 impl Detector {
     /// A detector whose hardware is in an unknown state; it makes it safe as soon as it starts.
-    pub fn new(name: Name, logic: Rc<DetectorLogic>, clock: Clock) -> Self {
+    pub fn new(name: Name, logic: Rc<dyn DetectorLogic>, clock: Clock) -> Self {
         let complaints = Rc::new(Complaints::new(name.clone(), clock.clone()));
         let (phase, undo) = (Phase::Closed, Some(Undo::Disarm));
         Self { name, logic, clock, phase, job: None, complaints, undo }
@@ -116,7 +116,7 @@ impl Detector {
         let found = Rc::new(RefCell::new(Phase::Unknown));
         let adopt = Rc::clone(&found);
         let task = move |_| async move {
-            let file = until_safe(&clock, &complaints, || undone(&logic, undo)).await;
+            let file = until_safe(&clock, &complaints, || undone(&*logic, undo)).await;
             *found.borrow_mut() = Phase::found(file);
             Ok(())
         };
@@ -212,7 +212,7 @@ impl Worker for Detector {
 }
 
 /// Disarms and, if asked to, closes; with the file that is open then.
-async fn undone(logic: &DetectorLogic, undo: Undo) -> Result<Option<OpenFile>, Fault> {
+async fn undone(logic: &dyn DetectorLogic, undo: Undo) -> Result<Option<OpenFile>, Fault> {
     let file = logic.make_safe().await?;
     if undo == Undo::Disarm || file.is_none() {
         return Ok(file);
@@ -296,7 +296,7 @@ impl Handler<Take> for Detector {
         };
         let logic = Rc::clone(&self.logic);
         let task = move |work: Work<u64, ()>| async move {
-            logic.on_disk(|frames| work.progress(frames)).await
+            logic.on_disk(&|frames| work.progress(frames)).await
         };
         let status = self.begin(
             ctx,
@@ -356,7 +356,7 @@ impl Handler<TakeOne> for Detector {
             let taken = logic.take_one(exposure).await;
             *found.borrow_mut() = match &taken {
                 Ok(_) => Phase::Closed,
-                Err(fault) => after_failure(&logic, fault).await,
+                Err(fault) => after_failure(&*logic, fault).await,
             };
             taken
         };
@@ -366,7 +366,7 @@ impl Handler<TakeOne> for Detector {
 }
 
 /// The phase of a detector that was made safe after `fault`, if it could be.
-async fn after_failure(logic: &DetectorLogic, fault: &Fault) -> Phase {
+async fn after_failure(logic: &dyn DetectorLogic, fault: &Fault) -> Phase {
     match logic.make_safe().await {
         Ok(file) => Phase::found(file),
         Err(unsafe_still) => {

@@ -2,6 +2,7 @@
 //!
 //! A logic knows hardware; it knows no actor and no phase. Methods take `&self`. Each future may be
 //! dropped at any await: a later `make_safe` brings the device to rest from whatever was left.
+pub mod area_detector;
 pub mod detector;
 pub mod dynamic;
 pub mod generator;

@@ -15,7 +15,7 @@ use crate::{
 };
 use bluefly_actors::{
     clock::Instant,
-    logic::detector::{DetectorState, ImageMode},
+    logic::area_detector::{DetectorState, ImageMode},
     signal::{LocalFuture, Value},
     watch,
 };

@@ -2,7 +2,7 @@
 use crate::{config::DetectorConfig, echo::Echoed, line::Line, pv::Pv};
 use bluefly_actors::{
     clock::Instant,
-    logic::detector::{AttributesStatus, DetectorState, ImageMode},
+    logic::area_detector::{AttributesStatus, DetectorState, ImageMode},
     signal::{Metadata, NativeType, Value},
 };
 use std::{cell::Cell, rc::Rc, time::Duration};

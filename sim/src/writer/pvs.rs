@@ -2,7 +2,10 @@
 use super::name::full_name;
 use crate::{config::DetectorConfig, echo::Echoed, line::Line, pv::Pv, sink::FrameSink};
 use bluefly_actors::{
-    logic::detector::{Dtype, FileWriteMode, WriteStatus},
+    logic::{
+        area_detector::{FileWriteMode, WriteStatus},
+        detector::Dtype,
+    },
     signal::{Alarm, Metadata, NativeType, Severity, Value},
 };
 use bluefly_protocol::name::Name;

@@ -1,7 +1,10 @@
 //! What goes wrong with a detector is told with its name, the signal and the cause.
 use crate::beam::{Beam, ROW_START, arm, ms, name, plan, setup, simulate, snake};
 use bluefly_actors::{
-    logic::detector::{Arm, DetectorLogic, DetectorRecord, DetectorSetup, FilePlan},
+    logic::{
+        area_detector::{AreaDetector, DetectorRecord, DetectorSetup},
+        detector::{Arm, FilePlan},
+    },
     signal::SignalValue,
 };
 use bluefly_protocol::{
@@ -11,9 +14,9 @@ use bluefly_protocol::{
 use bluefly_sim::{WorldConfig, faults::Fault as Trouble};
 use std::path::Path;
 
-async fn camera(beam: &Beam, setup: DetectorSetup) -> DetectorLogic {
+async fn camera(beam: &Beam, setup: DetectorSetup) -> AreaDetector {
     let record = DetectorRecord::connect(&beam.connector, "sim://camera", &setup).await.unwrap();
-    DetectorLogic::new(name("camera"), record, setup)
+    AreaDetector::new(name("camera"), record, setup)
 }
 
 async fn put<T: SignalValue>(beam: &Beam, pv: &str, value: T) {
@@ -24,7 +27,7 @@ async fn put<T: SignalValue>(beam: &Beam, pv: &str, value: T) {
 /// Flies the snake, with `trouble` 1 s after its start.
 async fn fly(
     beam: &Beam,
-    camera: &DetectorLogic,
+    camera: &AreaDetector,
     arm: &Arm,
     trouble: impl AsyncFnOnce(&Beam),
 ) -> Result<(), Fault> {

@@ -1,7 +1,7 @@
 //! What an IOC says late, or halfway, or while another request is under way.
 use crate::beam::{Beam, ROW_START, arm, ms, name, plan, setup, simulate, snake};
 use bluefly_actors::{
-    logic::detector::{DetectorLogic, DetectorRecord, DetectorSetup},
+    logic::area_detector::{AreaDetector, DetectorRecord, DetectorSetup},
     signal::{
         Absence, Backlog, Channel, Connector, Kind, LocalFuture, Metadata, Monitor, Reading,
         Settle, SignalError, SignalProvider, Value,
@@ -90,16 +90,16 @@ impl Channel for Wire {
     }
 }
 
-async fn camera(beam: &Beam) -> (DetectorLogic, Rc<Between>) {
+async fn camera(beam: &Beam) -> (AreaDetector, Rc<Between>) {
     camera_with(beam, setup()).await
 }
 
-pub(super) async fn camera_with(beam: &Beam, setup: DetectorSetup) -> (DetectorLogic, Rc<Between>) {
+pub(super) async fn camera_with(beam: &Beam, setup: DetectorSetup) -> (AreaDetector, Rc<Between>) {
     let between = Rc::<Between>::default();
     let provider = Rc::new(Provider(beam.world.provider(), Rc::clone(&between)));
     let connector = Connector::new(provider, beam.clock.clone(), Duration::from_secs(5));
     let record = DetectorRecord::connect(&connector, "sim://camera", &setup).await.unwrap();
-    (DetectorLogic::new(name("camera"), record, setup), between)
+    (AreaDetector::new(name("camera"), record, setup), between)
 }
 
 #[test]

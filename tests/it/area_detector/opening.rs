@@ -1,7 +1,7 @@
 //! A file that is opened by an IOC that dies meanwhile, and what is put back when it is closed.
 use super::late::camera_with;
 use crate::beam::{Beam, plan, setup, simulate};
-use bluefly_actors::logic::detector::{DetectorSetup, FilePlan};
+use bluefly_actors::logic::{area_detector::DetectorSetup, detector::FilePlan};
 use bluefly_protocol::fault::FaultClass;
 use std::fs;
 

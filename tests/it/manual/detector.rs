@@ -6,7 +6,7 @@ use crate::{
 };
 use bluefly_actors::{
     coordinator::{Abort, Kickoff, Pause, Prepare, Stage},
-    logic::detector::{DetectorRecord, DetectorSetup, DriverRecord, ImageMode},
+    logic::area_detector::{DetectorRecord, DetectorSetup, DriverRecord, ImageMode},
     signal::Connector,
     status::{OperationError, Outcome},
 };

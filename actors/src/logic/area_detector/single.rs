@@ -1,5 +1,5 @@
 //! Single frames, started by software: they go into no file.
-use super::{DetectorLogic, DetectorState, DriverRecord, ImageMode, StatsRecord, Task, WITHIN};
+use super::{AreaDetector, DetectorState, DriverRecord, ImageMode, StatsRecord, Task, WITHIN};
 use bluefly_protocol::{
     beamline::Trigger,
     fault::{Fault, FaultClass},
@@ -16,7 +16,7 @@ pub(super) struct Settings {
     acquire_period_s: f64,
 }
 
-impl DetectorLogic {
+impl AreaDetector {
     /// Takes one exposure, started by software, while no file is open; resolves with the sum of its
     /// pixels. Leaves the driver set as it was; so does the next [`make_safe`](Self::make_safe) if
     /// this fails or is dropped.

@@ -1,6 +1,6 @@
 //! Following the frames of a detector to the disk.
 use super::{
-    DetectorLogic, DetectorState, LATE, Task, WITHIN, WriteStatus,
+    AreaDetector, DetectorState, LATE, Task, WITHIN, WriteStatus,
     continuity::Counter,
     read_back, signed,
     tally::Tally,
@@ -38,7 +38,7 @@ struct Course<'a> {
     next_flush: Instant,
 }
 
-impl DetectorLogic {
+impl AreaDetector {
     /// Resolves when all frames that were armed are on disk.
     ///
     /// `progress` is told the number of frames on disk without a hole from index 0, as it changes; it

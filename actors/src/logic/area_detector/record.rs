@@ -2,6 +2,7 @@
 use super::DetectorSetup;
 use crate::{
     clock::Clock,
+    logic::detector::Dtype,
     signal::{Connector, SignalError, SignalR, SignalRW, choices},
 };
 use std::{rc::Rc, sync::Arc};
@@ -30,22 +31,6 @@ choices! {
         Initializing = "Initializing",
         Disconnected = "Disconnected",
         Aborted = "Aborted",
-    }
-}
-
-choices! {
-    /// Type of a pixel, in the order of the record.
-    pub enum Dtype {
-        Int8 = "Int8",
-        UInt8 = "UInt8",
-        Int16 = "Int16",
-        UInt16 = "UInt16",
-        Int32 = "Int32",
-        UInt32 = "UInt32",
-        Int64 = "Int64",
-        UInt64 = "UInt64",
-        Float32 = "Float32",
-        Float64 = "Float64",
     }
 }
 

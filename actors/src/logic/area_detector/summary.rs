@@ -1,19 +1,10 @@
-//! [`Summary`]: numbers of frames that are on disk, from memory.
-use super::{DetectorLogic, StatsRecord, Task};
+//! Numbers of frames that are on disk, from memory.
+use super::{AreaDetector, StatsRecord, Task};
+use crate::logic::detector::Summary;
 use bluefly_protocol::fault::{Fault, FaultClass};
 use std::{ops::Range, sync::Arc};
 
-/// Numbers of consecutive frames, in columns of equal length.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Summary {
-    pub first_index: u64,
-    /// Sum of the pixels, over all exposures of the frame.
-    pub total: Vec<f64>,
-    /// When the first exposure began, seconds since 1970-01-01T00:00:00Z.
-    pub timestamp_s: Vec<f64>,
-}
-
-impl DetectorLogic {
+impl AreaDetector {
     /// Numbers of frames that are on disk, from memory: as many as it has without a gap.
     ///
     /// Fails as [`FaultClass::Lost`] if the first is no longer (or not yet) in the ring.

@@ -1,4 +1,4 @@
-//! [`DetectorLogic`]: a detector that is armed, takes triggers and writes its frames to a file.
+//! [`AreaDetector`]: a detector that is armed, takes triggers and writes its frames to a file.
 //!
 //! Each frame has a unique id, which is the row of the file where it lands: the counter of the driver
 //! is set before it is armed, so that a rewind overwrites what is there.
@@ -9,6 +9,7 @@ mod frames;
 mod opening;
 mod place;
 mod record;
+mod seam;
 mod setup;
 mod single;
 mod summary;
@@ -16,18 +17,18 @@ mod tally;
 mod watch;
 
 pub use camera::{trigger_choices, trigger_word};
-pub use file::{
-    Dataset, DatasetKind, Description, FilePlan, FrameShape, NUMBERS_PER_CHUNK, OpenFile, numbers,
-    overhead_bytes, row_bytes,
-};
+pub use file::{NUMBERS_PER_CHUNK, numbers, overhead_bytes, row_bytes};
 pub use record::{
-    AttributesStatus, DetectorRecord, DetectorState, DriverRecord, Dtype, FileWriteMode, ImageMode,
+    AttributesStatus, DetectorRecord, DetectorState, DriverRecord, FileWriteMode, ImageMode,
     MultiplierRecord, StatsRecord, WriteStatus, WriterRecord,
 };
 pub use setup::DetectorSetup;
-pub use summary::Summary;
 
-use super::{Task, signed};
+use super::{
+    Task,
+    detector::{Arm, Description, FilePlan, FrameShape, OpenFile},
+    signed,
+};
 use crate::signal::{Backlog, Severity, SignalError, SignalR, SignalValue};
 use bluefly_protocol::{
     beamline::Trigger,
@@ -50,24 +51,11 @@ use std::{
 use tally::Tally;
 use watch::Watch;
 
-/// What a detector is armed for. Frames are those of the scan, however often it exposes in each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arm {
-    /// Index in the run of the first frame.
-    pub first_index: u64,
-    /// Number of frames that will come, at least one.
-    pub frames: u64,
-    /// Time from one frame to the next, at least.
-    pub frame_duration: Duration,
-    /// Of each exposure.
-    pub exposure: Duration,
-}
-
 /// Arms one detector and follows its frames to the disk.
 ///
 /// Whoever asks speaks of frames of the scan, the hardware of exposures, which are rows of its file:
 /// this is where the one becomes the other, by [`ExposuresPerFrame`](bluefly_protocol::exposures::ExposuresPerFrame).
-pub struct DetectorLogic {
+pub struct AreaDetector {
     device: Name,
     record: DetectorRecord,
     setup: DetectorSetup,
@@ -92,7 +80,7 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// How long after an event other values may tell of it: milliseconds, of IOCs that were recorded.
 const LATE: Duration = Duration::from_millis(250);
 
-impl DetectorLogic {
+impl AreaDetector {
     pub fn new(device: Name, record: DetectorRecord, setup: DetectorSetup) -> Self {
         let tally = Cell::new(Tally::NONE);
         let (watch, before) = (RefCell::new(None), RefCell::new(None));

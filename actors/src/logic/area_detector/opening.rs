@@ -1,6 +1,6 @@
 //! Opening the file of a detector, and closing it.
 use super::{
-    AttributesStatus, DetectorLogic, FilePlan, FileWriteMode, NUMBERS_PER_CHUNK, OpenFile, Task,
+    AreaDetector, AttributesStatus, FilePlan, FileWriteMode, NUMBERS_PER_CHUNK, OpenFile, Task,
     WITHIN, WriteStatus, file::datasets, place, signed, tally::Tally,
 };
 use crate::signal::{Backlog, SignalError, SignalRW, SignalValue};
@@ -23,7 +23,7 @@ const ROOM_PER_FRAME: u64 = 4;
 /// A put, not yet begun.
 type Put<'a> = LocalBoxFuture<'a, Result<(), SignalError>>;
 
-impl DetectorLogic {
+impl AreaDetector {
     /// Opens a new file; resolves when it exists and a reader may open it, or, if the file writer has
     /// seen no frame of this shape yet, when it will at the first. What an earlier request for the same
     /// file left, which came to no end, is replaced.
