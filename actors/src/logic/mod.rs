@@ -8,6 +8,7 @@ pub mod dynamic;
 pub mod generator;
 pub mod motor;
 pub mod trajectory;
+pub mod triggers;
 
 use crate::signal::{SignalError, SignalR};
 use bluefly_protocol::{

@@ -28,11 +28,11 @@ pub(super) struct Hub {
     pub(super) observing: Notify,
 }
 
-/// The connections of one incarnation of their owner.
+/// A PandA that is reached, as long as its owner lives: afterwards commands fail as lost.
 #[derive(Clone)]
-pub(super) struct Session {
-    pub(super) control: Control,
-    pub(super) inventory: Arc<Inventory>,
+pub struct Session {
+    pub control: Control,
+    pub inventory: Arc<Inventory>,
 }
 
 enum Link {

@@ -9,6 +9,7 @@ mod poll;
 mod seat;
 
 pub use address::SCHEME;
+pub use hub::Session;
 pub use seat::{PandaSeat, Superseded};
 
 use super::{Absence, Channel, Kind, LocalFuture, SignalError, SignalProvider};

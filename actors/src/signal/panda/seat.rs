@@ -71,7 +71,12 @@ impl PandaSeat {
 
     /// What the PandA has, while it is reached.
     pub fn inventory(&self) -> Option<Arc<Inventory>> {
-        self.0.session().map(|session| session.inventory)
+        self.session().map(|session| session.inventory)
+    }
+
+    /// Who to send commands to, while the PandA is reached.
+    pub fn session(&self) -> Option<Session> {
+        self.0.session()
     }
 
     fn superseded(&self, incarnation: u64) -> Superseded {
