@@ -6,6 +6,7 @@ use crate::{
 use bluefly_actors::{
     coordinator::{Kickoff, Unstage},
     signal::{Connector, SignalValue},
+    status::Outcome,
 };
 use bluefly_protocol::fault::FaultClass;
 use std::time::Duration;
@@ -65,8 +66,8 @@ fn a_unique_id_that_goes_back_was_flown_on_with_into_a_wrong_file() {
 #[test]
 fn a_unique_id_that_is_told_twice_was_found_at_the_end() {
     // The next frame has the id of the one before: no signal tells of it.
-    let text = "sim://camera:HDF1:UniqueId_RBV is 8 of exposure 9: one from 9 on was lost, or someone \
-                set the counter; with 9 of 20 on disk";
+    let text = "sim://camera:HDF1:UniqueId_RBV is 8 of exposure 9: someone set the counter at \
+                exposure 9 or later with 9 of 20 on disk";
     check([1_430, 0], ("cam1:ArrayCounter", 7), text, [9, 9]);
 }
 
@@ -135,5 +136,43 @@ fn frames_that_are_overwritten_after_their_documents_are_out_fail_the_run() {
         }
         let stop = rig.stop_document();
         assert_eq!((&stop["exit_status"], &stop["reason"]), (&"fail".into(), &error.into()));
+    });
+}
+
+/// 3,000 frames of 1 ms.
+const FAST: &str = r#"{"type": "Fly", "spec": {"type": "ConstantDuration",
+    "constant_duration": 0.001, "spec":
+        {"type": "Linspace", "axis": "x", "start": 0, "stop": 9, "num": 3000}}}"#;
+
+#[test]
+fn an_id_that_stayed_behind_by_one_was_hidden_by_frames_that_came_fast() {
+    let edits = vec![
+        ("collect_period = \"1 s\"", "collect_period = \"1 s\", lag = \"1000 frames\""),
+        ("dead_time = \"1 ms\"\nexposure = \"5 ms\"", "dead_time = \"100 us\""),
+        ("dead_time = \"500 us\"\nexposure = \"5 ms\"", "dead_time = \"100 us\""),
+    ];
+    with_rig(Setup { edits, ..Setup::default() }, async |rig| {
+        rig.ready(FAST).await;
+        let connector = Connector::new(
+            rig.process.world.provider(),
+            rig.process.clock.clone(),
+            Duration::from_secs(5),
+        );
+        let counter = connector.r::<i64>("sim://camera:cam1:ArrayCounter_RBV").await.unwrap();
+        let setting = async {
+            let mut progress = rig.process.bulletin.progress();
+            progress.wait_for(|progress| progress.frames_done >= 300).await.unwrap();
+            // One frame is being exposed: it has this id, and so has the next.
+            put(&connector, "cam1:ArrayCounter", counter.get().await.unwrap()).await;
+            rig.sleep(Duration::from_millis(1_200)).await;
+            let forward = counter.get().await.unwrap() + 10;
+            put(&connector, "cam1:ArrayCounter", forward).await;
+        };
+        let (flown, ()) = tokio::join!(rig.try_step(Kickoff), setting);
+        assert_eq!(flown, Ok(3_000));
+        assert_eq!(rig.unstage().await, Ok(Outcome::Done(3_000)));
+        rig.assert_complete(FAST, 3_000);
+        assert_eq!(rig.progress().recoveries, 2);
+        rig.assert_safe();
     });
 }

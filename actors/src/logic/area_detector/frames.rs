@@ -1,6 +1,6 @@
 //! Following the frames of a detector to the disk.
 use super::{
-    AreaDetector, DetectorState, LATE, Task, WITHIN, WriteStatus,
+    AreaDetector, DetectorState, LATE, Task, WITHIN, WriteStatus, WriterRecord,
     continuity::Counter,
     read_back, signed,
     tally::Tally,
@@ -17,14 +17,9 @@ use std::cell::Cell;
 /// How often what looks like a gap is read again: it may be hidden by frames that come meanwhile.
 const CONFIRMATIONS: usize = 3;
 
-/// How unique ids and frames compared when they were looked at last.
-#[derive(Clone, Copy, Debug)]
-struct Level {
-    /// Rows before this one were right.
-    sound: i64,
-    /// The id was ahead.
-    is_ahead: bool,
-}
+/// How often id and count are compared at most, and by how many looks one answer must lead.
+const LOOKS: usize = 12;
+const CLEAR: i32 = 3;
 
 /// How far the frames of one acquisition have come.
 struct Course<'a> {
@@ -64,15 +59,15 @@ impl AreaDetector {
         progress: &impl Fn(u64),
     ) -> Result<(), Fault> {
         let clock = &self.record.clock;
-        let level = Level { sound: signed(self.tally.get().first), is_ahead: false };
-        let level = Cell::new(level);
+        // Rows before it were compared, and are right.
+        let sound = Cell::new(signed(self.tally.get().first));
         let (written, flushed, flushing) = (0, 0, None);
         let mut course = Course { written, flushed, flushing, next_flush: clock.now() };
         progress(self.frames_on_disk());
         while !self.tally.get().is_complete() {
             if course.is_due(self.tally.get().count, clock.now()) {
                 course.next_flush = clock.now() + self.setup.flush_period;
-                course.flushing = Some(Box::pin(self.flush_written(task, course.written, &level)));
+                course.flushing = Some(Box::pin(self.flush_written(task, course.written, &sound)));
             }
             let is_waiting = course.flushing.is_none() && course.written > course.flushed;
             tokio::select! { biased;
@@ -99,39 +94,50 @@ impl AreaDetector {
         &self,
         task: Task<'_>,
         written: u64,
-        level: &Cell<Level>,
+        sound: &Cell<i64>,
     ) -> Result<u64, Fault> {
-        self.check_level(task, level).await?;
+        self.check_level(task, sound).await?;
         self.flush(task).await?;
         Ok(written)
     }
 
-    /// Fails unless the latest unique id is that of the latest frame: an id that came twice is told
-    /// by nothing else.
-    async fn check_level(&self, task: Task<'_>, level: &Cell<Level>) -> Result<(), Fault> {
-        let (Level { sound, is_ahead }, writer) = (level.get(), &self.record.writer);
-        let taken = task.done(writer.array_counter_readback.get().await)?;
-        if taken < sound {
+    /// Fails if the unique id stays behind the frames: one that came twice is told by nothing else.
+    ///
+    /// The id is read between two counts. The id of a frame is told after its count: one below the
+    /// count before it is behind, and one that is the count after it is right. Between the two a frame
+    /// came meanwhile and hides which; it is looked again.
+    async fn check_level(&self, task: Task<'_>, sound: &Cell<i64>) -> Result<(), Fault> {
+        let WriterRecord { unique_id, array_counter_readback, .. } = &self.record.writer;
+        let mut before = task.done(array_counter_readback.get().await)?;
+        if before < sound.get() {
             return Ok(());
         }
-        let id = read_back(task, &writer.unique_id, |id| *id >= taken).await?;
-        let reached = task.done(writer.array_counter_readback.get().await)?;
-        if (taken..=reached).contains(&id) {
-            level.set(Level { sound: id + 1, is_ahead: false });
-            return Ok(());
+        let mut lead = 0;
+        for _ in 0..LOOKS {
+            let id = task.done(unique_id.get().await)?;
+            let after = task.done(array_counter_readback.get().await)?;
+            if id > after {
+                // Which exposures are missing is told by the gap.
+                return Ok(());
+            }
+            lead += i32::from(id == after) - i32::from(id < before);
+            if lead >= CLEAR {
+                sound.set(after + 1);
+                return Ok(());
+            }
+            if lead <= -CLEAR {
+                let first = sound.get();
+                self.lose_from(first);
+                let signal = unique_id.address();
+                let reason = format!(
+                    "{signal} is {id} of exposure {after}: someone set the counter at exposure \
+                     {first} or later"
+                );
+                return Err(self.lost_fault(task, &reason));
+            }
+            before = after;
         }
-        if id > reached && !is_ahead {
-            // Which exposures were lost is found by what each of them told, or they are on their way.
-            level.set(Level { sound, is_ahead: true });
-            return Ok(());
-        }
-        self.lose_from(sound);
-        let signal = writer.unique_id.address();
-        let reason = format!(
-            "{signal} is {id} of exposure {reached}: one from {sound} on was lost, or someone set the \
-             counter;"
-        );
-        Err(self.lost_fault(task, &reason))
+        Ok(())
     }
 
     fn count_flushed(&self, frames: u64) {
