@@ -131,6 +131,13 @@ impl StorageClient {
         &self.0.clock
     }
 
+    /// Resolves when the directory is there. So many of its last parts may be missing, and are made;
+    /// fails if more are.
+    pub async fn make_directory(&self, directory: PathBuf, new_parts: u32) -> Result<()> {
+        let (reply, made) = oneshot::channel();
+        self.ask(Command::MakeDirectory { directory, new_parts, reply }, made).await?
+    }
+
     /// Resolves when the file exists with all its datasets and readers can follow it.
     ///
     /// Fails if there is a file of that name (it is left as it is), if another process writes it,

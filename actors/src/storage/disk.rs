@@ -12,6 +12,9 @@ use std::{
 
 /// Where stream files and `NeXus` masters are kept. Used from one thread only.
 pub trait Disk: Send {
+    /// Makes the directory, of which so many of the last parts may be missing; fails if more are.
+    fn make_directory(&mut self, directory: &Path, new_parts: u32) -> Result<(), DiskError>;
+
     /// A new file with all its groups, datasets and attributes, ready to be followed by readers.
     /// Fails with [`Cause::Exists`] if there is one of that name, which is left as it is.
     fn create(&mut self, plan: &StreamPlan) -> Result<Box<dyn StreamFile>, DiskError>;
@@ -50,6 +53,7 @@ pub trait StreamFile: Send {
 /// Something the disk was asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DiskCall {
+    MakeDirectory,
     Create,
     Write,
     Record,
@@ -92,6 +96,7 @@ impl DiskCall {
 impl fmt::Display for DiskCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::MakeDirectory => "make the directory",
             Self::Create => "create",
             Self::Write => "write",
             Self::Record => "write the journal of",

@@ -105,6 +105,11 @@ impl FaultyDisk {
 }
 
 impl Disk for FaultyDisk {
+    fn make_directory(&mut self, directory: &Path, new_parts: u32) -> Result<(), DiskError> {
+        self.faults.check(DiskCall::MakeDirectory, directory, 0)?;
+        self.disk.make_directory(directory, new_parts)
+    }
+
     fn create(&mut self, plan: &StreamPlan) -> Result<Box<dyn StreamFile>, DiskError> {
         let path = plan.path.clone();
         self.faults.check(DiskCall::Create, &path, 0)?;

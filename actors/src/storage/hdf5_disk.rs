@@ -23,6 +23,16 @@ use std::{
 pub struct Hdf5Disk;
 
 impl Disk for Hdf5Disk {
+    fn make_directory(&mut self, directory: &Path, new_parts: u32) -> Result<(), DiskError> {
+        let failed = |cause| DiskCall::MakeDirectory.failed(directory, cause);
+        let there = directory.ancestors().nth(new_parts as usize);
+        let is_missing = |there: &&Path| !there.as_os_str().is_empty() && !there.is_dir();
+        if let Some(missing) = there.filter(is_missing) {
+            return Err(failed(Cause::Other(format!("there is no {}", missing.display()))));
+        }
+        std::fs::create_dir_all(directory).map_err(|error| failed(other(&error)))
+    }
+
     fn create(&mut self, plan: &StreamPlan) -> Result<Box<dyn StreamFile>, DiskError> {
         let path = &plan.path;
         let failed = |cause| DiskCall::Create.failed(path, cause);

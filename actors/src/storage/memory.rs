@@ -78,6 +78,10 @@ impl MemoryDisk {
 }
 
 impl Disk for MemoryDisk {
+    fn make_directory(&mut self, _directory: &Path, _new_parts: u32) -> Result<(), DiskError> {
+        Ok(())
+    }
+
     fn create(&mut self, plan: &StreamPlan) -> Result<Box<dyn StreamFile>, DiskError> {
         let path = plan.path.clone();
         let mut contents = lock(&self.0);

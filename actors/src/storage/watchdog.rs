@@ -70,6 +70,11 @@ impl WatchedDisk {
 }
 
 impl Disk for WatchedDisk {
+    fn make_directory(&mut self, directory: &Path, new_parts: u32) -> Result<(), DiskError> {
+        let make = || self.disk.make_directory(directory, new_parts);
+        self.watch.run(DiskCall::MakeDirectory, &directory.into(), make)
+    }
+
     fn create(&mut self, plan: &StreamPlan) -> Result<Box<dyn StreamFile>, DiskError> {
         let path = plan.path.as_path().into();
         let file = self.watch.run(DiskCall::Create, &path, || self.disk.create(plan))?;

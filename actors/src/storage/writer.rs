@@ -54,6 +54,11 @@ pub(super) type Spent = crossbeam_channel::Sender<Rows>;
 pub(super) type Reply<T> = oneshot::Sender<T>;
 
 pub(super) enum Command {
+    MakeDirectory {
+        directory: PathBuf,
+        new_parts: u32,
+        reply: Reply<Result<()>>,
+    },
     Create {
         stream: StreamId,
         plan: Arc<StreamPlan>,
@@ -165,6 +170,10 @@ impl Writer {
 
     fn execute(&mut self, command: Command) -> Next {
         match command {
+            Command::MakeDirectory { directory, new_parts, reply } => {
+                let made = self.disk.make_directory(&directory, new_parts);
+                answer(reply, made.map_err(StorageError::from));
+            }
             Command::Create { stream, plan, reply } => answer(reply, self.create(stream, plan)),
             Command::Append { stream, rows, num_rows, reserved, ticket, spent } => {
                 if let Some(stream) = self.streams.get_mut(&stream) {

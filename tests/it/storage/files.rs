@@ -222,6 +222,25 @@ fn a_missing_directory_is_named() {
 }
 
 #[test]
+fn as_many_parts_of_a_directory_are_made_as_may_be_missing() {
+    let directory = TempDir::new().unwrap();
+    let (there, new) = (directory.path().join("a"), directory.path().join("a/b"));
+    let made = simulated(async |clock| {
+        let client = StorageClient::hdf5(config(), clock).unwrap();
+        let [first, second, third] = [
+            client.make_directory(new.clone(), 1).await.map_err(|error| error.to_string()),
+            client.make_directory(new.clone(), 2).await.map_err(|error| error.to_string()),
+            client.make_directory(new.clone(), 0).await.map_err(|error| error.to_string()),
+        ];
+        client.shutdown().await;
+        [first, second, third]
+    });
+    let (new, there) = (new.display(), there.display());
+    let missing = format!("cannot make the directory {new}: there is no {there}");
+    assert_eq!(made, [Err(missing), Ok(()), Ok(())]);
+}
+
+#[test]
 fn the_lock_beside_the_file_is_held_while_it_is_written() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("a.h5");
