@@ -28,7 +28,7 @@ mod time;
 mod waves;
 
 use fpga::{Fpga, TICKS_PER_SECOND};
-pub use memory::MemoryPanda;
+pub use memory::{MemoryDataPort, MemoryPanda};
 pub use server::{ConnectionId, Server};
 pub use sockets::{Addresses, PandaServer};
 pub use waves::Waves;
