@@ -15,6 +15,7 @@ mod tests;
 
 pub use address::{Address, Scheme};
 pub use ca::is_host;
+pub use detector::{CameraSpec, DetectorSpec, Dtype, PathsSpec, Trigger, TriggerWords};
 pub use file::{
     ApiTable, BeamlineFile, BeamlineTable, CaTable, DataTable, DetectorTable, DeviceTable,
     GeneratorTable, MotorTable, PathsTable, PublishTable, Quantity, QueueTable, SimDeviceTable,
@@ -22,10 +23,9 @@ pub use file::{
 };
 pub use quantity::QuantityError;
 pub use spec::{
-    AfterFailure, AfterRestart, ApiSpec, BeamlineSpec, CaSpec, CameraSpec, DataSpec, DetectorSpec,
-    DeviceSpec, DeviceType, Dtype, GeneratorSpec, Lag, MotorSpec, OnCrash, PathsSpec, PublishSpec,
-    QueueSpec, SimDeviceSpec, SimSpec, SupervisionSpec, TlsSpec, TrajectoryControllerSpec, Trigger,
-    TriggerWords,
+    AfterFailure, AfterRestart, ApiSpec, BeamlineSpec, CaSpec, DataSpec, DeviceSpec, DeviceType,
+    GeneratorSpec, Lag, MotorSpec, OnCrash, PublishSpec, QueueSpec, SimDeviceSpec, SimSpec,
+    SupervisionSpec, TlsSpec, TrajectoryControllerSpec,
 };
 pub use template::PathTemplate;
 

@@ -9,6 +9,7 @@
 //!
 //! **Invariant:** no bytes whatever make this panic, and memory grows with the bytes that came, up
 //! to bounds that are stated where they are checked.
+mod address;
 mod capture;
 pub mod control;
 pub mod data;
@@ -18,6 +19,7 @@ pub mod scaling;
 pub mod settings;
 pub mod table;
 
+pub use address::Address;
 pub use capture::Capture;
 pub use end::EndReason;
 

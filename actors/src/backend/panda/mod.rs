@@ -3,5 +3,6 @@ pub mod capture;
 pub mod control;
 mod socket;
 
+pub use bluefly_protocol::panda::Address;
 pub use control::{Control, ControlFault};
-pub use socket::{Address, SocketFault, connect_data};
+pub use socket::{SocketFault, connect_data};

@@ -5,10 +5,11 @@ use super::{
     dial::Wire,
 };
 use crate::{
-    backend::panda::{capture::BoxTells, socket::Address},
+    backend::panda::{SocketFault, capture::BoxTells},
     clock::Clock,
 };
 use bluefly_protocol::panda::{
+    Address,
     control::{Command, Refusal, Reply, UnexpectedReply},
     describe::{Captured, Completion, parse_captured},
 };
@@ -58,7 +59,7 @@ impl Control {
     ) -> Result<Self, ControlFault> {
         let dial = TcpDial { address: address.clone(), within, clock: clock.clone() };
         let wire = dial.dial().await;
-        let wire = wire.map_err(|source| address.fault(address.control_port, source))?;
+        let wire = wire.map_err(|source| SocketFault::of(address, address.control_port, source))?;
         let limits = Limits { reply_within: within, watch: None };
         let (control, connection) = Self::over(wire, limits, clock);
         actix_rt::spawn(async move {

@@ -1,6 +1,7 @@
 //! [`Dial`]: how a control connection is made, over a socket or within the process.
-use super::super::socket::{Address, connect};
+use super::super::socket::connect;
 use crate::clock::Clock;
+use bluefly_protocol::panda::Address;
 use std::{
     io::{self, ErrorKind},
     pin::Pin,

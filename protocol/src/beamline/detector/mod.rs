@@ -1,7 +1,9 @@
 //! The rules of a detector.
+mod spec;
+pub use spec::{CameraSpec, DetectorSpec, Dtype, PathsSpec, Trigger, TriggerWords};
+
 use super::{
-    BeamlineError, CameraSpec, DetectorSpec, DetectorTable, Dtype, PathsSpec, PathsTable, Trigger,
-    TriggerWords, TriggerWordsTable,
+    BeamlineError, DetectorTable, PathsTable, TriggerWordsTable,
     check::{at, count, duration, word},
     devices::{HOUR, MICROSECOND, provider},
 };
