@@ -98,7 +98,10 @@ async fn answer(
     let (connector, batch) = connector.batch();
     let num_segments = match device {
         DeviceSpec::TrajectoryController(controller) => controller.max_segments,
-        DeviceSpec::Motor(_) | DeviceSpec::Detector(_) | DeviceSpec::Generator(_) => 0,
+        DeviceSpec::Motor(_)
+        | DeviceSpec::Detector(_)
+        | DeviceSpec::Generator(_)
+        | DeviceSpec::Panda(_) => 0,
     };
     let (signals, mismatches) = (RefCell::default(), RefCell::default());
     let look = Look { site, batch, num_segments, signals, mismatches };
@@ -207,6 +210,7 @@ async fn ask(
             let points = record.points_total.get().await.map_err(text)?;
             Ok(format!("{points} points loaded"))
         }
+        DeviceSpec::Panda(_) => Err("this version does not reach PandAs".to_owned()),
     }
 }
 

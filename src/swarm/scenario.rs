@@ -145,7 +145,8 @@ fn expose(beamline: &mut BeamlineSpec, random: &mut Stream) {
             DeviceSpec::Detector(_)
             | DeviceSpec::Motor(_)
             | DeviceSpec::TrajectoryController(_)
-            | DeviceSpec::Generator(_) => {}
+            | DeviceSpec::Generator(_)
+            | DeviceSpec::Panda(_) => {}
         }
     }
 }
@@ -166,7 +167,8 @@ fn drive(beamline: &mut BeamlineSpec, random: &mut Stream) {
             DeviceSpec::TrajectoryController(_)
             | DeviceSpec::Detector(_)
             | DeviceSpec::Motor(_)
-            | DeviceSpec::Generator(_) => {}
+            | DeviceSpec::Generator(_)
+            | DeviceSpec::Panda(_) => {}
         }
     }
 }

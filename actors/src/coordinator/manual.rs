@@ -242,8 +242,9 @@ impl ScanCoordinator {
 
     fn is_flown(&self, name: &Name, nature: &Nature) -> bool {
         let controller = match nature {
-            // Every detector takes every frame, and there is one generator that scans use.
-            Nature::Detector { .. } | Nature::Generator => return true,
+            // Every detector takes every frame, and there is one generator that scans use; all that a
+            // PandA has is used too.
+            Nature::Detector { .. } | Nature::Generator | Nature::Panda => return true,
             Nature::TrajectoryController { .. } => Some(name),
             Nature::Motor { .. } => {
                 self.beamline.capabilities.axes.get(name).map(|axis| &axis.controller)

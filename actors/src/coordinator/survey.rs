@@ -59,6 +59,7 @@ pub enum Nature {
         exposure: Option<Duration>,
     },
     Generator,
+    Panda,
 }
 
 /// Every device of a beamline.
@@ -89,6 +90,7 @@ fn nature(device: &DeviceSpec) -> Nature {
             exposure: detector.exposure,
         },
         DeviceSpec::Generator(_) => Nature::Generator,
+        DeviceSpec::Panda(_) => Nature::Panda,
     }
 }
 
@@ -99,6 +101,7 @@ impl Nature {
             Self::TrajectoryController { .. } => DeviceKind::TrajectoryController,
             Self::Detector { .. } => DeviceKind::Detector,
             Self::Generator => DeviceKind::Generator,
+            Self::Panda => DeviceKind::Panda,
         }
     }
 }
@@ -202,7 +205,7 @@ impl Asked {
                 Some(controller) => told(controller.ask(FramesDone, READ_WITHIN).await).map(unread),
                 None => Ok(None),
             },
-            Nature::Detector { .. } => match self.detectors.get(name) {
+            Nature::Detector { .. } | Nature::Panda => match self.detectors.get(name) {
                 Some(detector) => told(detector.ask(Describe, READ_WITHIN).await).map(unread),
                 None => Ok(None),
             },
@@ -257,7 +260,7 @@ fn describe(facts: &Facts) -> Device {
             device.shape = Some(shape.clone());
             device.dtype = Some((*dtype).to_owned());
         }
-        Nature::TrajectoryController { .. } | Nature::Generator => {}
+        Nature::TrajectoryController { .. } | Nature::Generator | Nature::Panda => {}
     }
     device
 }

@@ -12,6 +12,7 @@ pub enum DeviceKind {
     TrajectoryController,
     Detector,
     Generator,
+    Panda,
 }
 
 /// What the actor of a device is doing.

@@ -1,9 +1,10 @@
 //! From a [`BeamlineFile`] to a [`BeamlineSpec`]: everything that can be known without hardware.
 use super::{
     Address, AfterFailure, AfterRestart, BeamlineError, BeamlineFile, BeamlineSpec, DataSpec,
-    DataTable, DeviceSpec, DeviceType, Lag, OnCrash, PathTemplate, PublishSpec, PublishTable,
-    Quantity, QuantityError, QueueSpec, QueueTable, Scheme, SimDeviceSpec, SimSpec, SimTable,
-    SupervisionSpec, SupervisionTable, api::api, ca::ca, devices::device_spec, quantity,
+    DataTable, DeviceSpec, DeviceTable, DeviceType, Lag, OnCrash, PathTemplate, PublishSpec,
+    PublishTable, Quantity, QuantityError, QueueSpec, QueueTable, Scheme, SimDeviceSpec, SimSpec,
+    SimTable, SupervisionSpec, SupervisionTable, api::api, ca::ca, devices::device_spec,
+    panda::keep_apart, quantity,
 };
 use crate::name::Name;
 use std::{collections::BTreeMap, ops::RangeInclusive, path::Path, time::Duration};
@@ -87,17 +88,27 @@ fn name(key: &str, text: &str) -> Result<Name, BeamlineError> {
 fn devices(file: &BeamlineFile) -> Result<BTreeMap<Name, DeviceSpec>, BeamlineError> {
     let mut devices = BTreeMap::new();
     let mut owners: BTreeMap<Address, Name> = BTreeMap::new();
-    for (text, table) in &file.device {
+    let is_panda = |(_, table): &(_, &DeviceTable)| matches!(table, DeviceTable::Panda(_));
+    let others = file.device.iter().filter(|device| !is_panda(device));
+    // A PandA is about other devices.
+    for (text, table) in others.chain(file.device.iter().filter(is_panda)) {
         let key = format!("device.{text}");
         let name = name(&key, text)?;
         if RESERVED_NAMES.contains(&name.as_str()) {
             let reason = format!("{text:?} is reserved: documents have a column of that name");
             return Err(BeamlineError::new(key, reason));
         }
-        let spec = device_spec(&key, name.clone(), table)?;
+        let spec = device_spec(&key, name.clone(), table, &devices)?;
         let provider = spec.provider();
-        if provider.scheme == Scheme::Soft && spec.device_type() != DeviceType::Generator {
-            let reason = format!("\"{provider}\" is no hardware: expected sim:// or ca://");
+        let refused = match (provider.scheme, spec.device_type()) {
+            (Scheme::Soft, DeviceType::Generator)
+            | (Scheme::Panda, DeviceType::Panda)
+            | (Scheme::Sim | Scheme::Ca | Scheme::Pva, _) => None,
+            (Scheme::Soft, _) => Some("is no hardware: expected sim:// or ca://"),
+            (Scheme::Panda, _) => Some("is for devices of type panda: expected sim:// or ca://"),
+        };
+        if let Some(reason) = refused {
+            let reason = format!("\"{provider}\" {reason}");
             return Err(BeamlineError::new(format!("{key}.provider"), reason));
         }
         if let Some(owner) = owners.insert(spec.provider().clone(), name.clone()) {
@@ -108,6 +119,7 @@ fn devices(file: &BeamlineFile) -> Result<BTreeMap<Name, DeviceSpec>, BeamlineEr
         devices.insert(name, spec);
     }
     resolve_axes(&devices)?;
+    keep_apart(&devices)?;
     Ok(devices)
 }
 

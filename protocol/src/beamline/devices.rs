@@ -5,24 +5,26 @@ use super::{
     address::Address,
     check::{at, count, duration, word},
     detector::detector,
+    panda::panda,
     quantity,
 };
 use crate::{
     name::Name,
     trajectory::{AxisLimits, PointMode, TriggerBits, TriggerSource},
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 pub(super) const MICROSECOND: Duration = Duration::from_micros(1);
 pub(super) const HOUR: Duration = Duration::from_hours(1);
 /// The driver of a PMAC takes no longer time between two points.
 const PMAC_LONGEST: Duration = Duration::from_millis(4_095);
 
-/// The device `name`, whose table stands at `key`.
+/// The device `name`, whose table stands at `key`; a PandA may be about the `others`.
 pub(super) fn device_spec(
     key: &str,
     name: Name,
     table: &DeviceTable,
+    others: &BTreeMap<Name, DeviceSpec>,
 ) -> Result<DeviceSpec, BeamlineError> {
     match table {
         DeviceTable::Motor(table) => motor(key, name, table).map(DeviceSpec::Motor),
@@ -31,6 +33,7 @@ pub(super) fn device_spec(
         }
         DeviceTable::Detector(table) => detector(key, name, table).map(DeviceSpec::Detector),
         DeviceTable::Generator(table) => generator(key, name, table).map(DeviceSpec::Generator),
+        DeviceTable::Panda(table) => panda(key, name, table, others).map(DeviceSpec::Panda),
     }
 }
 

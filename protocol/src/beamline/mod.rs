@@ -7,6 +7,7 @@ mod check;
 mod detector;
 mod devices;
 mod file;
+mod panda;
 mod quantity;
 mod spec;
 mod template;
@@ -20,6 +21,10 @@ pub use file::{
     ApiTable, BeamlineFile, BeamlineTable, CaTable, DataTable, DetectorTable, DeviceTable,
     GeneratorTable, MotorTable, PathsTable, PublishTable, Quantity, QueueTable, SimDeviceTable,
     SimTable, SupervisionTable, TrajectoryControllerTable, TriggerWordsTable,
+};
+pub use panda::{
+    EncoderSpec, EncoderTable, PandaOutput, PandaOutputTable, PandaSpec, PandaStart, PandaTable,
+    PandaTriggersSpec, PandaTriggersTable, Wire,
 };
 pub use quantity::QuantityError;
 pub use spec::{

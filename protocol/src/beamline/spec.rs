@@ -1,5 +1,5 @@
 //! [`BeamlineSpec`]: a beamline whose names are unique, references resolved and units parsed.
-use super::{Address, DetectorSpec, PathTemplate};
+use super::{Address, DetectorSpec, PandaSpec, PathTemplate};
 use crate::{
     name::Name,
     trajectory::{AxisLimits, PointMode, TriggerBits, TriggerSource},
@@ -166,12 +166,13 @@ pub enum DeviceType {
     TrajectoryController,
     Detector,
     Generator,
+    Panda,
 }
 
 impl DeviceType {
     /// Every type that a file may name.
-    pub const ALL: [Self; 4] =
-        [Self::Motor, Self::TrajectoryController, Self::Detector, Self::Generator];
+    pub const ALL: [Self; 5] =
+        [Self::Motor, Self::TrajectoryController, Self::Detector, Self::Generator, Self::Panda];
 
     /// The type as written.
     pub const fn as_str(self) -> &'static str {
@@ -180,6 +181,7 @@ impl DeviceType {
             Self::TrajectoryController => "trajectory_controller",
             Self::Detector => "detector",
             Self::Generator => "generator",
+            Self::Panda => "panda",
         }
     }
 }
@@ -191,6 +193,7 @@ pub enum DeviceSpec {
     TrajectoryController(TrajectoryControllerSpec),
     Detector(DetectorSpec),
     Generator(GeneratorSpec),
+    Panda(PandaSpec),
 }
 
 /// An axis that moves.
@@ -265,6 +268,7 @@ impl DeviceSpec {
             Self::TrajectoryController(spec) => &spec.name,
             Self::Detector(spec) => &spec.name,
             Self::Generator(spec) => &spec.name,
+            Self::Panda(spec) => &spec.name,
         }
     }
 
@@ -275,6 +279,7 @@ impl DeviceSpec {
             Self::TrajectoryController(spec) => &spec.provider,
             Self::Detector(spec) => &spec.provider,
             Self::Generator(spec) => &spec.provider,
+            Self::Panda(spec) => &spec.provider,
         }
     }
 
@@ -285,6 +290,7 @@ impl DeviceSpec {
             Self::TrajectoryController(_) => DeviceType::TrajectoryController,
             Self::Detector(_) => DeviceType::Detector,
             Self::Generator(_) => DeviceType::Generator,
+            Self::Panda(_) => DeviceType::Panda,
         }
     }
 }
@@ -296,7 +302,8 @@ impl BeamlineSpec {
             DeviceSpec::Motor(spec) => Some(spec),
             DeviceSpec::TrajectoryController(_)
             | DeviceSpec::Detector(_)
-            | DeviceSpec::Generator(_) => None,
+            | DeviceSpec::Generator(_)
+            | DeviceSpec::Panda(_) => None,
         })
     }
 
@@ -304,7 +311,10 @@ impl BeamlineSpec {
     pub fn trajectory_controllers(&self) -> impl Iterator<Item = &TrajectoryControllerSpec> {
         self.devices.values().filter_map(|device| match device {
             DeviceSpec::TrajectoryController(spec) => Some(spec),
-            DeviceSpec::Motor(_) | DeviceSpec::Detector(_) | DeviceSpec::Generator(_) => None,
+            DeviceSpec::Motor(_)
+            | DeviceSpec::Detector(_)
+            | DeviceSpec::Generator(_)
+            | DeviceSpec::Panda(_) => None,
         })
     }
 
@@ -314,7 +324,8 @@ impl BeamlineSpec {
             DeviceSpec::Detector(spec) => Some(spec),
             DeviceSpec::Motor(_)
             | DeviceSpec::TrajectoryController(_)
-            | DeviceSpec::Generator(_) => None,
+            | DeviceSpec::Generator(_)
+            | DeviceSpec::Panda(_) => None,
         })
     }
 
@@ -324,7 +335,19 @@ impl BeamlineSpec {
             DeviceSpec::Generator(spec) => Some(spec),
             DeviceSpec::Motor(_)
             | DeviceSpec::TrajectoryController(_)
-            | DeviceSpec::Detector(_) => None,
+            | DeviceSpec::Detector(_)
+            | DeviceSpec::Panda(_) => None,
+        })
+    }
+
+    /// Each PandA, by name.
+    pub fn pandas(&self) -> impl Iterator<Item = &PandaSpec> {
+        self.devices.values().filter_map(|device| match device {
+            DeviceSpec::Panda(spec) => Some(spec),
+            DeviceSpec::Motor(_)
+            | DeviceSpec::TrajectoryController(_)
+            | DeviceSpec::Detector(_)
+            | DeviceSpec::Generator(_) => None,
         })
     }
 
@@ -334,7 +357,8 @@ impl BeamlineSpec {
             DeviceSpec::Motor(spec) => Some(spec),
             DeviceSpec::TrajectoryController(_)
             | DeviceSpec::Detector(_)
-            | DeviceSpec::Generator(_) => None,
+            | DeviceSpec::Generator(_)
+            | DeviceSpec::Panda(_) => None,
         }
     }
 }

@@ -117,7 +117,7 @@ fn unknown_and_missing_keys_are_named() {
         "device.x.type",
         Value::Null,
         "device.x: missing key \"type\"; expected one of motor, trajectory_controller, detector, \
-         generator",
+         generator, panda",
     );
 }
 
@@ -146,7 +146,7 @@ fn wrong_types_are_named() {
         "device.x.type",
         json!("moter"),
         "\"moter\" is no type of device; expected one of motor, trajectory_controller, detector, \
-         generator",
+         generator, panda",
     );
     refused("supervision.max_restarts", json!(-1), "invalid value: integer -1, expected u32");
     let exposures = |value, text| refused("device.camera.exposures_per_frame", value, text);

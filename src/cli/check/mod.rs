@@ -13,7 +13,7 @@ use crate::{
 };
 use bluefly_actors::{clock::Clock, system::real_system};
 use bluefly_protocol::{
-    beamline::{BeamlineSpec, DeviceSpec, Scheme},
+    beamline::{BeamlineSpec, DeviceSpec, PandaSpec, Scheme},
     name::Name,
 };
 use serde_json::{Value, json};
@@ -186,5 +186,23 @@ fn details(device: &DeviceSpec) -> String {
             )
         }
         DeviceSpec::Generator(_) => "works out the frames of a scan".to_owned(),
+        DeviceSpec::Panda(panda) => panda_details(panda),
     }
+}
+
+fn panda_details(panda: &PandaSpec) -> String {
+    let names = |names: Vec<&Name>| {
+        let names: Vec<&str> = names.into_iter().map(Name::as_str).collect();
+        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+    };
+    let triggers = match &panda.triggers {
+        Some(triggers) => {
+            let detectors = names(triggers.outputs.keys().collect());
+            format!("{} triggers {detectors}", triggers.sequencer)
+        }
+        None => "triggers nothing".to_owned(),
+    };
+    let columns: usize = panda.capture.iter().map(|captured| captured.captures.len()).sum();
+    let (encoders, wires) = (names(panda.encoders.keys().collect()), panda.wiring.len());
+    format!("{triggers}, encoders of {encoders}, {columns} columns captured, {wires} settings")
 }

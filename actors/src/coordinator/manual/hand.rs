@@ -188,7 +188,8 @@ impl Hand {
                 let (halted, stopped) = futures_util::join!(halted, join_all(stops));
                 stopped.into_iter().fold(halted, Result::and)
             }
-            Nature::Detector { .. } => {
+            Nature::Panda if !beamline.detectors.contains_key(name) => Ok(()),
+            Nature::Detector { .. } | Nature::Panda => {
                 let caller = beamline.detector(name)?;
                 let disarm = || caller.call("stop", DisarmNow, STOP_WITHIN);
                 let device = &beamline.detectors[name];

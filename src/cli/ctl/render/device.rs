@@ -97,6 +97,7 @@ const fn kind(kind: DeviceKind) -> &'static str {
         DeviceKind::TrajectoryController => "trajectory_controller",
         DeviceKind::Detector => "detector",
         DeviceKind::Generator => "generator",
+        DeviceKind::Panda => "panda",
     }
 }
 

@@ -1,0 +1,139 @@
+//! [`Wiring`]: what the fields of a PandA are set to, each once.
+use super::{EncoderSpec, PandaTriggersSpec, Wire, field};
+use crate::{
+    beamline::{BeamlineError, check::at},
+    name::Name,
+    panda::{control::Command, describe::FieldName},
+    sequencer::Bus,
+};
+use std::{collections::BTreeMap, num::NonZeroU32};
+
+/// What fields are set to, as the file says, and as follows from what else it says.
+pub(super) struct Wiring {
+    wires: Vec<Wire>,
+}
+
+/// What a scan sets in the sequencer that it uses, and in the blocks of pulses.
+const OF_SEQUENCER: [&str; 4] = ["ENABLE", "TABLE", "PRESCALE", "REPEATS"];
+const OF_PULSES: [&str; 4] = ["DELAY", "WIDTH", "STEP", "PULSES"];
+
+impl Wiring {
+    /// As written in the table of the PandA at `key`.
+    pub(super) fn of(key: &str, written: &BTreeMap<String, String>) -> Result<Self, BeamlineError> {
+        let key = format!("{key}.wiring");
+        let mut wiring = Self { wires: Vec::new() };
+        for (text, value) in written {
+            let key = format!("{key}.{text}");
+            let field: FieldName = text.parse().map_err(at(&*key))?;
+            Command::assign(text, value).map_err(at(&*key))?;
+            if value.is_empty() {
+                return Err(BeamlineError::new(key, "\"\" is no value"));
+            }
+            if field.attribute() == Some("CAPTURE") {
+                let reason = format!("{value:?}: what is captured stands in the table capture");
+                return Err(BeamlineError::new(key, reason));
+            }
+            if let Some(other) = wiring.wire(&field) {
+                let reason = format!("{value:?}: {} is the same field", other.field);
+                return Err(BeamlineError::new(key, reason));
+            }
+            wiring.wires.push(Wire { field, value: value.clone(), key });
+        }
+        Ok(wiring)
+    }
+
+    /// Counts become positions in the PandA as in the file.
+    pub(super) fn follow_encoders(
+        &mut self,
+        key: &str,
+        encoders: &BTreeMap<Name, EncoderSpec>,
+    ) -> Result<(), BeamlineError> {
+        for (axis, encoder) in encoders {
+            let key = format!("{key}.{axis}");
+            let EncoderSpec { input, scale, offset, units } = encoder;
+            self.follow(&key, field(input, "VAL.SCALE"), scale.to_string())?;
+            self.follow(&key, field(input, "VAL.OFFSET"), offset.to_string())?;
+            self.follow(&key, field(input, "VAL.UNITS"), units.clone())?;
+        }
+        Ok(())
+    }
+
+    /// The sequencer sees what it starts on, and what it triggers is where detectors are plugged in.
+    pub(super) fn follow_triggers(
+        &mut self,
+        key: &str,
+        triggers: &PandaTriggersSpec,
+        positions: &BTreeMap<Name, Bus>,
+        encoders: &BTreeMap<Name, EncoderSpec>,
+    ) -> Result<(), BeamlineError> {
+        let sequencer = &triggers.sequencer;
+        self.leave(key, OF_SEQUENCER.map(|name| field(sequencer, name)))?;
+        for (axis, bus) in positions {
+            let key = format!("{key}.positions.{axis}");
+            let input = field(sequencer, super::triggers::position_word(*bus));
+            let encoder = encoders.get(axis).map(|encoder| field(&encoder.input, "VAL"));
+            if let Some(encoder) = encoder {
+                self.follow(&key, input, encoder.to_string())?;
+            }
+        }
+        for (detector, output) in &triggers.outputs {
+            let key = format!("{key}.outputs.{detector}");
+            let mut frames = field(sequencer, "OUTA");
+            if let Some(pulse) = &output.pulse {
+                self.leave(&key, OF_PULSES.map(|name| field(pulse, name)))?;
+                self.follow(&key, field(pulse, "TRIG"), frames.to_string())?;
+                frames = field(pulse, "OUT");
+            }
+            self.follow(&key, field(&output.output, "VAL"), frames.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// By field.
+    pub(super) fn into_wires(mut self) -> Vec<Wire> {
+        self.wires.sort_by(|a, b| a.field.cmp(&b.field));
+        self.wires
+    }
+
+    /// Adds what follows from `key`, with which what is written has to agree.
+    fn follow(&mut self, key: &str, field: FieldName, value: String) -> Result<(), BeamlineError> {
+        match self.wire(&field) {
+            None => self.wires.push(Wire { field, value, key: key.to_owned() }),
+            Some(wire) if wire.value == value => {}
+            Some(wire) => {
+                let needs = format!("{:?}: {key} needs it to be {value:?}", wire.value);
+                // Of two that follow, neither has the field in its key.
+                let is_named = wire.key.ends_with(&field.to_string());
+                let reason = if is_named { needs } else { format!("{field} = {needs}") };
+                return Err(BeamlineError::new(wire.key.clone(), reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what a scan sets itself.
+    fn leave(&self, key: &str, fields: [FieldName; 4]) -> Result<(), BeamlineError> {
+        for field in fields {
+            let is_part = |wire: &&Wire| {
+                wire.field.block == field.block && wire.field.field() == field.field()
+            };
+            if let Some(wire) = self.wires.iter().find(is_part) {
+                let reason = format!("{:?}: scans set it, as {key} says", wire.value);
+                return Err(BeamlineError::new(wire.key.clone(), reason));
+            }
+        }
+        Ok(())
+    }
+
+    fn wire(&self, field: &FieldName) -> Option<&Wire> {
+        self.wires.iter().find(|wire| same(&wire.field, field))
+    }
+}
+
+/// Whether two names are of one field: a block without a number may be the first.
+pub(super) fn same(a: &FieldName, b: &FieldName) -> bool {
+    let number = |name: &FieldName| name.block.instance().unwrap_or(NonZeroU32::MIN);
+    a.block.name() == b.block.name()
+        && number(a) == number(b)
+        && (a.field(), a.attribute()) == (b.field(), b.attribute())
+}
