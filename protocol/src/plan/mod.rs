@@ -220,11 +220,11 @@ impl ScanPlan {
 
     /// The rows that make `sequencer`, which is one for [`axes`](Self::axes), trigger the frames from
     /// `frame` on as the [`planner`](Self::planner) moves through them.
-    pub fn trigger_rows<'a>(
+    pub fn trigger_rows(
         &self,
         frame: u64,
-        sequencer: &'a Sequencer,
-    ) -> impl Iterator<Item = Result<Row, SequencerError>> + use<'a> {
+        sequencer: &Sequencer,
+    ) -> impl Iterator<Item = Result<Row, SequencerError>> + Send + use<> {
         sequencer.rows(sequencer.spans(&self.planner, self.pieces(frame)))
     }
 }

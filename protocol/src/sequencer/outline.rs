@@ -3,6 +3,7 @@ use super::{
     BitInput, Counts, Level, Live, PositionInput, Rows, Sense, SequencerError, Span, Start, Trigger,
 };
 use crate::name::Name;
+use std::sync::Arc;
 
 /// What begins a window, if an axis moves in the scan.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,11 +86,11 @@ impl Sequencer {
     ///
     /// The spans may begin with any window of a scan, or with the rest of one (resume);
     /// [`spans`](Self::spans) makes them.
-    pub fn rows<S>(&self, spans: S) -> Rows<'_, S::IntoIter>
+    pub fn rows<S>(&self, spans: S) -> Rows<S::IntoIter>
     where
         S: IntoIterator<Item = Result<Span, SequencerError>>,
     {
-        Rows::new(self, spans.into_iter())
+        Rows::new(Arc::new(self.clone()), spans.into_iter())
     }
 
     /// What `spans` need, or the first reason why they cannot be triggered.

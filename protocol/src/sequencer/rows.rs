@@ -6,15 +6,15 @@ use super::{
     pace::Pace,
     phases::{Encoder, Phases},
 };
-use std::iter::Peekable;
+use std::{iter::Peekable, sync::Arc};
 
 /// The rows of a scan, made when asked for.
 ///
 /// A window is one row that waits for its beginning, and rows of up to 65,535 frames of equal
 /// duration. Between two windows and after the last is a row without live time.
 #[derive(Debug)]
-pub struct Rows<'a, I: Iterator<Item = Result<Span, SequencerError>>> {
-    sequencer: &'a Sequencer,
+pub struct Rows<I: Iterator<Item = Result<Span, SequencerError>>> {
+    sequencer: Arc<Sequencer>,
     spans: Peekable<I>,
     stage: Stage,
     /// Exact time since the last window that something but time began, less the time given out,
@@ -45,8 +45,8 @@ struct Stretch {
     frames: u64,
 }
 
-impl<'a, I: Iterator<Item = Result<Span, SequencerError>>> Rows<'a, I> {
-    pub(super) fn new(sequencer: &'a Sequencer, spans: I) -> Self {
+impl<I: Iterator<Item = Result<Span, SequencerError>>> Rows<I> {
+    pub(super) fn new(sequencer: Arc<Sequencer>, spans: I) -> Self {
         let (spans, encoder) = (spans.peekable(), Encoder::default());
         Self { sequencer, spans, stage: Stage::Before, owed: 0.0, tail: 0, encoder }
     }
@@ -72,7 +72,8 @@ impl<'a, I: Iterator<Item = Result<Span, SequencerError>>> Rows<'a, I> {
             (Entry::Joined, Stage::Before) => return Err(SequencerError::Unjoined { frame }),
             (Entry::Joined, Stage::Within(_) | Stage::Between | Stage::Ended) => {}
             (Entry::Window { axes, gap }, stage) => {
-                let beginning = self.sequencer.beginning(frame, &axes)?;
+                let sequencer = Arc::clone(&self.sequencer);
+                let beginning = sequencer.beginning(frame, &axes)?;
                 self.owed = match beginning {
                     Beginning::At(_) | Beginning::Gated(_) => 0.0,
                     // Nothing else tells when it begins: what is owed would add up.
@@ -198,7 +199,7 @@ fn low(input: BitInput) -> Phases {
     Phases { trigger, ..dead(2 * u64::from(MIN_PULSE_TICKS)) }
 }
 
-impl<I: Iterator<Item = Result<Span, SequencerError>>> Iterator for Rows<'_, I> {
+impl<I: Iterator<Item = Result<Span, SequencerError>>> Iterator for Rows<I> {
     type Item = Result<Row, SequencerError>;
 
     fn next(&mut self) -> Option<Self::Item> {

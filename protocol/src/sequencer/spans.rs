@@ -4,12 +4,13 @@ use crate::{
     scan::{Path, Piece},
     trajectory::{Approach, Course, Planner, Section},
 };
+use std::sync::Arc;
 
 /// The spans of a planned scan, made when asked for, of which two pieces are in memory at a time.
 /// After an error, nothing.
 #[derive(Debug)]
-pub struct Spans<'a, I> {
-    sequencer: &'a Sequencer,
+pub struct Spans<I> {
+    sequencer: Arc<Sequencer>,
     /// None after an error.
     course: Option<Course<I>>,
 }
@@ -33,11 +34,11 @@ impl Sequencer {
     /// time, and to a window that time begins. This does not add up, since the planner carries the
     /// fraction from row to row. A compare still sees nothing wrong: within 1 us of its turn an axis
     /// is, to the count, where it turns.
-    pub fn spans<P>(&self, planner: &Planner, pieces: P) -> Spans<'_, P::IntoIter>
+    pub fn spans<P>(&self, planner: &Planner, pieces: P) -> Spans<P::IntoIter>
     where
         P: IntoIterator<Item = Piece>,
     {
-        Spans { sequencer: self, course: Some(planner.course(pieces)) }
+        Spans { sequencer: Arc::new(self.clone()), course: Some(planner.course(pieces)) }
     }
 
     fn span(&self, section: Section) -> Result<Span, SequencerError> {
@@ -74,7 +75,7 @@ impl Sequencer {
     }
 }
 
-impl<I: Iterator<Item = Piece>> Iterator for Spans<'_, I> {
+impl<I: Iterator<Item = Piece>> Iterator for Spans<I> {
     type Item = Result<Span, SequencerError>;
 
     fn next(&mut self) -> Option<Self::Item> {
