@@ -4,7 +4,7 @@
 //! [`Sequencer::rows`] turns spans into rows. Both make one at a time, in memory that does not grow
 //! with the scan. [`Tables`] cuts the rows into tables as the hardware takes them.
 //! [`Sequencer::gap`] works out from the motion between two windows for how long the position
-//! compare must not look. [`pulse_train`] divides a frame for a detector that takes several pulses.
+//! compare must not look. [`Progress`] counts the frames that are triggered. [`pulse_train`] divides a frame for a detector that takes several pulses.
 //!
 //! The sequencer counts ticks of 8 ns. A frame of a fraction of a tick is given a whole number of
 //! them, one more or one less than its neighbours, such that within a window
@@ -19,6 +19,7 @@ mod outline;
 mod pace;
 mod phases;
 mod position;
+mod progress;
 mod pulse;
 mod row;
 mod rows;
@@ -30,6 +31,7 @@ pub use error::SequencerError;
 pub use outline::{Sequencer, StartOn, Summary};
 pub use pace::{Live, MAX_DRIFT};
 pub use position::{Counts, PositionInput};
+pub use progress::{Phase, Place, Progress};
 pub use pulse::{PulseError, PulsePlace, PulseRequest, PulseTrain, pulse_train};
 pub use row::{BitInput, Bus, Level, Output, Outputs, Repeats, Row, Sense, Trigger};
 pub use rows::Rows;

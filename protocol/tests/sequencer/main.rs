@@ -5,6 +5,7 @@ mod cuts;
 mod flown;
 mod golden;
 mod model;
+mod progress;
 mod pulses;
 mod refusals;
 mod rig;
