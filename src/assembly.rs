@@ -9,13 +9,17 @@ use bluefly_actors::{
         publish::{Ledger, Publisher},
         survey,
     },
-    device::{controller::Controller, detector::Detector, generator::Generator, motor::Motor},
+    device::{
+        controller::Controller, detector::Detector, generator::Generator, motor::Motor,
+        triggers::Triggers,
+    },
     logic::{
         area_detector::{AreaDetector, DetectorRecord, DetectorSetup, overhead_bytes, row_bytes},
         detector::DetectorLogic,
         generator::{GeneratorLogic, GeneratorRecord},
         motor::{MotorLogic, MotorRecord},
         trajectory::{AxisAddress, TrajectoryLogic, TrajectoryRecord, TrajectorySetup},
+        triggers::TriggerLogic,
     },
     queue::{QueueParts, Register, RunQueue},
     signal::Connector,
@@ -39,6 +43,8 @@ use std::{
 pub(crate) const COORDINATOR: &str = "scan_coordinator";
 const PUBLISHER: &str = "publisher";
 const QUEUE: &str = "run_queue";
+/// What stands behind the name of a device in the tree, for the actor of its triggers.
+const TRIGGERS: &str = ".triggers";
 const STORAGE: &str = "storage_writer";
 /// How long a signal may take to connect or answer.
 const SIGNAL_DEADLINE: Duration = Duration::from_secs(10);
@@ -56,7 +62,7 @@ const LONGEST_RUN: &str = "00000000-0000-0000-0000-000000000000";
 const DEVICE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// One device of a kind: its name and what knows its hardware.
-type Logics<L> = Vec<(Name, Rc<L>)>;
+pub(crate) type Logics<L> = Vec<(Name, Rc<L>)>;
 
 /// Everything that has signals, connected. Cheap to clone; all clones are the same hardware.
 #[derive(Clone)]
@@ -64,6 +70,7 @@ pub(crate) struct Devices {
     pub(crate) motors: Logics<MotorLogic>,
     pub(crate) controllers: Logics<TrajectoryLogic>,
     pub(crate) detectors: Logics<dyn DetectorLogic>,
+    pub(crate) triggers: Logics<dyn TriggerLogic>,
     generators: Logics<GeneratorLogic>,
 }
 
@@ -81,8 +88,13 @@ impl Devices {
             let device = name.clone();
             move |source| StartError::Connect { device, source }
         };
-        let mut devices =
-            Self { motors: vec![], controllers: vec![], detectors: vec![], generators: vec![] };
+        let mut devices = Self {
+            motors: vec![],
+            controllers: vec![],
+            detectors: vec![],
+            triggers: vec![],
+            generators: vec![],
+        };
         for motor in spec.motors() {
             let (name, address) = (motor.name.clone(), motor.provider.to_string());
             let record = MotorRecord::connect(&links.of(&name, 0), &address).await;
@@ -201,10 +213,11 @@ impl Assembly<'_> {
         let supervision = self.spec.supervision.clone();
         let mut plans: Vec<Plan> = Vec::new();
         let mut seats = Seats { plans: &mut plans, supervision: &supervision };
-        let Devices { motors, controllers, detectors, generators } = self.devices;
+        let Devices { motors, controllers, detectors, triggers, generators } = self.devices;
         let motors = seats.take(motors, clock, Motor::new);
         let controllers = seats.take(controllers, clock, Controller::new);
         let detectors = seats.take(detectors, clock, Detector::new);
+        let triggers = seats.take_as(TRIGGERS, (triggers, clock, Triggers::new));
         let generators = seats.take(generators, clock, Generator::new);
         let generator = generators.into_iter().next();
         let generator = generator.ok_or_else(|| StartError::NoGenerator(self.spec.name.clone()))?;
@@ -215,6 +228,7 @@ impl Assembly<'_> {
             controllers,
             motors,
             detectors,
+            triggers,
             generator,
             publisher: (actor_name(PUBLISHER), publisher),
             storage: self.storage.clone(),
@@ -284,9 +298,23 @@ impl Seats<'_> {
         Context<A>: ToEnvelope<A, Ping>,
         L: ?Sized + 'static,
     {
+        self.take_as("", (logics, clock, new))
+    }
+
+    /// As [`take`](Self::take), with `part` behind the name of each: one device may be of two kinds.
+    fn take_as<A, L>(
+        &mut self,
+        part: &str,
+        (logics, clock, new): (Logics<L>, &Clock, fn(Name, Rc<L>, Clock) -> A),
+    ) -> BTreeMap<Name, Ref<A>>
+    where
+        A: Actor<Context = Context<A>> + Handler<Ping>,
+        Context<A>: ToEnvelope<A, Ping>,
+        L: ?Sized + 'static,
+    {
         let mut references = BTreeMap::new();
         for (name, logic) in logics {
-            let (seat, reference) = Seat::new(name.as_str());
+            let (seat, reference) = Seat::new(&format!("{name}{part}"));
             let (device, clock) = (name.clone(), clock.clone());
             let new = move |_| new(device.clone(), Rc::clone(&logic), clock.clone());
             self.plans.push(child(seat, reference.clone(), self.supervision, new));

@@ -16,6 +16,7 @@ use bluefly_actors::{
     logic::{
         area_detector::{trigger_choices, trigger_word},
         detector::Dtype,
+        triggers::TriggerLogic,
     },
     queue::{Register, RegisterParts, RunQueue, Settle},
     random::Seed,
@@ -63,6 +64,8 @@ pub struct Options {
     pub latency: Latency,
     /// Makes the branch of the tree that serves clients, if any are to be served.
     pub doors: Option<Doors>,
+    /// Sources of triggers besides those of the beamline file.
+    pub triggers: Vec<(Name, Rc<dyn TriggerLogic>)>,
 }
 
 /// Makes the branch of the tree that serves the clients of a desk.
@@ -74,7 +77,8 @@ impl Options {
         let (schedule, latency) = (Schedule::Fifo, Latency::default());
         let (disk, doors) = (DiskChoice::Hdf5, None);
         let hardware = Hardware::Simulated;
-        Self { clock, seed, schedule, directory, disk, hardware, latency, doors }
+        let triggers = Vec::new();
+        Self { clock, seed, schedule, directory, disk, hardware, latency, doors, triggers }
     }
 }
 
@@ -144,16 +148,17 @@ impl Process {
     ///
     /// Must run within an actix system.
     pub async fn start(spec: &BeamlineSpec, options: Options) -> Result<Self, StartError> {
-        let Options { clock, seed, schedule, directory, disk, hardware, latency, doors } = options;
+        let Options { clock, seed, schedule, directory, disk, hardware, latency, doors, triggers } =
+            options;
         let claim = Claim::take(&directory)?;
         let storage = storage(spec, &clock, disk)?;
         let sink: Rc<dyn FrameSink> = Rc::new(SimDisk(storage.clone()));
         let simulation = Simulation { clock: &clock, seed, latency, schedule, sink: &sink };
         let site = hardware.site(spec, &simulation);
         let env = Env::new(clock.clone(), seed).schedule(schedule);
-        let devices = Devices::connect(spec, &clock, (&site, &directory)).await?;
-        let documents = directory.join(DOCUMENTS);
-        let feed = Feed::new(FEED_EVENTS, FEED_BYTES);
+        let mut devices = Devices::connect(spec, &clock, (&site, &directory)).await?;
+        devices.triggers.extend(triggers);
+        let (documents, feed) = (directory.join(DOCUMENTS), Feed::new(FEED_EVENTS, FEED_BYTES));
         let archive = archive(documents.clone())?;
         // The process before may have had the same seed.
         let uids = seed.stream("documents", archive.num_runs() as u64);

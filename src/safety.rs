@@ -9,19 +9,24 @@ use bluefly_protocol::{
     fault::{Fault, FaultClass},
     name::Name,
 };
-use futures_util::{future::join_all, join};
+use futures_util::{
+    future::{FutureExt as _, join_all},
+    join,
+};
 use std::time::Duration;
 
 /// How long one device may take to come to rest.
 const WITHIN: Duration = Duration::from_secs(70);
+/// How long detectors are left armed while their triggers are made safe.
+const TRIGGERS_FIRST: Duration = Duration::from_secs(2);
 /// How often a device that cannot be reached is tried again.
 const RETRY: Duration = Duration::from_millis(250);
 /// How long devices are waited for that cannot be reached, unless they were before.
 pub(crate) const AWAY: Duration = Duration::from_secs(5);
 
 impl Devices {
-    /// Halts every controller, then every motor; disarms every detector and closes its file, at the
-    /// same time. Devices that cannot be reached are waited for until the first of all was missed for
+    /// Halts every controller, then every motor; lets no trigger leave, then disarms every detector and
+    /// closes its file, at the same time. Devices that cannot be reached are waited for until the first of all was missed for
     /// `away`. What is not safe in the end is logged as an error. Does no harm to what is safe already.
     ///
     /// Once the actors are gone: one that goes on would undo it.
@@ -39,11 +44,26 @@ impl Devices {
             join_all(stops.map(|(name, logic)| persist(clock, (name, until), || logic.stop())))
                 .await;
         };
-        let detectors = self.detectors.iter();
-        let detectors = join_all(
-            detectors.map(|(name, logic)| persist(clock, (name, until), || come_to_rest(&**logic))),
+        let triggers = self.triggers.iter();
+        let triggers = join_all(
+            triggers.map(|(name, logic)| persist(clock, (name, until), || logic.make_safe())),
         );
-        join!(motion, detectors);
+        let triggers = triggers.map(drop).shared();
+        let detectors = async {
+            if !self.triggers.is_empty() {
+                // Also a detector comes to rest whose triggers cannot be told to.
+                if clock.timeout(TRIGGERS_FIRST, triggers.clone()).await.is_err() {
+                    tracing::debug!("detectors are disarmed before triggers are safe");
+                }
+            }
+            let detectors = self.detectors.iter();
+            join_all(
+                detectors
+                    .map(|(name, logic)| persist(clock, (name, until), || come_to_rest(&**logic))),
+            )
+            .await
+        };
+        join!(motion, triggers.clone(), detectors);
     }
 }
 

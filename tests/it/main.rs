@@ -19,6 +19,7 @@ mod motor;
 mod panda;
 mod panda_capture;
 mod panda_server;
+mod panda_triggers;
 mod pmac;
 mod queue;
 #[cfg(feature = "ca")]

@@ -2,7 +2,10 @@
 use super::{absent::Absent, call::Caller, manual::ByHand, publish::Publisher, survey::Inventory};
 use crate::{
     clock::Clock,
-    device::{controller::Controller, detector::Detector, generator::Generator, motor::Motor},
+    device::{
+        controller::Controller, detector::Detector, generator::Generator, motor::Motor,
+        triggers::Triggers,
+    },
     storage::StorageClient,
     supervise::Ref,
 };
@@ -26,6 +29,8 @@ pub struct Beamline {
     pub controllers: BTreeMap<Name, Ref<Controller>>,
     pub motors: BTreeMap<Name, Ref<Motor>>,
     pub detectors: BTreeMap<Name, Ref<Detector>>,
+    /// Sources of triggers besides the controllers; all take part in every scan.
+    pub triggers: BTreeMap<Name, Ref<Triggers>>,
     pub generator: (Name, Ref<Generator>),
     pub publisher: (Name, Ref<Publisher>),
     pub storage: StorageClient,
@@ -96,6 +101,11 @@ impl Beamline {
 
     pub(super) fn detector(&self, name: &Name) -> Result<Caller<'_, Detector>, Fault> {
         let found = self.detectors.get_key_value(name).ok_or_else(|| self.unknown(name))?;
+        Ok(Caller::new(&self.clock, found))
+    }
+
+    pub(super) fn triggers(&self, name: &Name) -> Result<Caller<'_, Triggers>, Fault> {
+        let found = self.triggers.get_key_value(name).ok_or_else(|| self.unknown(name))?;
         Ok(Caller::new(&self.clock, found))
     }
 

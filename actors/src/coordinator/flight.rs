@@ -6,16 +6,17 @@ use super::{
     open::file_plan,
     phase::{Board, Session},
     recover::Troubles,
-    watch::Watch,
+    watch::{TRIGGER, Watch},
 };
 use crate::{
     device::{
         controller::{Build, Execute, MoveAxes},
         detector::{ArmFrames, Take},
         generator::{Enter, Entered},
+        triggers::{Enable, Follow, Load},
     },
-    logic::detector::Arm,
-    status::Intent,
+    logic::{detector::Arm, triggers::TriggerPlan},
+    status::{Intent, Status},
 };
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
@@ -31,6 +32,10 @@ use std::{cell::Cell, collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 const ARM_WITHIN: Duration = Duration::from_secs(20);
 /// How long a controller may take to accept a trajectory.
 const BUILD_WITHIN: Duration = Duration::from_secs(20);
+/// How long a source of triggers may take to get ready.
+const LOAD_WITHIN: Duration = Duration::from_mins(2);
+/// How long it may take to let triggers leave.
+const ENABLE_WITHIN: Duration = Duration::from_secs(20);
 /// How long a move to the start of a trajectory may take.
 const MOVE_WITHIN: Duration = Duration::from_hours(1);
 
@@ -157,6 +162,7 @@ impl Flight {
         let entered = board.unless_told(self.enter(first)).await??;
         board.unless_told(self.move_to(&entered.start)).await??;
         board.unless_told(self.arm(first)).await??;
+        board.unless_told(self.load_triggers(first)).await??;
         self.away.clear();
         let watch = board.unless_told(self.launch(entered)).await??;
         self.tally.launch();
@@ -218,6 +224,25 @@ impl Flight {
         Fault { reason: format!("{reason}: {frames} of its frames are on disk"), ..fault }
     }
 
+    /// Only now: a source that is loaded is bound to the detectors as they are armed.
+    async fn load_triggers(&self, first_frame: u64) -> Result<(), Fault> {
+        let loads = self.beamline.triggers.keys().map(|name| async move {
+            let plan = TriggerPlan { plan: Arc::clone(&self.plan), first_frame };
+            self.beamline.triggers(name)?.call("load triggers", Load(plan), LOAD_WITHIN).await
+        });
+        try_join_all(loads).await.map(drop)
+    }
+
+    /// Lets triggers leave, and follows them.
+    async fn enable_triggers(&self) -> Result<Vec<(Name, Status<u64, ()>)>, Fault> {
+        let enables = self.beamline.triggers.keys().map(|name| async move {
+            let source = self.beamline.triggers(name)?;
+            source.call("enable triggers", Enable, ENABLE_WITHIN).await?;
+            Ok::<_, Fault>((name.clone(), source.begin(TRIGGER, Follow).await?))
+        });
+        try_join_all(enables).await
+    }
+
     /// Builds the trajectory and starts it: what is under way from here on is in the watch.
     async fn launch(&self, entered: Entered) -> Result<Watch, Fault> {
         let controller = self.beamline.controller(self.plan.controller())?;
@@ -229,7 +254,8 @@ impl Flight {
             Ok::<_, Fault>((name.clone(), take))
         });
         let takes = try_join_all(takes).await?;
+        let triggers = self.enable_triggers().await?;
         let motion = controller.begin("execute the trajectory", Execute).await?;
-        Ok(Watch::new(motion, takes, is_last))
+        Ok(Watch::new(motion, triggers, takes, is_last))
     }
 }

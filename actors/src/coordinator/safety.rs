@@ -6,6 +6,7 @@ use crate::{
         controller::{Controller, FramesDone, Halt},
         detector::{Close, Disarm, Open},
         motor::{Motor, StopMotor},
+        triggers::{MakeSafe, MakeSafeNow},
     },
     logic::detector::{FilePlan, OpenFile},
     status::Status,
@@ -16,7 +17,7 @@ use bluefly_protocol::{
     fault::{Fault, FaultClass},
     name::Name,
 };
-use futures_util::future::join_all;
+use futures_util::future::{FutureExt as _, join_all};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// How long hardware may take to come to rest.
@@ -25,6 +26,8 @@ pub(super) const STOP_WITHIN: Duration = Duration::from_secs(70);
 pub(super) const OPEN_WITHIN: Duration = Duration::from_secs(30);
 /// How long a file may take to be completed.
 const CLOSE_WITHIN: Duration = Duration::from_secs(30);
+/// How long detectors are left armed while their triggers are made safe.
+const TRIGGERS_FIRST: Duration = Duration::from_secs(2);
 /// How often a device that is being restarted is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -38,7 +41,8 @@ pub(super) struct Rest {
 }
 
 impl Beamline {
-    /// Halts every controller and disarms every detector, at the same time.
+    /// Halts every controller, makes every source of triggers safe and disarms every detector, at the
+    /// same time; but detectors, which wait for what is on its way, after the triggers.
     ///
     /// A device whose actor is down is waited for, at most for `patience`: a new incarnation makes
     /// its hardware safe before anything else. So is one that is away, unless it was before.
@@ -46,14 +50,25 @@ impl Beamline {
         let patience = patience.into();
         let halts = self.controllers.keys().map(|name| self.halt(name, (patience, || Halt)));
         let halts = join_all(halts);
-        let disarms = join_all(self.detectors.iter().map(|detector| async move {
-            let caller = Caller::new(&self.clock, detector);
-            let disarm = || caller.call("disarm", Disarm, STOP_WITHIN);
-            (detector.0, self.persist(patience, detector.1, disarm).await)
-        }));
-        let (halts, disarms) = futures_util::join!(halts, disarms);
+        let triggers = self.triggers_safe(patience).shared();
+        let disarms = async {
+            if !self.triggers.is_empty() {
+                // Also a detector comes to rest whose triggers cannot be told to.
+                if self.clock.timeout(TRIGGERS_FIRST, triggers.clone()).await.is_err() {
+                    tracing::debug!("detectors are disarmed before triggers are safe");
+                }
+            }
+            join_all(self.detectors.iter().map(|detector| async move {
+                let caller = Caller::new(&self.clock, detector);
+                let disarm = || caller.call("disarm", Disarm, STOP_WITHIN);
+                (detector.0, self.persist(patience, detector.1, disarm).await)
+            }))
+            .await
+        };
+        let (halts, triggers, disarms) = futures_util::join!(halts, triggers.clone(), disarms);
         let mut rest = Rest::default();
         rest.faults.extend(halts.into_iter().filter_map(Result::err));
+        rest.faults.extend(triggers);
         for (name, disarmed) in disarms {
             match disarmed {
                 Ok(frames) => {
@@ -63,6 +78,28 @@ impl Beamline {
             }
         }
         rest
+    }
+
+    /// Makes every source of triggers safe; tells what could not be.
+    async fn triggers_safe(&self, patience: Patience) -> Vec<Fault> {
+        let all = join_all(self.triggers.iter().map(|source| async move {
+            let caller = Caller::new(&self.clock, source);
+            let make_safe = || caller.call("make its triggers safe", MakeSafe, STOP_WITHIN);
+            self.persist(patience, source.1, make_safe).await
+        }));
+        all.await.into_iter().filter_map(Result::err).collect()
+    }
+
+    /// Stops the triggers that a device of this name makes, if it makes any.
+    pub(super) async fn triggers_stopped(
+        &self,
+        name: &Name,
+        patience: impl Into<Patience>,
+    ) -> Result<(), Fault> {
+        let Some(source) = self.triggers.get(name) else { return Ok(()) };
+        let caller = self.triggers(name)?;
+        let stop = || caller.call("stop its triggers", MakeSafeNow, STOP_WITHIN);
+        self.persist(patience, source, stop).await
     }
 
     /// Closes the file of every detector; tells what could not be closed.

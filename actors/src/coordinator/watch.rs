@@ -25,9 +25,21 @@ const APPEND_WITHIN: Duration = Duration::from_hours(24);
 /// Everything that is under way.
 pub(super) struct Watch {
     motion: Status<u64, ()>,
+    triggers: Vec<Source>,
     takes: Vec<Take>,
     is_fed: bool,
 }
+
+/// One source of triggers at work.
+struct Source {
+    name: Name,
+    status: Status<u64, ()>,
+    /// When its last trigger must have left.
+    due: Option<Instant>,
+}
+
+/// How long after the motion the last trigger may be known to have left.
+const TRIGGERED_WITHIN: Duration = Duration::from_secs(5);
 
 /// One detector at work.
 struct Take {
@@ -40,21 +52,29 @@ struct Take {
 impl Watch {
     pub(super) fn new(
         motion: Status<u64, ()>,
+        triggers: Vec<(Name, Status<u64, ()>)>,
         takes: Vec<(Name, Status<u64, ()>)>,
         is_fed: bool,
     ) -> Self {
+        let triggers =
+            triggers.into_iter().map(|(name, status)| Source { name, status, due: None });
         let takes = takes.into_iter().map(|(name, status)| Take { name, status, due: None });
-        Self { motion, takes: takes.collect(), is_fed }
+        Self { motion, triggers: triggers.collect(), takes: takes.collect(), is_fed }
     }
 
     fn is_over(&self) -> bool {
-        self.motion.ended().is_some() && self.takes.iter().all(|take| take.status.ended().is_some())
+        let triggers = self.triggers.iter().map(|source| &source.status);
+        let takes = self.takes.iter().map(|take| &take.status);
+        takes.chain(triggers).chain([&self.motion]).all(|status| status.ended().is_some())
     }
 
-    /// Resolves when motion or any detector has something new to tell; never if all have ended.
+    /// Resolves when motion, triggers or any detector have something new to tell; never if all have
+    /// ended.
     async fn changed(&mut self) {
         let takes = self.takes.iter_mut().map(|take| &mut take.status);
-        let live = takes.chain([&mut self.motion]).filter(|status| status.ended().is_none());
+        let triggers = self.triggers.iter_mut().map(|source| &mut source.status);
+        let all = takes.chain([&mut self.motion]).chain(triggers);
+        let live = all.filter(|status| status.ended().is_none());
         let changes: Vec<LocalBoxFuture<'_, bool>> = live
             .map(|status| {
                 let change: LocalBoxFuture<'_, bool> = Box::pin(status.changed());
@@ -67,9 +87,10 @@ impl Watch {
         select_all(changes).await;
     }
 
-    /// The first moment at which a frame counts as lost.
+    /// The first moment at which a frame, or a trigger, counts as lost.
     fn deadline(&self) -> Option<Instant> {
-        self.takes.iter().filter_map(|take| take.due.map(|(_, due)| due)).min()
+        let frames = self.takes.iter().filter_map(|take| take.due.map(|(_, due)| due));
+        frames.chain(self.triggers.iter().filter_map(|source| source.due)).min()
     }
 }
 
@@ -150,6 +171,8 @@ impl Flight {
             }
         }
         let now = beamline.clock.now();
+        // First: a frame that was not triggered is no fault of its detector.
+        self.hear_triggers(watch, now)?;
         let mut first = None;
         for take in &mut watch.takes {
             let rows = take.status.report().progress;
@@ -177,8 +200,36 @@ impl Flight {
         first.map_or(Ok(()), Err)
     }
 
-    /// What to say of the detector whose frame is overdue.
+    /// Takes in what sources of triggers have told.
+    fn hear_triggers(&self, watch: &mut Watch, now: Instant) -> Result<(), Fault> {
+        let is_over = watch.motion.ended().is_some();
+        for source in &mut watch.triggers {
+            let caller = self.beamline.triggers(&source.name)?;
+            source.due = match source.status.ended() {
+                None if is_over => source.due.or(Some(now + TRIGGERED_WITHIN)),
+                None | Some(Ok(Outcome::Done(()))) => None,
+                Some(Ok(Outcome::Aborted)) => {
+                    return Err(caller.fault(TRIGGER, FaultClass::Failed, MADE_SAFE));
+                }
+                Some(Err(error)) => return Err(caller.ended_badly(TRIGGER, error)),
+            };
+        }
+        Ok(())
+    }
+
+    /// What to say of whoever is overdue: of the first detector whose frame is, or of the triggers.
     fn late(&self, watch: &Watch) -> Fault {
+        let now = self.beamline.clock.now();
+        let is_due = |source: &&Source| source.due.is_some_and(|due| due <= now);
+        if let Some(source) = watch.triggers.iter().find(is_due) {
+            let (frames, total) = (source.status.report().progress, self.tally.total());
+            let reason = format!(
+                "the motion has ended for {TRIGGERED_WITHIN:?}, and the triggers of {frames} of \
+                 {total} frames have left"
+            );
+            let (device, operation) = (source.name.clone(), TRIGGER.to_owned());
+            return Fault { device, operation, class: FaultClass::Lost, reason };
+        }
         let late = watch.takes.iter().filter(|take| take.due.is_some());
         let take = late.min_by_key(|take| take.due.map(|(_, due)| due)).expect("one is overdue");
         let frame = self.tally.on_disk_of(&take.name);
@@ -188,7 +239,8 @@ impl Flight {
             operation: "take frames".to_owned(),
             class: FaultClass::Lost,
             reason: format!(
-                "frame {frame} is not on disk {after:?} after the motion went through it"
+                "frame {frame} is not on disk {after:?} after the motion went through it{}",
+                untriggered(watch, frame)
             ),
         }
     }
@@ -220,6 +272,19 @@ impl Flight {
     }
 }
 
+/// Whose triggers have not come as far as `frame`, if it is known of anybody.
+fn untriggered(watch: &Watch, frame: u64) -> String {
+    let all = watch.triggers.iter().map(|source| (source, source.status.report().progress));
+    let behind = all.filter(|(_, triggered)| *triggered <= frame);
+    let told = behind.map(|(Source { name, .. }, triggered)| {
+        format!(": {name} tells of the triggers of {triggered} frames only")
+    });
+    told.collect()
+}
+
+/// What a source of triggers does.
+pub(super) const TRIGGER: &str = "trigger the frames";
+const MADE_SAFE: &str = "it was made safe by another request";
 const HALTED: &str = "it was halted by another request";
 const DISARMED: &str = "it was disarmed by another request";
 

@@ -7,6 +7,7 @@ pub mod generator;
 mod job;
 pub mod motor;
 pub mod panda;
+pub mod triggers;
 
 use self::complaint::Complaints;
 use crate::clock::Clock;

@@ -4,6 +4,7 @@ use bluefly::process::{DiskChoice, Options, Process};
 use bluefly_actors::{
     clock::Clock,
     coordinator::{Kickoff, Prepare, RunStatus, ScanCoordinator, Stage, Unstage},
+    logic::triggers::TriggerLogic,
     random::Seed,
     status::{Ended, Outcome},
     storage::{ColumnData, MemoryDisk},
@@ -18,7 +19,7 @@ use bluefly_protocol::{
     scan::{Spec, Stack},
 };
 use serde_json::Value;
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, rc::Rc, time::Duration};
 use tempfile::TempDir;
 
 /// Two axes, one controller, two detectors, one generator.
@@ -81,6 +82,7 @@ pub(crate) struct Setup {
     /// Lines that replace parts of [`BEAMLINE`]: what, by what.
     pub(crate) edits: Vec<(&'static str, &'static str)>,
     pub(crate) disk: Box<dyn Fn(&MemoryDisk) -> DiskChoice>,
+    pub(crate) triggers: Vec<(Name, Rc<dyn TriggerLogic>)>,
 }
 
 impl Default for Setup {
@@ -90,6 +92,7 @@ impl Default for Setup {
             schedule: Schedule::Fifo,
             edits: Vec::new(),
             disk: Box::new(|memory| DiskChoice::Memory(memory.clone())),
+            triggers: Vec::new(),
         }
     }
 }
@@ -135,6 +138,7 @@ impl Rig {
         let mut options = Options::new(Clock::simulated(), Seed(setup.seed), out);
         options.schedule = setup.schedule;
         options.disk = (setup.disk)(&memory);
+        options.triggers = setup.triggers;
         let process = Process::start(&beamline(&setup.edits), options).await.unwrap();
         Self { process, memory, directory }
     }
@@ -251,11 +255,17 @@ impl Rig {
         stop
     }
 
-    /// Nothing moves, is armed or is open.
-    pub(crate) fn assert_safe(&self) {
+    /// Nothing moves or is armed.
+    pub(crate) fn assert_still(&self) {
         let world = &self.process.world;
         assert!(!world.is_anything_moving(), "something moves");
         assert!(!world.is_anything_armed(), "something is armed");
+    }
+
+    /// Nothing moves, is armed or is open.
+    pub(crate) fn assert_safe(&self) {
+        self.assert_still();
+        let world = &self.process.world;
         assert_eq!(world.open_files(), Vec::<std::path::PathBuf>::new(), "a file is open");
     }
 

@@ -193,7 +193,8 @@ impl Hand {
                 let caller = beamline.detector(name)?;
                 let disarm = || caller.call("stop", DisarmNow, STOP_WITHIN);
                 let device = &beamline.detectors[name];
-                beamline.persist(STOP_PATIENCE, device, disarm).await.map(drop)
+                let quiet = beamline.triggers_stopped(name, STOP_PATIENCE).await;
+                beamline.persist(STOP_PATIENCE, device, disarm).await.map(drop).and(quiet)
             }
             // It moves nothing and takes nothing: the scan that uses it is paused, that is all.
             Nature::Generator => Ok(()),

@@ -1,0 +1,3 @@
+//! Sources of triggers: their place in a scan, and PandAs as such.
+mod scan;
+mod script;
