@@ -1,11 +1,12 @@
 //! [`PandaSeat`]: where whoever owns the connections to a PandA brings them.
 use super::{
+    SCHEME,
     hub::{Hub, Session},
     poll,
 };
 use crate::{
     backend::panda::control::{Control, ControlFault, Loss},
-    signal::Absence,
+    signal::{Absence, SignalError},
 };
 use bluefly_protocol::panda::describe::{Inventory, Replaced};
 use std::{rc::Rc, sync::Arc, time::Duration};
@@ -72,6 +73,11 @@ impl PandaSeat {
     /// What the PandA has, while it is reached.
     pub fn inventory(&self) -> Option<Arc<Inventory>> {
         self.session().map(|session| session.inventory)
+    }
+
+    /// Who to send commands to, or why the PandA is not reached.
+    pub fn reached(&self) -> Result<Session, SignalError> {
+        self.session().ok_or_else(|| self.0.disconnected(&format!("{SCHEME}://{}", self.0.name)))
     }
 
     /// Who to send commands to, while the PandA is reached.
