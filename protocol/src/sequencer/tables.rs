@@ -68,6 +68,17 @@ impl TableLimits {
             Err(SequencerError::TableSize { value: max_rows, least, most })
         }
     }
+
+    /// The same, with no more rows than `max_rows`. Fails as [`new`](Self::new) does.
+    pub fn with_at_most(self, max_rows: usize) -> Result<Self, SequencerError> {
+        let Self { max_rows: rows, long_enough_ticks } = self;
+        Ok(Self { long_enough_ticks, ..Self::new(rows.min(max_rows), Duration::ZERO)? })
+    }
+
+    /// Most rows of a table.
+    pub const fn max_rows(&self) -> usize {
+        self.max_rows
+    }
 }
 
 impl Table {
