@@ -180,9 +180,7 @@ fn detectors_are_disarmed_though_their_triggers_cannot_be_made_safe() {
         rig.sleep(Duration::from_secs(3)).await;
         assert!(status.ended().is_none());
         rig.assert_still();
-        let told = status.finished().await.unwrap_err().to_string();
-        assert_eq!(told, "panda: cannot make its triggers safe: it takes longer than 70s");
-        rig.sleep(Duration::from_mins(2)).await;
+        assert_eq!(status.finished().await, Ok(Outcome::Aborted));
         check_next(rig, script).await;
     });
 }
