@@ -7,6 +7,7 @@ pub mod detector;
 pub mod dynamic;
 pub mod generator;
 pub mod motor;
+pub mod panda;
 pub mod trajectory;
 pub mod triggers;
 

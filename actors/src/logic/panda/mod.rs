@@ -1,0 +1,2 @@
+//! What a PandA is told as a device of a scan.
+pub mod triggers;

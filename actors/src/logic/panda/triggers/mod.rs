@@ -1,0 +1,131 @@
+//! [`PandaTriggers`]: a PandA that triggers detectors, frame by frame, with one of its sequencers.
+mod follow;
+mod load;
+mod pulses;
+mod setup;
+mod stream;
+mod talk;
+
+pub use setup::{TriggerOutput, TriggerSetup};
+
+use super::super::Task;
+use crate::{
+    clock::Clock,
+    logic::{
+        detector::Doing,
+        triggers::{TriggerLogic, TriggerPlan},
+    },
+    signal::panda::PandaSeat,
+};
+use bluefly_protocol::{
+    fault::Fault,
+    name::Name,
+    panda::{control::Command, describe::ChangeGroup},
+    sequencer::Progress,
+};
+use futures_util::future::try_join_all;
+use std::{cell::RefCell, time::Duration};
+use stream::Stream;
+use talk::{Talk, of};
+
+/// A sequencer of a PandA, and the PULSE blocks behind it.
+pub struct PandaTriggers {
+    name: Name,
+    seat: PandaSeat,
+    clock: Clock,
+    setup: TriggerSetup,
+    loaded: RefCell<Option<Loaded>>,
+}
+
+/// What the sequencer was given.
+struct Loaded {
+    first_frame: u64,
+    rows: Progress,
+    /// What is yet to be given, if it was not all at once.
+    stream: Option<Stream>,
+    /// What PULSE blocks had dropped before.
+    dropped: Vec<u64>,
+}
+
+/// How long a sequencer may take to begin, or to end, once it is told to.
+const TURN_WITHIN: Duration = Duration::from_secs(1);
+
+impl PandaTriggers {
+    pub fn new(name: Name, seat: PandaSeat, clock: Clock, setup: TriggerSetup) -> Self {
+        Self { name, seat, clock, setup, loaded: RefCell::default() }
+    }
+
+    fn talk<'a>(&'a self, operation: &'a str) -> Result<Talk<'a>, Fault> {
+        let task = Task { device: &self.name, operation };
+        let session = task.done(self.seat.reached())?;
+        Ok(Talk { task, session })
+    }
+
+    /// A field of the sequencer.
+    fn field(&self, field: &str) -> String {
+        of(&self.setup.sequencer, field)
+    }
+
+    /// Resolves when no trigger would leave.
+    async fn stop(&self, talk: &Talk<'_>) -> Result<(), Fault> {
+        talk.put(&self.field("ENABLE"), "ZERO").await?;
+        // Pulses of the last frame may be on their way.
+        let pulses =
+            self.driven_pulses().map(|enable| async move { talk.put(&enable, "ZERO").await });
+        try_join_all(pulses).await?;
+        let active = self.field("ACTIVE");
+        talk.until(&self.clock, (&active, "0"), TURN_WITHIN).await
+    }
+
+    async fn begin(&self) -> Result<(), Fault> {
+        let talk = self.talk("enable triggers")?;
+        let active = self.field("ACTIVE");
+        // It may be over before it is looked at: what counts is that it has risen.
+        let blocks = &talk.session.inventory.blocks;
+        let told = self.setup.sequencer.told(blocks).map_or(active, |told| of(&told, "ACTIVE"));
+        let has_risen = format!("{told}=");
+        talk.done(Command::skip_changes(Some(BITS))).await?;
+        talk.put(&self.field("ENABLE"), "ONE").await?;
+        let since = self.clock.now();
+        loop {
+            let changes = talk.lines(Command::changes(Some(BITS))).await?;
+            if changes.iter().any(|change| change.starts_with(&has_risen)) {
+                return Ok(());
+            }
+            if self.clock.now() - since >= TURN_WITHIN {
+                let health = talk.get(&self.field("HEALTH")).await?;
+                let reason = format!(
+                    "{told} has not risen {TURN_WITHIN:?} after it was enabled; its health is {health}"
+                );
+                return Err(talk.failed(reason));
+            }
+            self.clock.sleep(LOOK_AGAIN).await;
+        }
+    }
+}
+
+const BITS: ChangeGroup = ChangeGroup::Bits;
+/// How often it is looked whether it has begun.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+impl TriggerLogic for PandaTriggers {
+    fn make_safe(&self) -> Doing<'_, ()> {
+        Box::pin(async move {
+            self.loaded.take();
+            let talk = self.talk("make its triggers safe")?;
+            self.stop(&talk).await
+        })
+    }
+
+    fn load<'a>(&'a self, plan: &'a TriggerPlan) -> Doing<'a, ()> {
+        Box::pin(self.load_plan(plan))
+    }
+
+    fn enable(&self) -> Doing<'_, ()> {
+        Box::pin(self.begin())
+    }
+
+    fn follow<'a>(&'a self, progress: &'a dyn Fn(u64)) -> Doing<'a, ()> {
+        Box::pin(self.follow_rows(progress))
+    }
+}

@@ -1,0 +1,93 @@
+//! PULSE blocks: the pulses of detectors that want others than one for each frame.
+use super::{
+    PandaTriggers,
+    setup::TriggerOutput,
+    talk::{Talk, of},
+};
+use bluefly_protocol::{
+    fault::{Fault, FaultClass},
+    panda::describe::BlockName,
+    plan::ScanPlan,
+    sequencer::{Live, PulseRequest, PulseTrain, pulse_train},
+};
+use std::{num::NonZeroU32, time::Duration};
+
+const NS_PER_TICK: u128 = 8;
+
+impl PandaTriggers {
+    /// The outputs that are used in a scan.
+    fn outputs<'a>(&'a self, plan: &'a ScanPlan) -> impl Iterator<Item = &'a TriggerOutput> {
+        let is_used = |output: &&TriggerOutput| plan.exposures().contains_key(&output.detector);
+        self.setup.outputs.iter().filter(is_used)
+    }
+
+    /// When output A is high during a frame: whoever sees it is left alone before the next.
+    pub(super) fn live(&self, plan: &ScanPlan) -> Live {
+        let dead_times = self.outputs(plan).filter(|output| output.pulse.is_none());
+        let longest =
+            dead_times.map(|output| output.dead_time).fold(self.setup.dead_time, Duration::max);
+        let ticks = longest.as_nanos().div_ceil(NS_PER_TICK);
+        let ticks = u32::try_from(ticks).ok().and_then(NonZeroU32::new);
+        // A dead time of more than 34 s leaves no frame that would fit.
+        let dead_ticks =
+            ticks.unwrap_or(if longest.is_zero() { NonZeroU32::MIN } else { NonZeroU32::MAX });
+        Live::First { dead_ticks }
+    }
+
+    /// Fields that enable PULSE blocks, as far as nothing else is said of them.
+    pub(super) fn driven_pulses(&self) -> impl Iterator<Item = String> {
+        let blocks = self.setup.outputs.iter().filter_map(|output| output.pulse.as_ref());
+        let enables = blocks.map(|block| of(block, "ENABLE"));
+        enables
+            .filter(|enable| self.setup.wires.iter().all(|(field, _)| field.to_string() != *enable))
+    }
+
+    /// Sets every PULSE block that is used; none makes pulses before the first frame.
+    pub(super) async fn set_pulses(&self, talk: &Talk<'_>, plan: &ScanPlan) -> Result<(), Fault> {
+        for output in self.outputs(plan) {
+            let rejected = |reason: String| talk.task.fault(FaultClass::Rejected, reason);
+            let TriggerOutput { detector, exposures_per_frame: exposures, .. } = output;
+            let Some(block) = &output.pulse else {
+                if exposures.get() > 1 {
+                    return Err(rejected(format!(
+                        "detector {detector}: {exposures} exposures per frame need a PULSE block"
+                    )));
+                }
+                continue;
+            };
+            let request = PulseRequest {
+                detector: detector.clone(),
+                frame: plan.shortest_frame(),
+                exposures: *exposures,
+                exposure: plan.exposures().get(detector).copied(),
+                dead_time: output.dead_time,
+                place: output.place,
+            };
+            let train = pulse_train(&request).map_err(|error| rejected(error.to_string()))?;
+            set_pulse(talk, block, train).await?;
+        }
+        for enable in self.driven_pulses() {
+            talk.put(&enable, "ONE").await?;
+        }
+        Ok(())
+    }
+
+    /// How many pulses each PULSE block has dropped, as far as they tell.
+    pub(super) async fn dropped(&self, talk: &Talk<'_>) -> Result<Vec<u64>, Fault> {
+        let blocks = self.setup.outputs.iter().filter_map(|output| output.pulse.as_ref());
+        let mut dropped = Vec::new();
+        for field in blocks.map(|block| of(block, "DROPPED")).filter(|field| talk.has(field)) {
+            dropped.push(talk.number(&field, &talk.get(&field).await?)?);
+        }
+        Ok(dropped)
+    }
+}
+
+async fn set_pulse(talk: &Talk<'_>, block: &BlockName, train: PulseTrain) -> Result<(), Fault> {
+    let PulseTrain { delay_ticks, width_ticks, step_ticks, pulses } = train;
+    talk.put(&of(block, "TRIG_EDGE"), "Rising").await?;
+    talk.put(&of(block, "DELAY.RAW"), delay_ticks).await?;
+    talk.put(&of(block, "WIDTH.RAW"), width_ticks).await?;
+    talk.put(&of(block, "STEP.RAW"), step_ticks).await?;
+    talk.put(&of(block, "PULSES"), pulses.get()).await
+}
