@@ -187,6 +187,9 @@ struct Narrow {
 }
 
 impl Disk for Narrow {
+    fn make_directory(&mut self, directory: &Path, new_parts: u32) -> Result<(), DiskError> {
+        self.memory.make_directory(directory, new_parts)
+    }
     fn create(&mut self, plan: &StreamPlan) -> Result<Box<dyn StreamFile>, DiskError> {
         self.memory.create(plan)
     }

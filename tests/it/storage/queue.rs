@@ -37,6 +37,10 @@ impl Slowed {
 }
 
 impl Disk for Slowed {
+    fn make_directory(&mut self, directory: &Path, new_parts: u32) -> Result<(), DiskError> {
+        self.disk.make_directory(directory, new_parts)
+    }
+
     fn create(&mut self, plan: &StreamPlan) -> Result<Box<dyn StreamFile>, DiskError> {
         let file = self.disk.create(plan)?;
         Ok(Box::new(SlowedFile { file, before_write: self.before_write.clone() }))
