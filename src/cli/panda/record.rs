@@ -5,7 +5,7 @@ use actix::Actor as _;
 use bluefly_actors::{
     backend::panda::{
         Address, Control,
-        capture::{ArmEnd, ArmPlan, ArmRecord, BoxTells, CaptureThread, Settings},
+        capture::{ArmEnd, ArmPlan, ArmRecord, BoxTells, CaptureHandle, Settings, Target},
         connect_data,
     },
     clock::Clock,
@@ -127,7 +127,7 @@ impl Session<'_> {
     }
 
     /// The control port, and rows that are asked for: an arm from now on misses nothing.
-    async fn start(&self) -> Result<(Option<Control>, CaptureThread), CliError> {
+    async fn start(&self) -> Result<(Option<Control>, CaptureHandle), CliError> {
         let address = self.arguments.address.clone();
         let control = Control::connect(&address, ANSWER_WITHIN, self.clock.clone()).await;
         let control = match control {
@@ -146,11 +146,9 @@ impl Session<'_> {
         let request = DataRequest::framed(process);
         let connect = move || connect_data(&address, request, ANSWER_WITHIN);
         let socket = self.clock.foreign(connect).await.map_err(|error| failed(&error))?;
-        let settings = Settings {
-            plan: self.plan(asked),
-            ..Settings::new(request, self.arguments.out.clone())
-        };
-        let capture = CaptureThread::start(socket, settings, self.storage.clone());
+        let target = Target::New { path: self.arguments.out.clone(), run_uid: None };
+        let settings = Settings { plan: self.plan(asked), ..Settings::new(request, target) };
+        let capture = CaptureHandle::on_thread(socket, settings, self.storage.clone());
         let mut capture = capture.map_err(|error| failed(&error))?;
         let mut progress = capture.progress();
         tokio::select! { biased;
@@ -169,7 +167,7 @@ impl Session<'_> {
     async fn capture(
         &self,
         control: Option<&Control>,
-        capture: &mut CaptureThread,
+        capture: &mut CaptureHandle,
         signals: &mut Signals,
     ) -> Result<(Stopped, Option<ArmEnd>), CliError> {
         let (mut progress, shown) = (capture.progress(), capture.progress());
@@ -198,7 +196,7 @@ impl Session<'_> {
     async fn finish(
         &self,
         control: Option<&Control>,
-        mut capture: CaptureThread,
+        mut capture: CaptureHandle,
         stopped: Stopped,
         end: Option<ArmEnd>,
     ) -> Result<(), CliError> {
@@ -237,7 +235,7 @@ impl Session<'_> {
     }
 
     /// Ends an arm that has not ended.
-    async fn end(&self, control: Option<&Control>, capture: &mut CaptureThread) -> Option<ArmEnd> {
+    async fn end(&self, control: Option<&Control>, capture: &mut CaptureHandle) -> Option<ArmEnd> {
         if let Some(control) = control.filter(|_| self.arguments.arm) {
             match control.disarm().await {
                 Ok(()) => {

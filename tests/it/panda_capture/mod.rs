@@ -1,7 +1,9 @@
 //! Rows of a PandA on their way from a data port into a file: what is kept is sound, what is not is
 //! told, and nothing hangs.
 use bluefly_actors::{
-    backend::panda::capture::{ArmEnd, CaptureError, CaptureThread, Progress, Settings, Source},
+    backend::panda::capture::{
+        ArmEnd, CaptureError, CaptureHandle, Progress, Settings, Source, Target,
+    },
     clock::Clock,
     storage::{FileSummary, MemoryDisk, MemoryFile, StorageClient, StorageConfig, StorageError},
 };
@@ -34,7 +36,8 @@ fn recording(name: &str) -> Vec<u8> {
 }
 
 fn settings(process: Process) -> Settings {
-    Settings::new(DataRequest::framed(process), PathBuf::from(PATH))
+    let target = Target::New { path: PathBuf::from(PATH), run_uid: None };
+    Settings::new(DataRequest::framed(process), target)
 }
 
 /// What a socket does, one after the other; the connection is closed behind it.
@@ -82,8 +85,8 @@ fn real<F: Future>(test: impl FnOnce() -> F) -> F::Output {
     actix_rt::System::new().block_on(async { test().await })
 }
 
-fn start(pieces: Vec<Piece>, settings: Settings, storage: &StorageClient) -> CaptureThread {
-    CaptureThread::start(Script(pieces.into()), settings, storage.clone()).unwrap()
+fn start(pieces: Vec<Piece>, settings: Settings, storage: &StorageClient) -> CaptureHandle {
+    CaptureHandle::on_thread(Script(pieces.into()), settings, storage.clone()).unwrap()
 }
 
 /// What a capture came to.
@@ -95,7 +98,7 @@ struct Captured {
     file: Option<MemoryFile>,
 }
 
-async fn finish(mut capture: CaptureThread, disk: &MemoryDisk) -> Captured {
+async fn finish(mut capture: CaptureHandle, disk: &MemoryDisk) -> Captured {
     let result = capture.finished().await.map_err(|error: CaptureError| error.to_string());
     let mut ends = vec![];
     while let Some(end) = capture.ended().await {

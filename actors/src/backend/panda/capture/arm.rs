@@ -15,6 +15,13 @@ pub struct ArmPlan {
     pub asked: Option<Vec<Captured>>,
 }
 
+impl ArmPlan {
+    /// How many rows are kept at most.
+    pub(super) fn room(&self) -> u64 {
+        self.most.unwrap_or(u64::MAX)
+    }
+}
+
 /// What came of one arm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArmEnd {
@@ -35,4 +42,11 @@ pub struct ArmEnd {
     pub told: Option<(u64, EndReason)>,
     pub arm_time: Option<String>,
     pub start_time: Option<String>,
+}
+
+impl ArmEnd {
+    /// Places before its first row that belong to rows which were lost before this reader came.
+    pub(super) const fn missed_places(&self) -> u64 {
+        if self.plan.first_row.is_some() { self.missed } else { 0 }
+    }
 }

@@ -48,6 +48,11 @@ impl Batch {
 }
 
 impl Batches {
+    /// Whether all rows have left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     pub(super) const fn next(&self) -> u64 {
         self.next
     }

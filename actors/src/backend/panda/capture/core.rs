@@ -1,5 +1,7 @@
 //! [`Capture`]: bytes of a data port in, rows of a file out.
-use super::{ArmEnd, ArmPlan, CaptureError, FileLayout, batches::Batches};
+use super::{
+    ArmEnd, ArmPlan, CaptureError, FileColumn, FileLayout, batches::Batches, layout, stream_plan,
+};
 use crate::storage::{Rows, StreamPlan};
 use bluefly_protocol::panda::{
     EndReason,
@@ -17,6 +19,8 @@ pub enum Step {
     /// Rows come, the first of which goes to `first_row`.
     Began {
         first_row: u64,
+        /// Rows before it that were lost before this reader came.
+        missed: u64,
         /// Whether there are rows in its place, which are to be written again.
         rewinds: bool,
     },
@@ -34,9 +38,7 @@ pub enum Step {
 pub struct Capture {
     decoder: DataDecoder,
     process: Process,
-    path: PathBuf,
-    run_uid: Option<String>,
-    file: Option<FileLayout>,
+    file: File,
     next_arm: ArmPlan,
     num_arms: u64,
     /// One more than the highest row so far.
@@ -46,6 +48,17 @@ pub struct Capture {
     began: Option<Step>,
     ended: Option<Box<ArmEnd>>,
     is_abandoned: bool,
+}
+
+/// Where rows go.
+#[derive(Debug)]
+enum File {
+    /// It is made with the first arm.
+    New {
+        path: PathBuf,
+        run_uid: Option<String>,
+    },
+    Made(Vec<FileColumn>),
 }
 
 /// The arm that is under way.
@@ -59,12 +72,19 @@ struct Arm {
 impl Capture {
     /// Rows of what follows `request` go to a file at `path`, which is made with the first arm.
     pub fn new(request: DataRequest, path: PathBuf, run_uid: Option<String>) -> Self {
+        Self::to(request, File::New { path, run_uid })
+    }
+
+    /// Rows of what follows `request` go to a file that is there, with these columns.
+    pub fn into_file(request: DataRequest, columns: Vec<FileColumn>) -> Self {
+        Self::to(request, File::Made(columns))
+    }
+
+    fn to(request: DataRequest, file: File) -> Self {
         Self {
             decoder: DataDecoder::new(request),
             process: request.process,
-            path,
-            run_uid,
-            file: None,
+            file,
             next_arm: ArmPlan::default(),
             num_arms: 0,
             behind: 0,
@@ -115,6 +135,11 @@ impl Capture {
     pub fn counts(&self) -> Option<(u64, u64)> {
         let kept = |arm: &Arm| arm.end.kept - self.batches.num_doubtful();
         self.arm.as_ref().map(|arm| (arm.end.received, kept(arm)))
+    }
+
+    /// Whether there are rows that have not left.
+    pub fn has_rows(&self) -> bool {
+        !self.batches.is_empty()
     }
 
     /// What began to come and is not yet whole.
@@ -180,21 +205,28 @@ impl Capture {
     fn begin(&mut self, header: &Header) -> Result<Option<Step>, CaptureError> {
         let asked = self.next_arm.asked.clone();
         let plan = std::mem::replace(&mut self.next_arm, ArmPlan { asked, ..ArmPlan::default() });
-        let layout = FileLayout::of(header, &plan)?;
+        let (layout, missed) = (FileLayout::of(header, &plan)?, header.missed);
         let arm = self.num_arms;
-        let create = if let Some(file) = &self.file {
-            if let Some(difference) = file.difference(&layout) {
-                return Err(CaptureError::OtherColumns { arm, difference });
+        let (layout, create) = match &self.file {
+            File::Made(columns) => {
+                let layout = layout.arranged(columns);
+                if let Some(difference) = layout::difference(columns, &layout.file_columns()) {
+                    return Err(CaptureError::OtherColumns { arm, difference });
+                }
+                (layout, None)
             }
-            None
-        } else {
-            self.file = Some(layout.clone());
-            Some(Step::Create(layout.plan(self.path.clone(), self.run_uid.clone())))
+            File::New { path, run_uid } => {
+                let columns = layout.file_columns();
+                let create = Step::Create(stream_plan(&columns, path.clone(), run_uid.clone()));
+                self.file = File::Made(columns);
+                (layout, Some(create))
+            }
         };
-        let first_row = plan.first_row.unwrap_or(self.behind);
+        // Of rows that have their places those that come are not moved to the places of the missed.
+        let first_row = plan.first_row.map_or(self.behind, |first| first.saturating_add(missed));
         self.num_arms += 1;
         self.batches.begin(first_row);
-        self.began = Some(Step::Began { first_row, rewinds: first_row < self.behind });
+        self.began = Some(Step::Began { first_row, missed, rewinds: first_row < self.behind });
         let end = Box::new(ArmEnd {
             arm,
             plan,
@@ -202,7 +234,7 @@ impl Capture {
             kept: 0,
             received: 0,
             spoilt: 0,
-            missed: header.missed,
+            missed,
             told: None,
             arm_time: header.arm_time.clone(),
             start_time: header.start_time.clone(),
@@ -237,7 +269,7 @@ impl Arm {
         let row_bytes = self.layout.row_bytes();
         let num_rows = (bytes.len() / row_bytes) as u64;
         self.end.received += num_rows;
-        let room = self.end.plan.most.map_or(u64::MAX, |most| most - self.end.kept);
+        let room = self.end.plan.room().saturating_sub(self.end.kept + self.end.missed_places());
         let num_kept = num_rows.min(room);
         self.end.kept += num_kept;
         batches.push(&self.layout, &bytes[..num_kept as usize * row_bytes]);

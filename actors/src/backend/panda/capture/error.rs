@@ -9,6 +9,12 @@ pub enum CaptureError {
     /// What came is not what a PandA sends, or it was cut off.
     #[error("data port: {0}")]
     Data(#[source] DataError),
+    #[error("{peer}: cannot connect: {source}")]
+    Connect {
+        peer: String,
+        #[source]
+        source: io::Error,
+    },
     #[error("data port: these rows cannot be made columns: {0}")]
     Scaling(#[from] ScalingError),
     /// An arm captures something else than those before it in the file.

@@ -2,13 +2,14 @@
 use super::ArmPlan;
 use crate::storage::{Attribute, ColumnPlan, Element, JournalPlan, Kind, StreamPlan};
 use bluefly_protocol::panda::{
+    Capture,
     data::Header,
     scaling::{Column, Columns, ScalingError},
 };
 use std::path::PathBuf;
 
 /// Rows per chunk: 128 KiB of doubles.
-pub(super) const CHUNK_ROWS: usize = 16_384;
+pub const CHUNK_ROWS: usize = 16_384;
 /// The group of what became of each arm.
 pub const JOURNAL: &str = "/entry/arms";
 /// The group of the columns.
@@ -19,10 +20,22 @@ pub(super) const REASON_BYTES: usize = 64;
 pub(super) const TIME_BYTES: usize = 40;
 pub(super) const PROBLEMS_BYTES: usize = 512;
 
-/// What rows become in the file. Columns are named as users of PandA know them: `COUNTER1.OUT.Mean`.
+/// What rows become in the file, in its order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileLayout {
-    columns: Columns,
+    row_bytes: usize,
+    columns: Vec<Column>,
+}
+
+/// A column of the file. It is named as users of PandA know it: `COUNTER1.OUT.Mean`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileColumn {
+    /// As the server tells of it.
+    pub field: String,
+    pub capture: Capture,
+    pub units: Option<String>,
+    /// It is a word of the bit bus, not a number.
+    pub is_bits: bool,
 }
 
 impl FileLayout {
@@ -32,72 +45,112 @@ impl FileLayout {
             Some(asked) => columns.only(asked),
             None => columns,
         };
-        Ok(Self { columns })
+        Ok(Self { row_bytes: columns.row_bytes(), columns: columns.columns().to_vec() })
     }
 
     pub(super) fn columns(&self) -> &[Column] {
-        self.columns.columns()
+        &self.columns
     }
 
     pub(super) const fn row_bytes(&self) -> usize {
-        self.columns.row_bytes()
+        self.row_bytes
     }
 
     pub(super) fn elements(&self) -> Vec<Element> {
-        self.columns().iter().map(element).collect()
+        self.file_columns().iter().map(FileColumn::element).collect()
     }
 
-    /// What is different of `other`, whose rows are to go behind these.
-    pub(super) fn difference(&self, other: &Self) -> Option<String> {
-        let (ours, theirs) = (self.columns(), other.columns());
-        let pairs = ours.iter().map(describe).zip(theirs.iter().map(describe));
-        let differs = pairs.enumerate().find(|(_, (ours, theirs))| ours != theirs);
-        if let Some((i, (ours, theirs))) = differs {
-            return Some(format!("column {i} is {ours} in the file and {theirs} now"));
-        }
-        let more = |longer: &[Column], shorter: &[Column], where_: &str| {
-            let first = longer.get(shorter.len()).map(describe)?;
-            Some(format!("{first} is captured {where_}"))
+    /// As they are in a file.
+    pub(super) fn file_columns(&self) -> Vec<FileColumn> {
+        self.columns.iter().map(FileColumn::of).collect()
+    }
+
+    /// In the order of a file; what it does not have comes last, once.
+    pub(super) fn arranged(mut self, file: &[FileColumn]) -> Self {
+        let mut arranged: Vec<Column> = Vec::with_capacity(file.len());
+        let is = |column: &Column, field: &str, capture: &Capture| {
+            column.name == field && column.capture == *capture
         };
-        more(ours, theirs, "in the file and not now")
-            .or_else(|| more(theirs, ours, "now and is not in the file"))
-    }
-
-    /// The file of these columns.
-    pub(super) fn plan(&self, path: PathBuf, run_uid: Option<String>) -> StreamPlan {
-        let columns = self.columns().iter().map(plan_column).collect();
-        StreamPlan { path, run_uid, columns, journal: Some(journal()) }
-    }
-}
-
-fn name(column: &Column) -> String {
-    format!("{}.{}", column.name, column.capture)
-}
-
-fn element(column: &Column) -> Element {
-    if column.bits().is_some() { Element::U32 } else { Element::F64 }
-}
-
-fn describe(column: &Column) -> String {
-    let name = name(column);
-    match (&column.units, column.bits()) {
-        (_, Some(_)) => format!("{name} (bits)"),
-        (Some(units), None) => format!("{name} in {units}"),
-        (None, None) => format!("{name} without a unit"),
+        let theirs = file.iter().map(|known| (known.field.clone(), known.capture.clone()));
+        let rest: Vec<_> =
+            self.columns.iter().map(|own| (own.name.clone(), own.capture.clone())).collect();
+        for (field, capture) in theirs.chain(rest) {
+            if arranged.iter().any(|column| is(column, &field, &capture)) {
+                continue;
+            }
+            let found = self.columns.iter().find(|column| is(column, &field, &capture));
+            arranged.extend(found.cloned());
+        }
+        self.columns = arranged;
+        self
     }
 }
 
-fn plan_column(column: &Column) -> ColumnPlan {
-    let plan = ColumnPlan {
-        element: element(column),
-        rows_per_chunk: CHUNK_ROWS as u64,
-        ..ColumnPlan::number(format!("{DATA}/{}", name(column)))
+impl FileColumn {
+    fn of(column: &Column) -> Self {
+        Self {
+            field: column.name.clone(),
+            capture: column.capture.clone(),
+            units: column.units.clone(),
+            is_bits: column.bits().is_some(),
+        }
+    }
+
+    /// Where it is in the file.
+    pub fn dataset(&self) -> String {
+        format!("{DATA}/{}", self.name())
+    }
+
+    fn name(&self) -> String {
+        format!("{}.{}", self.field, self.capture)
+    }
+
+    const fn element(&self) -> Element {
+        if self.is_bits { Element::U32 } else { Element::F64 }
+    }
+
+    fn describe(&self) -> String {
+        let name = self.name();
+        match &self.units {
+            _ if self.is_bits => format!("{name} (bits)"),
+            Some(units) => format!("{name} in {units}"),
+            None => format!("{name} without a unit"),
+        }
+    }
+
+    fn plan(&self) -> ColumnPlan {
+        let plan = ColumnPlan {
+            element: self.element(),
+            rows_per_chunk: CHUNK_ROWS as u64,
+            ..ColumnPlan::number(self.dataset())
+        };
+        let plan = plan.with_attribute("capture", Attribute::Text(self.capture.to_string()));
+        match &self.units {
+            Some(units) => plan.with_units(units.clone()),
+            None => plan,
+        }
+    }
+}
+
+/// What is different of the columns of an arm, whose rows are to go into the file.
+pub(super) fn difference(file: &[FileColumn], now: &[FileColumn]) -> Option<String> {
+    let pairs = file.iter().map(FileColumn::describe).zip(now.iter().map(FileColumn::describe));
+    let differs = pairs.enumerate().find(|(_, (file, now))| file != now);
+    if let Some((i, (file, now))) = differs {
+        return Some(format!("column {i} is {file} in the file and {now} now"));
+    }
+    let more = |longer: &[FileColumn], shorter: &[FileColumn], where_: &str| {
+        let first = longer.get(shorter.len())?.describe();
+        Some(format!("{first} is captured {where_}"))
     };
-    let plan = plan.with_attribute("capture", Attribute::Text(column.capture.to_string()));
-    match &column.units {
-        Some(units) => plan.with_units(units.clone()),
-        None => plan,
-    }
+    more(file, now, "in the file and not now")
+        .or_else(|| more(now, file, "now and is not in the file"))
+}
+
+/// A file of these columns, which tells what became of each arm.
+pub fn stream_plan(columns: &[FileColumn], path: PathBuf, run_uid: Option<String>) -> StreamPlan {
+    let columns = columns.iter().map(FileColumn::plan).collect();
+    StreamPlan { path, run_uid, columns, journal: Some(journal()) }
 }
 
 fn journal() -> JournalPlan {
