@@ -1,0 +1,174 @@
+//! What is captured, set at the PandA and read back.
+use super::{super::super::Task, PandaCapture, setup::Selection};
+use crate::{backend::panda::capture::FileColumn, signal::panda::Session};
+use bluefly_protocol::{
+    fault::{Fault, FaultClass},
+    panda::{
+        control::{Command, CommandError},
+        describe::{Captured, FieldName},
+    },
+};
+
+/// Numbers that differ by less are equal: a PandA tells ten digits.
+const DIGITS: f64 = 1e-9;
+
+impl PandaCapture {
+    /// What is to be captured, under the names of this PandA.
+    pub(super) fn select(&self, task: Task<'_>, session: &Session) -> Result<Selection, Fault> {
+        let selection = self.setup.selection(&session.inventory);
+        selection.map_err(|reason| task.fault(FaultClass::Rejected, reason))
+    }
+
+    /// Sets what is to be captured, as far as it is not, and checks that it is.
+    pub(super) async fn configure(
+        &self,
+        task: Task<'_>,
+        session: &Session,
+    ) -> Result<Selection, Fault> {
+        let selection = self.select(task, session)?;
+        for (column, captured) in self.setup.columns.iter().zip(&selection.captured) {
+            let Some(encoder) = &column.encoder else { continue };
+            let name = &captured.name;
+            // A scale is in units.
+            self.set(task, session, (name, "UNITS", &encoder.units)).await?;
+            self.set(task, session, (name, "SCALE", &encoder.scale.to_string())).await?;
+            self.set(task, session, (name, "OFFSET", &encoder.offset.to_string())).await?;
+        }
+        let control = &session.control;
+        if is_same(&self.done(task, control.captured().await)?, &selection.captured) {
+            return Ok(selection);
+        }
+        self.done(task, control.done(Command::clear_capture()).await)?;
+        for captured in &selection.captured {
+            let words: Vec<String> = captured.captures.iter().map(ToString::to_string).collect();
+            let set = Command::assign(&format!("{}.CAPTURE", captured.name), &words.join(" "));
+            self.done(task, control.done(sayable(task, set)?).await)?;
+        }
+        let found = self.done(task, control.captured().await)?;
+        if is_same(&found, &selection.captured) {
+            return Ok(selection);
+        }
+        let (wanted, found) = (words(&selection.captured), words(&found));
+        let reason = format!("*CAPTURE is {found} after {wanted} was set");
+        Err(task.fault(FaultClass::Failed, reason))
+    }
+
+    /// Sets an attribute unless it is so, and checks that it is.
+    async fn set(
+        &self,
+        task: Task<'_>,
+        session: &Session,
+        (field, attribute, wanted): (&FieldName, &str, &str),
+    ) -> Result<(), Fault> {
+        let (control, name) = (&session.control, format!("{field}.{attribute}"));
+        let query = sayable(task, Command::query(&name))?;
+        if is_equal(&self.done(task, control.value(query.clone()).await)?, wanted) {
+            return Ok(());
+        }
+        let assign = sayable(task, Command::assign(&name, wanted))?;
+        self.done(task, control.done(assign).await)?;
+        let found = self.done(task, control.value(query).await)?;
+        if is_equal(&found, wanted) {
+            return Ok(());
+        }
+        let reason = format!("{name} is {found} after {wanted} was set");
+        Err(task.fault(FaultClass::Failed, reason))
+    }
+
+    /// The columns of the file, with the units that they have now.
+    pub(super) async fn file_columns(
+        &self,
+        task: Task<'_>,
+        (session, selection): (&Session, &Selection),
+    ) -> Result<Vec<FileColumn>, Fault> {
+        let mut columns = Vec::new();
+        let fields = selection.captured.iter().zip(&selection.are_bits).zip(&selection.have_units);
+        for ((captured, is_bits), has_units) in fields {
+            let units = if *has_units {
+                let query = Command::query(&format!("{}.UNITS", captured.name));
+                let units = session.control.value(sayable(task, query)?).await;
+                // What was never set is written as C writes nothing.
+                Some(self.done(task, units)?)
+                    .filter(|units| !matches!(units.as_str(), "" | "(null)"))
+            } else {
+                // All else that is no word of the bit bus is a time.
+                (!is_bits).then(|| "s".to_owned())
+            };
+            columns.extend(captured.captures.iter().map(|capture| FileColumn {
+                field: captured.name.to_string(),
+                capture: capture.clone(),
+                units: units.clone(),
+                is_bits: *is_bits,
+            }));
+        }
+        Ok(columns)
+    }
+}
+
+fn sayable(task: Task<'_>, command: Result<Command, CommandError>) -> Result<Command, Fault> {
+    command.map_err(|error| task.fault(FaultClass::Rejected, error.to_string()))
+}
+
+/// Whether a value is what it was set to, in whatever way it is written.
+fn is_equal(found: &str, wanted: &str) -> bool {
+    match (found.parse::<f64>(), wanted.parse::<f64>()) {
+        (Ok(found), Ok(wanted)) => (found - wanted).abs() <= wanted.abs() * DIGITS,
+        _ => found == wanted,
+    }
+}
+
+/// Whether the same is captured, in whatever order it is told.
+fn is_same(found: &[Captured], wanted: &[Captured]) -> bool {
+    let has = |those: &[Captured], one: &Captured| {
+        those.iter().any(|other| {
+            other.name == one.name
+                && other.captures.len() == one.captures.len()
+                && one.captures.iter().all(|capture| other.captures.contains(capture))
+        })
+    };
+    found.len() == wanted.len() && wanted.iter().all(|wanted| has(found, wanted))
+}
+
+fn words(captured: &[Captured]) -> String {
+    let field = |captured: &Captured| {
+        let words: Vec<String> = captured.captures.iter().map(ToString::to_string).collect();
+        format!("{} {}", captured.name, words.join(" "))
+    };
+    let fields: Vec<String> = captured.iter().map(field).collect();
+    format!("[{}]", fields.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bluefly_protocol::panda::describe::parse_captured;
+
+    #[test]
+    fn what_is_captured_is_compared_whatever_its_order() {
+        let parsed = |lines: &[&str]| {
+            let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+            parse_captured(&lines).expect("lines of a PandA")
+        };
+        let wanted = parsed(&["PCAP.TS_TRIG Value", "INENC1.VAL Min Mean"]);
+        let check =
+            |found: &[&str], expected| assert_eq!(is_same(&parsed(found), &wanted), expected);
+        check(&["INENC1.VAL Mean Min", "PCAP.TS_TRIG Value"], true);
+        check(&["INENC1.VAL Mean", "PCAP.TS_TRIG Value"], false);
+        check(&["INENC1.VAL Mean Min Max", "PCAP.TS_TRIG Value"], false);
+        check(&["INENC2.VAL Mean Min", "PCAP.TS_TRIG Value"], false);
+        check(&["INENC1.VAL Mean Min"], false);
+        assert_eq!(words(&wanted), "[PCAP.TS_TRIG Value, INENC1.VAL Min Mean]");
+    }
+
+    #[test]
+    fn numbers_are_compared_to_the_digits_that_a_panda_tells() {
+        let check = |found, wanted, expected| assert_eq!(is_equal(found, wanted), expected);
+        check("0.0001", "0.00010", true);
+        check("0.3333333333", "0.33333333333333331", true);
+        check("0.333333333", "0.33333333333333331", false);
+        check("0", "0", true);
+        check("1e-09", "0", false);
+        check("mm", "mm", true);
+        check("mm", "um", false);
+    }
+}
