@@ -404,6 +404,7 @@ pub(crate) fn capabilities(spec: &BeamlineSpec) -> Capabilities {
     let motors = spec.motors().count() as u64;
     for detector in spec.detectors() {
         let timing = DetectorCapability {
+            trigger: detector.trigger,
             dead_time: detector.dead_time,
             exposure: detector.exposure,
             exposures_per_frame: detector.exposures_per_frame,

@@ -2,6 +2,7 @@
 //! written and read again, and planned if it is short. `cargo +nightly fuzz run spec`
 #![no_main]
 use bluefly_protocol::{
+    beamline::Trigger,
     exposures::ExposuresPerFrame,
     name::Name,
     plan::{AxisCapability, Capabilities, ControllerCapability, DetectorCapability, ScanPlan},
@@ -78,6 +79,7 @@ fn capabilities(stack: &Stack) -> Capabilities {
     };
     let names = stack.axes().iter().filter_map(|axis| axis.parse().ok());
     let timing = DetectorCapability {
+        trigger: Trigger::Edge,
         dead_time: Duration::from_micros(10),
         exposure: None,
         exposures_per_frame: ExposuresPerFrame::ONE,

@@ -1,5 +1,6 @@
 //! Scan plans: what a beamline makes of a specification.
 use bluefly_protocol::{
+    beamline::Trigger,
     name::Name,
     plan::{
         AxisCapability, Capabilities, ControllerCapability, DetectorCapability, ScanPlan, Unflyable,
@@ -29,6 +30,7 @@ fn beamline() -> Capabilities {
         precision: 3,
     };
     let camera = DetectorCapability {
+        trigger: Trigger::Edge,
         dead_time: Duration::from_millis(1),
         exposure: None,
         exposures_per_frame: 2.try_into().expect("a number of exposures"),
@@ -150,4 +152,45 @@ fn frames_that_last_as_long_as_the_axis_needs_have_no_microsecond_more() {
     let point = r#"{"type":"Linspace","axis":"x","start":0,"stop":1,"num":2}"#;
     let plan = ScanPlan::new(point.parse().expect("a spec"), &beamline).expect("a scan");
     assert_eq!(plan.shortest_frame(), Duration::from_micros(123));
+}
+
+/// What becomes of a scan where the camera starts its exposures itself.
+fn check_own_pace(spec: &str, expected: Result<u64, &str>) {
+    let mut beamline = beamline();
+    beamline.detectors.get_mut(&name("camera")).expect("a camera").trigger = Trigger::Internal;
+    let plan = ScanPlan::new(spec.parse().expect(spec), &beamline);
+    let found = plan.map(|plan| plan.num_frames()).map_err(|error| error.to_string());
+    assert_eq!(found, expected.map_err(str::to_owned), "{spec}");
+}
+
+#[test]
+fn a_detector_that_starts_its_exposures_itself_needs_a_scan_that_stays_as_it_begins() {
+    let at = |value: f64, num: u32| {
+        format!(r#"{{"type":"Static","axis":"x","value":{value},"num":{num}}}"#)
+    };
+    let lasting = |duration_s: f64, spec: &str| {
+        format!(r#"{{"type":"ConstantDuration","constant_duration":{duration_s},"spec":{spec}}}"#)
+    };
+    let then =
+        |left: &str, right: &str| format!(r#"{{"type":"Concat","left":{left},"right":{right}}}"#);
+    check_own_pace(&lasting(0.1, &at(4.0, 50)), Ok(50));
+    check_own_pace(&at(4.0, 50), Ok(50));
+    check_own_pace(r#"{"type":"ConstantDuration","constant_duration":0.1}"#, Ok(1));
+    let thrice = format!(r#"{{"type":"Product","outer":3,"inner":{}}}"#, lasting(0.1, &at(4.0, 5)));
+    check_own_pace(&thrice, Ok(15));
+    let own = "detector camera takes one frame after the other at its own pace (trigger = \"internal\"), \
+               where nothing moves or changes";
+    let line = r#"{"type":"Linspace","axis":"x","start":0,"stop":4,"num":5}"#;
+    check_own_pace(line, Err(&format!("$.axis: frame 1: axis x moves: {own}")));
+    let error = format!("$.spec.spec.axis: frame 0: axis x moves: {own}");
+    check_own_pace(&flown("0.1", line), Err(&error));
+    let error = format!("$.spec.y_axis: frame 0: axis y moves: {own}");
+    check_own_pace(&format!(r#"{{"type":"Fly","spec":{SPIRAL}}}"#), Err(&error));
+    let error = format!("$.left.axis: frame 5: axis x moves: {own}");
+    check_own_pace(&then(&at(4.0, 5), &at(5.0, 5)), Err(&error));
+    let slower = then(&lasting(0.1, &at(4.0, 5)), &lasting(0.2, &at(4.0, 5)));
+    let error = format!(
+        "$.left.constant_duration: frame 5: duration 0.2 s is not the 0.1 s of the frames before: {own}"
+    );
+    check_own_pace(&slower, Err(&error));
 }

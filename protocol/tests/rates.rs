@@ -1,5 +1,6 @@
 //! Detectors that expose several times in each frame: what a plan makes of them.
 use bluefly_protocol::{
+    beamline::Trigger,
     name::Name,
     plan::{AxisCapability, Capabilities, ControllerCapability, DetectorCapability, ScanPlan},
     scan::Spec,
@@ -19,6 +20,7 @@ fn us(micros: u64) -> Duration {
 /// A detector that needs so many microseconds for dead time and, if any, for an exposure.
 fn detector(per_frame: u32, dead_time: u64, exposure: Option<u64>) -> DetectorCapability {
     DetectorCapability {
+        trigger: Trigger::Edge,
         exposure_bytes: 0,
         file_bytes: 4_096,
         dead_time: us(dead_time),

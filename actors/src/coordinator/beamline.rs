@@ -10,7 +10,7 @@ use crate::{
     supervise::Ref,
 };
 use bluefly_protocol::{
-    beamline::{Lag, OnCrash, PathTemplate},
+    beamline::{Lag, OnCrash, PathTemplate, Trigger},
     fault::{Fault, FaultClass},
     name::Name,
     plan::Capabilities,
@@ -87,6 +87,12 @@ impl Settings {
 impl Beamline {
     pub(super) fn frame_timeout(&self, detector: &Name) -> Duration {
         self.settings.frame_timeouts.get(detector).copied().unwrap_or(FRAME_TIMEOUT)
+    }
+
+    /// Whether a detector takes one frame after the other without waiting for anything.
+    pub(super) fn has_own_pace(&self, detector: &Name) -> bool {
+        let timing = self.capabilities.detectors.get(detector);
+        timing.is_some_and(|timing| timing.trigger == Trigger::Internal)
     }
 
     pub(super) fn motor(&self, name: &Name) -> Result<Caller<'_, Motor>, Fault> {

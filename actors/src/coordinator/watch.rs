@@ -170,7 +170,7 @@ impl Flight {
                 });
             }
         }
-        let now = beamline.clock.now();
+        let (now, frame) = (beamline.clock.now(), self.plan.shortest_frame());
         // First: a frame that was not triggered is no fault of its detector.
         self.hear_triggers(watch, now)?;
         let mut first = None;
@@ -179,7 +179,14 @@ impl Flight {
             self.tally.hear(&take.name, rows);
             let (on_disk, passed) = (self.tally.on_disk_of(&take.name), self.tally.passed());
             match take.status.ended() {
-                None => take.hear(on_disk, passed, now + beamline.frame_timeout(&take.name)),
+                None => {
+                    let due = now + beamline.frame_timeout(&take.name);
+                    match beamline.has_own_pace(&take.name) {
+                        // However far behind the motion it is: it has a frame for each of its periods.
+                        true => take.hear(on_disk, passed.min(on_disk + 1), due + frame),
+                        false => take.hear(on_disk, passed, due),
+                    }
+                }
                 Some(Ok(Outcome::Done(()))) => take.due = None,
                 Some(end) => {
                     let detector = beamline.detector(&take.name)?;

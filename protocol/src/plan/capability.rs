@@ -1,5 +1,6 @@
 //! What a beamline can do: its axes, controllers and detectors.
 use crate::{
+    beamline::Trigger,
     exposures::ExposuresPerFrame,
     name::Name,
     trajectory::{AxisLimits, Planner, PointMode, TriggerBits},
@@ -68,6 +69,8 @@ impl ControllerCapability {
 /// How long a detector needs for a frame, and how much it leaves of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DetectorCapability {
+    /// What starts its exposures.
+    pub trigger: Trigger,
     /// Time after an exposure before the next may start.
     pub dead_time: Duration,
     /// Time for which it exposes; if absent, all of the time from one exposure to the next, less the

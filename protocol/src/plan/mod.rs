@@ -1,6 +1,7 @@
 //! [`ScanPlan`]: a scan specification checked against a beamline, ready to be flown.
 mod capability;
 mod census;
+mod stillness;
 
 use crate::{
     exposures::ExposuresPerFrame,
@@ -12,6 +13,7 @@ use crate::{
 use capability::{MIN_EXPOSURE, USUAL_EXPOSURE};
 use census::{Census, MAX_DAYS, MAX_ROWS, MAX_WORK};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use stillness::Stillness;
 
 pub use capability::{AxisCapability, Capabilities, ControllerCapability, DetectorCapability};
 
@@ -50,6 +52,11 @@ pub enum Unflyable {
         exposures: ExposuresPerFrame,
         min_frame: Duration,
     },
+    #[error(
+        "{path}: frame {frame}: {change}: detector {detector} takes one frame after the other at its \
+         own pace (trigger = \"internal\"), where nothing moves or changes"
+    )]
+    NotStill { path: String, frame: u64, change: String, detector: Name },
     #[error("$: {frames} frames take {} days or more: a scan lasts at most {MAX_DAYS} days", told(*.days))]
     TooLong { frames: u64, days: f64 },
     #[error(
@@ -134,10 +141,13 @@ impl ScanPlan {
         let planner = capability.planner(&limits, min_frame.unwrap_or(MIN_EXPOSURE));
         let mut census = Census::new(stack.num_points(), min_frame.unwrap_or(MIN_EXPOSURE))?;
         let usual = UsualFrame::new(&stack, &planner, at_least.unwrap_or(USUAL_EXPOSURE))?;
+        let mut stillness = Stillness::default();
         let pieces = stack.pieces(0).map(|piece| usual.fill(piece));
+        let pieces = pieces.inspect(|piece| stillness.sees(piece));
         let prediction = planner
             .check(pieces.take_while(|piece| census.takes(piece)))
             .map_err(|error| unflyable(&spec, error, (beamline, slowest)))?;
+        stillness.suffices(&spec, &axes, &beamline.detectors)?;
         let shortest_frame = census.shortest_frame(prediction.duration)?;
         let shortest_frame = shortest_frame.unwrap_or(usual.at_least);
         let exposures = beamline.detectors.iter();

@@ -6,6 +6,7 @@ mod durations;
 mod frames;
 mod life;
 mod modes;
+mod own_pace;
 mod pause;
 mod rates;
 mod requests;

@@ -42,7 +42,7 @@ fn line(num: u64, duration: &str) -> String {
 }
 
 /// The numbers in one column of a detector's file of the latest run.
-fn numbers(rig: &Rig, detector: &str, dataset: &str) -> Vec<f64> {
+pub(super) fn numbers(rig: &Rig, detector: &str, dataset: &str) -> Vec<f64> {
     let documents = rig.documents();
     let start = documents.iter().rev().find(|(name, _)| name == "start").unwrap();
     let file = format!("{}-{detector}.h5", start.1["uid"].as_str().unwrap());

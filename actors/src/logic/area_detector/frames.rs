@@ -45,6 +45,10 @@ impl AreaDetector {
         let mut taken = Taken::of(&self.watch);
         let not_armed = || task.fault(FaultClass::Failed, "it is not armed");
         let watch = taken.watch().ok_or_else(not_armed)?;
+        if self.is_to_start.take() {
+            // It may be over before anybody saw that it acquires: what became of it is watched.
+            task.done(self.record.driver.acquire.send(true).await)?;
+        }
         let followed = self.follow(task, watch, &progress).await;
         if self.tally.get().knows_a_loss() {
             progress(self.frames_on_disk());

@@ -68,6 +68,8 @@ pub struct AreaDetector {
     requested: RefCell<Option<PathBuf>>,
     /// What defined the attributes of the frames before ours did, until it does again.
     attributes: RefCell<Option<String>>,
+    /// It is armed, and starts when its frames are taken.
+    is_to_start: Cell<bool>,
     /// A flush that is not known to be complete.
     flushing: RefCell<Option<Flushing>>,
 }
@@ -85,8 +87,19 @@ impl AreaDetector {
         let tally = Cell::new(Tally::NONE);
         let (watch, before) = (RefCell::new(None), RefCell::new(None));
         let (requested, attributes) = (RefCell::new(None), RefCell::new(None));
-        let flushing = RefCell::new(None);
-        Self { device, record, setup, tally, watch, before, requested, attributes, flushing }
+        let (is_to_start, flushing) = (Cell::new(false), RefCell::new(None));
+        Self {
+            device,
+            record,
+            setup,
+            tally,
+            watch,
+            before,
+            requested,
+            attributes,
+            is_to_start,
+            flushing,
+        }
     }
 
     /// Stops acquiring, and tells of a file that is still open so that it can be adopted or closed.
@@ -148,7 +161,8 @@ impl AreaDetector {
         Ok(Description { datasets, exposures_per_frame })
     }
 
-    /// Gets ready for the triggers of `arm.frames` frames; resolves once they would be taken.
+    /// Gets ready for the triggers of `arm.frames` frames; resolves once they would be taken. A detector
+    /// that starts its exposures itself does so as soon as its frames are [followed](Self::on_disk).
     ///
     /// Fails as rejected if a frame is too short for all of its exposures and dead times.
     pub async fn arm(&self, arm: &Arm) -> Result<(), Fault> {
@@ -175,7 +189,14 @@ impl AreaDetector {
         self.tally.set(tally);
         let watch = task.done(Watch::new(&self.record, before + 1).await)?;
         *self.watch.borrow_mut() = Some(watch);
-        self.start(task).await
+        match self.setup.trigger {
+            Trigger::Edge | Trigger::Gate => self.start(task).await,
+            // It would not wait for anything.
+            Trigger::Internal | Trigger::Software => {
+                self.is_to_start.set(true);
+                Ok(())
+            }
+        }
     }
 
     /// Stops acquiring; resolves when everything acquired is on disk, with the number of frames
@@ -346,6 +367,7 @@ impl AreaDetector {
 
     async fn stop_acquiring(&self, task: Task<'_>) -> Result<(), Fault> {
         let driver = &self.record.driver;
+        self.is_to_start.set(false);
         // A put-callback would wait for the acquisition to end by itself.
         task.done(driver.acquire.send(false).await)?;
         task.done(driver.acquiring.wait_for(WITHIN, |acquiring| !acquiring).await).map(drop)

@@ -63,7 +63,11 @@ impl DetectorSetup {
     /// Whether a pulse block stands before it: it makes several pulses of one, and gives them their
     /// length.
     pub fn has_multiplier(&self) -> bool {
-        self.exposures_per_frame != ExposuresPerFrame::ONE || self.trigger == Trigger::Gate
+        match self.trigger {
+            Trigger::Gate => true,
+            Trigger::Edge => self.exposures_per_frame != ExposuresPerFrame::ONE,
+            Trigger::Internal | Trigger::Software => false,
+        }
     }
 
     /// The camera's word for this trigger, or why it has none.

@@ -113,8 +113,8 @@ fn trigger(
     let trigger = word(&key, &table.trigger, &triggers)?;
     let refused = |reason: String| Err(BeamlineError::new(&*key, reason));
     match (trigger, camera) {
-        (Trigger::Internal | Trigger::Software, _) => refused(format!(
-            "{:?}: this version flies with \"edge\" and \"gate\" only",
+        (Trigger::Software, _) => refused(format!(
+            "{:?}: this version flies with \"internal\", \"edge\" and \"gate\" only",
             table.trigger
         )),
         (Trigger::Gate, CameraSpec::SimDetector) => {
@@ -124,7 +124,7 @@ fn trigger(
         | (Trigger::Gate, CameraSpec::Generic(TriggerWords { gate: None, .. })) => {
             refused(format!("{:?}: trigger_words has no word for it", table.trigger))
         }
-        (Trigger::Edge | Trigger::Gate, _) => Ok(trigger),
+        (Trigger::Internal | Trigger::Edge | Trigger::Gate, _) => Ok(trigger),
     }
 }
 
