@@ -1,5 +1,5 @@
 //! [`Line`]: the link to one device, with its delays and the faults of its requests.
-use crate::config::Latency;
+use crate::{config::Latency, serving::Task};
 use bluefly_actors::{
     clock::{Clock, Instant},
     random::{Seed, Stream},
@@ -13,7 +13,7 @@ use std::{
     rc::{Rc, Weak},
     time::Duration,
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::pv::Pv;
 
@@ -49,12 +49,21 @@ impl Host {
         Self { clock: clock.clone(), shuffler }
     }
 
-    /// The one place where tasks of simulated hardware are spawned.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        drop(self.start(task));
+    }
+
+    /// Runs `task` for as long as its owner is there.
+    pub(crate) fn task(&self, task: impl Future<Output = ()> + 'static) -> Task {
+        Task::new(self.start(task))
+    }
+
+    /// The one place where tasks of simulated hardware are spawned.
+    fn start(&self, task: impl Future<Output = ()> + 'static) -> JoinHandle<()> {
         match &self.shuffler {
             None => tokio::task::spawn_local(task),
             Some(shuffler) => tokio::task::spawn_local(shuffled(task, shuffler.coin())),
-        };
+        }
     }
 
     /// Runs `task` whether or not anybody waits for it; resolves when it is done.

@@ -1,14 +1,19 @@
 //! [`MemoryPanda`]: the ports of a box within the process, on any clock.
-use super::{Server, TICKS_PER_SECOND, server::ConnectionId};
-use crate::serving::{Hold, Task};
+use super::{Server, TICKS_PER_SECOND, fpga::OutputEdge, server::ConnectionId};
+use crate::{
+    line::Host,
+    serving::{Hold, Task},
+};
 use bluefly_actors::{
     backend::panda::control::{Dial, Dialed, Wire},
     clock::{Clock, Instant},
+    random::Seed,
+    supervise::Schedule,
 };
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     io::{self, ErrorKind},
-    rc::Rc,
+    rc::{Rc, Weak},
     time::Duration,
 };
 use tokio::{
@@ -18,8 +23,8 @@ use tokio::{
 
 /// A box that is dialled within the process. Cheap to clone; all clones are one box.
 ///
-/// Its time is that of the clock. It passes when the box is talked to, and, from the first connection
-/// on, whenever something happens in it.
+/// Its time is that of the clock. It passes when the box is talked to, and whenever something happens
+/// in it that could be noticed from outside.
 #[derive(Clone)]
 pub struct MemoryPanda(Rc<Shared>);
 
@@ -29,12 +34,12 @@ pub struct MemoryDataPort(Rc<Shared>);
 
 struct Shared {
     server: RefCell<Server>,
-    clock: Clock,
+    host: Host,
     /// The moment of tick zero.
     zero: Instant,
     connections: RefCell<Vec<Task>>,
     /// Brings the box to each moment at which something happens.
-    driver: RefCell<Option<Task>>,
+    driver: OnceCell<Task>,
     /// Told whenever there may be more for a client.
     news: Notify,
     /// Told when something may happen at another moment than before.
@@ -42,6 +47,18 @@ struct Shared {
     hold: Rc<Hold>,
     is_on: Cell<bool>,
     num_dialled: Cell<u64>,
+    /// How many boxes there were before this one.
+    generation: Cell<u64>,
+    surroundings: RefCell<Option<Weak<dyn Surroundings>>>,
+}
+
+/// What is at the other ends of the wires of a box.
+pub(crate) trait Surroundings {
+    /// Wires a box that was just put there, which is at the present moment.
+    fn wire(&self, server: &mut Server);
+
+    /// What outputs did that are followed.
+    fn take(&self, edges: Vec<OutputEdge>);
 }
 
 /// What may be on its way in each direction.
@@ -50,26 +67,57 @@ const PIPE_BYTES: usize = 16 << 10;
 const DATA_PIPE_BYTES: usize = 256 << 10;
 
 impl MemoryPanda {
-    /// The box `server`, which is at tick zero now.
+    /// The box `server`, which is at tick zero now. Must be used within a `LocalSet`.
     pub fn new(server: Server, clock: &Clock) -> Self {
-        Self(Rc::new(Shared {
+        Self::within(&Host::new(clock, Seed(0), Schedule::Fifo), server)
+    }
+
+    /// The same, as a part of a simulated beamline.
+    pub(crate) fn within(host: &Host, server: Server) -> Self {
+        let shared = Rc::new(Shared {
             server: RefCell::new(server),
-            clock: clock.clone(),
-            zero: clock.now(),
+            host: host.clone(),
+            zero: host.clock.now(),
             connections: RefCell::default(),
-            driver: RefCell::default(),
+            driver: OnceCell::new(),
             news: Notify::new(),
             poke: Rc::default(),
             hold: Rc::default(),
             is_on: Cell::new(true),
             num_dialled: Cell::new(0),
-        }))
+            generation: Cell::new(0),
+            surroundings: RefCell::default(),
+        });
+        let driver = drive(Rc::downgrade(&shared), shared.poke.clone(), host.clock.clone());
+        shared.driver.get_or_init(|| host.task(driver));
+        Self(shared)
+    }
+
+    /// Says what it is wired to, now and whenever there is another box.
+    pub(crate) fn surround(&self, surroundings: &Rc<dyn Surroundings>) {
+        *self.0.surroundings.borrow_mut() = Some(Rc::downgrade(surroundings));
+        self.with(|server| surroundings.wire(server));
+    }
+
+    /// Lets everything happen in it that is due, and tells what it is wired to.
+    pub(crate) fn catch_up(&self) {
+        self.0.with(|_| ());
+    }
+
+    /// The first tick that does not begin before `moment`.
+    pub(crate) fn tick_at(&self, moment: Instant) -> u64 {
+        let ticks = (moment - self.0.zero).as_nanos().div_ceil(TICK_NS.into());
+        u64::try_from(ticks).unwrap_or(u64::MAX)
+    }
+
+    /// When a tick begins.
+    pub(crate) fn moment(&self, tick: u64) -> Instant {
+        self.0.moment(tick)
     }
 
     /// Does something to the box as it is now, as somebody who stands before it.
     pub fn with<T>(&self, act: impl FnOnce(&mut Server) -> T) -> T {
-        self.0.advance();
-        let done = act(&mut self.0.server.borrow_mut());
+        let done = self.0.with(act);
         self.0.tell();
         done
     }
@@ -93,9 +141,21 @@ impl MemoryPanda {
     /// Takes connections again; it is another box if `server` is given.
     pub fn switch_on(&self, server: Option<Server>) {
         if let Some(server) = server {
-            *self.0.server.borrow_mut() = server;
+            self.replace(server);
         }
         self.0.is_on.set(true);
+    }
+
+    /// Puts another box in its place, which knows no connections.
+    pub(crate) fn replace(&self, server: Server) {
+        self.cut();
+        self.catch_up();
+        *self.0.server.borrow_mut() = server;
+        self.0.generation.set(self.0.generation.get() + 1);
+        if let Some(surroundings) = self.0.surroundings() {
+            self.with(|server| surroundings.wire(server));
+        }
+        self.0.tell();
     }
 
     /// Says and does nothing, with its connections open, until it goes on.
@@ -157,10 +217,8 @@ impl Shared {
         if !self.is_on.get() {
             return Err(ErrorKind::ConnectionRefused.into());
         }
-        self.drive();
-        self.advance();
-        let id = connect(&mut self.server.borrow_mut());
-        Ok(Connected { shared: Rc::clone(self), id })
+        let id = self.with(connect);
+        Ok(Connected { shared: Rc::clone(self), generation: self.generation.get(), id })
     }
 
     /// Serves a client until the connection ends, or is cut.
@@ -168,47 +226,40 @@ impl Shared {
         let mut connections = self.connections.borrow_mut();
         connections.retain(|connection| !connection.is_finished());
         let hold = Rc::clone(&self.hold);
-        connections.push(Task::spawn(async move {
+        connections.push(self.host.task(async move {
             let end = hold.unless_on(connection).await;
             tracing::debug!(end = ?end.err(), "connection ended");
         }));
     }
 
-    /// Lets the box run from here on.
-    fn drive(self: &Rc<Self>) {
-        let mut driver = self.driver.borrow_mut();
-        if driver.is_some() {
-            return;
-        }
-        // It keeps nobody alive: it ends with the box.
-        let (weak, poke, hold) = (Rc::downgrade(self), self.poke.clone(), self.hold.clone());
-        let clock = self.clock.clone();
-        *driver = Some(Task::spawn(async move {
-            let run = async {
-                while let Some(next) = weak.upgrade().map(|shared| shared.turn()) {
-                    tokio::select! { biased;
-                        () = poke.notified() => {}
-                        () = async { clock.sleep_until(next.unwrap_or_default()).await },
-                            if next.is_some() => {}
-                    }
-                }
-            };
-            hold.unless_on(run).await;
-        }));
+    fn moment(&self, tick: u64) -> Instant {
+        self.zero + Duration::from_nanos(tick.saturating_mul(TICK_NS))
     }
 
-    /// Brings the box to the present and tells of it; the next moment at which something happens.
+    /// Brings the box to the present, tells of it, and says when something happens next.
     fn turn(&self) -> Option<Instant> {
-        self.advance();
+        self.with(|_| ());
         self.news.notify_waiters();
         let next = self.server.borrow().next_event()?;
-        Some(self.zero + Duration::from_nanos(next.saturating_mul(TICK_NS)))
+        Some(self.moment(next))
     }
 
-    fn advance(&self) {
-        let since = (self.clock.now() - self.zero).as_nanos();
-        let tick = u64::try_from(since / u128::from(TICK_NS)).unwrap_or(u64::MAX);
-        self.server.borrow_mut().advance_to(tick);
+    /// Does something to the box as it is now, and hands on what its outputs did.
+    fn with<T>(&self, act: impl FnOnce(&mut Server) -> T) -> T {
+        let since = (self.host.clock.now() - self.zero).as_nanos() / u128::from(TICK_NS);
+        let (outcome, edges) = {
+            let mut server = self.server.borrow_mut();
+            server.advance_to(u64::try_from(since).unwrap_or(u64::MAX));
+            (act(&mut server), server.take_edges())
+        };
+        if let Some(surroundings) = self.surroundings().filter(|_| !edges.is_empty()) {
+            surroundings.take(edges);
+        }
+        outcome
+    }
+
+    fn surroundings(&self) -> Option<Rc<dyn Surroundings>> {
+        self.surroundings.borrow().as_ref()?.upgrade()
     }
 
     /// Something was done to the box, which may be news for anybody.
@@ -218,11 +269,26 @@ impl Shared {
     }
 }
 
+/// Brings a box to the present at each of its events, for as long as there is one.
+async fn drive(shared: Weak<Shared>, poke: Rc<Notify>, clock: Clock) {
+    while let Some(next) = shared.upgrade().map(|shared| shared.turn()) {
+        let poked = poke.notified();
+        match next {
+            None => poked.await,
+            Some(next) => tokio::select! { biased;
+                () = poked => {}
+                () = clock.sleep_until(next) => {}
+            },
+        }
+    }
+}
+
 const TICK_NS: u64 = 1_000_000_000 / TICKS_PER_SECOND;
 
 /// A client that the box knows for as long as this lives.
 struct Connected {
     shared: Rc<Shared>,
+    generation: u64,
     id: ConnectionId,
 }
 
@@ -249,12 +315,12 @@ impl Connected {
 
     /// How much of it was taken, and what is said to it.
     fn answer(&self, bytes: &[u8]) -> (usize, Vec<u8>) {
-        self.shared.advance();
-        let mut server = self.shared.server.borrow_mut();
-        let taken = server.receive(self.id, bytes);
-        let output = server.take_output(self.id);
+        let answered = self.shared.with(|server| {
+            let taken = server.receive(self.id, bytes);
+            (taken, server.take_output(self.id))
+        });
         self.shared.tell();
-        (taken, output)
+        answered
     }
 
     /// Gives rows as they are taken, until one side closes.
@@ -277,8 +343,7 @@ impl Connected {
                     if length == 0 {
                         return Ok(());
                     }
-                    self.shared.advance();
-                    self.shared.server.borrow_mut().receive(self.id, &received[..length]);
+                    self.shared.with(|server| server.receive(self.id, &received[..length]));
                     self.shared.poke.notify_one();
                 }
                 () = news => {}
@@ -296,7 +361,10 @@ impl Connected {
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        self.shared.server.borrow_mut().disconnect(self.id);
-        self.shared.tell();
+        // Another box has other connections by the same numbers.
+        if self.shared.generation.get() == self.generation {
+            self.shared.server.borrow_mut().disconnect(self.id);
+            self.shared.tell();
+        }
     }
 }

@@ -3,7 +3,7 @@ use super::{
     control::Control,
     experiment::Experiment,
     fault::Fault,
-    fpga::{EndReason, Event, Fpga, TICKS_PER_SECOND},
+    fpga::{EndReason, Event, Fpga, Output, OutputEdge, TICKS_PER_SECOND},
     layout::{Captured, Layout, Source},
     panel::Panel,
     reader::Reader,
@@ -28,6 +28,8 @@ pub struct Server {
     experiment: Option<Experiment>,
     /// Of the latest experiment that was enabled, as headers tell it.
     start_time: Duration,
+    /// Of outputs that are followed.
+    edges: Vec<OutputEdge>,
 }
 
 #[derive(Debug)]
@@ -64,7 +66,19 @@ impl Server {
             tick: 0,
             experiment: None,
             start_time: Duration::ZERO,
+            edges: Vec::new(),
         }
+    }
+
+    /// Edges of this output are kept from now on, until they are taken.
+    pub fn follow(&mut self, output: Output) {
+        self.panel.fpga.follow(output);
+    }
+
+    /// The edges of outputs that are followed, since they were taken before.
+    pub fn take_edges(&mut self) -> Vec<OutputEdge> {
+        self.edges.append(&mut self.panel.fpga.take_edges());
+        std::mem::take(&mut self.edges)
     }
 
     /// The FPGA, for those who bring it signals from outside.
@@ -171,13 +185,15 @@ impl Server {
         self.tick
     }
 
-    /// When anything happens next without a client; the owner advances to then.
+    /// When anything happens next without a client that a client or somebody at an output that is
+    /// followed could notice; the owner advances to then.
     pub fn next_event(&self) -> Option<u64> {
         let captures = self.is_capturing().then(|| self.next_look());
         let waits = |connection: &&Connection| connection.has_output();
         let waiting = self.connections.values().filter(waits);
         let drops = waiting.map(|connection| connection.took_at + DROP_AFTER);
-        Some(drops.chain(captures).min()?.max(self.tick + 1))
+        let outputs = self.panel.fpga.next_edge().map(|tick| tick.saturating_add(1));
+        Some(drops.chain(captures).chain(outputs).min()?.max(self.tick + 1))
     }
 
     /// Lets time pass up to `tick`. How it is cut leaves no mark on what clients are sent.
@@ -185,7 +201,7 @@ impl Server {
         while self.tick < tick {
             let step = if self.is_capturing() { self.next_look().min(tick) } else { tick };
             while self.panel.fpga.run_until(step) < step {
-                self.take_words();
+                self.make_room();
             }
             self.tick = step;
             self.look();
@@ -240,8 +256,9 @@ impl Server {
         experiment.end = end;
     }
 
-    /// Makes room in the FPGA, which stands still without.
-    fn take_words(&mut self) {
+    /// The FPGA stands still if nobody takes what it holds.
+    fn make_room(&mut self) {
+        self.edges.append(&mut self.panel.fpga.take_edges());
         let words = self.panel.fpga.take_words();
         if let Some(experiment) = self.experiment.as_mut().filter(|now| now.end.is_none()) {
             experiment.take(&words);
@@ -289,7 +306,7 @@ impl Server {
             return Err(Fault::new("Unexpected error at data server: clients still taking data"));
         }
         let layout = Rc::new(Layout::of(&fields));
-        self.take_words();
+        self.make_room();
         let selected = self.panel.fpga.capture(layout.selection());
         selected.map_err(|error| Fault::owned(format!("Unexpected error at FPGA: {error}")))?;
         self.panel.fpga.arm();

@@ -6,6 +6,10 @@ use tokio::task::JoinHandle;
 pub(crate) struct Task(JoinHandle<()>);
 
 impl Task {
+    pub(crate) const fn new(handle: JoinHandle<()>) -> Self {
+        Self(handle)
+    }
+
     pub(crate) fn spawn(work: impl Future<Output = ()> + 'static) -> Self {
         Self(tokio::task::spawn_local(work))
     }

@@ -52,6 +52,13 @@ impl Fpga {
         self.wakes.next().min(self.wheel.next(self.now)).max(self.now)
     }
 
+    /// No edge of an output that is followed comes before this tick; nothing if none ever comes, unless
+    /// it is told something before.
+    pub fn next_edge(&self) -> Option<Tick> {
+        let next = self.next_event();
+        (!self.followed.is_empty() && next != NEVER).then_some(next)
+    }
+
     fn is_full(&self) -> bool {
         self.pcap.words().len() >= self.config.max_words || self.edges.len() >= MAX_EDGES
     }
