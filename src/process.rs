@@ -400,6 +400,7 @@ pub fn world_config(spec: &BeamlineSpec, latency: Latency, schedule: Schedule) -
         controllers: controllers.collect(),
         detectors: detectors.collect(),
         generators: generators.collect(),
+        pandas: Vec::new(),
         motors,
         latency,
         schedule,

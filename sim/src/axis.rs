@@ -1,8 +1,8 @@
 //! [`Axis`]: where something that moves is at every moment, from the motions it was given.
 use bluefly_actors::clock::Instant;
-use std::{cell::RefCell, collections::VecDeque, time::Duration};
+use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
 
-/// A stretch of motion along the cubic that both ends determine.
+/// A stretch of motion along the cubic that both ends determine; behind it the axis rests.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Phase {
     pub start: Instant,
@@ -25,6 +25,11 @@ impl State {
 }
 
 impl Phase {
+    fn rest(start: Instant, position: f64) -> Self {
+        let state = State::at_rest(position);
+        Self { start, duration: Duration::ZERO, from: state, to: state }
+    }
+
     pub(crate) fn end(&self) -> Instant {
         self.start + self.duration
     }
@@ -76,14 +81,21 @@ impl Phase {
     }
 
     fn after(&self, elapsed_s: f64) -> State {
+        let [position, velocity, ..] = self.terms(elapsed_s);
+        State { position, velocity }
+    }
+
+    /// What it is from some time after its start on, as a polynomial: EGU per power of a second.
+    pub(crate) fn terms(&self, elapsed_s: f64) -> [f64; 4] {
         let [first, last] = self.accelerations();
         let (time_s, from) = (elapsed_s, self.from);
         let jerk = (last - first) / self.duration_s();
-        State {
-            position: from.position
-                + time_s * (from.velocity + time_s * (first / 2.0 + time_s * jerk / 6.0)),
-            velocity: from.velocity + time_s * (first + time_s * jerk / 2.0),
-        }
+        [
+            from.position + time_s * (from.velocity + time_s * (first / 2.0 + time_s * jerk / 6.0)),
+            from.velocity + time_s * (first + time_s * jerk / 2.0),
+            first / 2.0 + time_s * jerk / 2.0,
+            jerk / 6.0,
+        ]
     }
 
     fn at(&self, now: Instant) -> State {
@@ -94,12 +106,15 @@ impl Phase {
 /// How far back positions are known: beyond any exposure in a continuous motion.
 const MEMORY: Duration = Duration::from_mins(1);
 
+/// Is told what an axis does from the start of a phase on; what it knew of later motion is void.
+pub(crate) type Follower = Rc<dyn Fn(&Phase)>;
+
 /// The motion of one axis. It rests before, after and between its phases.
-#[derive(Debug)]
 pub(crate) struct Axis {
     pub max_velocity: f64,
     pub max_acceleration: f64,
     phases: RefCell<VecDeque<Phase>>,
+    followers: RefCell<Vec<Follower>>,
 }
 
 /// Phases that are remembered however old they are: an hour of segments of 4 s.
@@ -107,10 +122,25 @@ const MIN_PHASES: usize = 1_000;
 
 impl Axis {
     pub(crate) fn new(position: f64, max_velocity: f64, max_acceleration: f64) -> Self {
-        let state = State::at_rest(position);
-        let (start, duration) = (Instant::default(), Duration::ZERO);
-        let rest = Phase { start, duration, from: state, to: state };
-        Self { max_velocity, max_acceleration, phases: RefCell::new([rest].into()) }
+        let rest = Phase::rest(Instant::default(), position);
+        let (phases, followers) = (RefCell::new([rest].into()), RefCell::default());
+        Self { max_velocity, max_acceleration, phases, followers }
+    }
+
+    pub(crate) fn follow(&self, follower: Follower) {
+        self.followers.borrow_mut().push(follower);
+    }
+
+    /// What it does from `now` on, as far as it is known.
+    pub(crate) fn ahead(&self, now: Instant) -> Vec<Phase> {
+        let rest = Phase::rest(now, self.at(now).position);
+        let phases = self.phases.borrow();
+        let ahead = phases.iter().filter(|phase| phase.end() > now).copied();
+        [rest].into_iter().chain(ahead).collect()
+    }
+
+    fn tell(&self, phase: &Phase) {
+        self.followers.borrow().iter().for_each(|follower| follower(phase));
     }
 
     /// Where it is at `now`; at the very end of a phase, with the velocity of that end.
@@ -143,6 +173,8 @@ impl Axis {
             phases.pop_front();
         }
         phases.push_back(phase);
+        drop(phases);
+        self.tell(&phase);
     }
 
     /// Forgets what was to happen from `now` on: there it stands still at once.
@@ -157,6 +189,8 @@ impl Axis {
             last.duration = now - last.start;
             last.to = state;
         }
+        drop(phases);
+        self.tell(&Phase::rest(now, state.position));
     }
 
     /// Forgets what was to happen from `now` on and decelerates; returns when it stands still.

@@ -14,6 +14,7 @@ pub struct WorldConfig {
     pub controllers: Vec<ControllerConfig>,
     pub detectors: Vec<DetectorConfig>,
     pub generators: Vec<GeneratorConfig>,
+    pub pandas: Vec<PandaConfig>,
     pub latency: Latency,
     /// In which order its tasks run that are ready at the same moment.
     pub schedule: Schedule,
@@ -108,6 +109,52 @@ pub struct DetectorConfig {
 pub struct GeneratorConfig {
     pub name: Name,
     pub address: String,
+}
+
+/// A PandA, and what it is wired to.
+#[derive(Clone, Debug)]
+pub struct PandaConfig {
+    pub name: Name,
+    pub encoders: Vec<EncoderConfig>,
+    pub inputs: Vec<InputConfig>,
+    /// Detectors that are named here get triggers from here only.
+    pub outputs: Vec<OutputConfig>,
+}
+
+/// The encoder of a motor, at an input for encoders: position = counts * scale + offset.
+#[derive(Clone, Debug)]
+pub struct EncoderConfig {
+    pub motor: Name,
+    /// 1 for INENC1.
+    pub number: u8,
+    /// Units of the motor per count, not zero.
+    pub scale: f64,
+    pub offset: f64,
+}
+
+/// An output bit of a controller, at a TTL input. User programs set the three bits.
+#[derive(Clone, Debug)]
+pub struct InputConfig {
+    pub controller: Name,
+    /// 0 is high during the rows of a trajectory, if its trigger bits are the gate of rows.
+    pub bit: u8,
+    /// 1 for TTLIN1.
+    pub number: u8,
+}
+
+/// A detector that listens to a TTL output.
+#[derive(Clone, Debug)]
+pub struct OutputConfig {
+    /// 1 for TTLOUT1.
+    pub number: u8,
+    pub detector: Name,
+}
+
+impl PandaConfig {
+    /// A PandA that nothing is wired to.
+    pub const fn new(name: Name) -> Self {
+        Self { name, encoders: Vec::new(), inputs: Vec::new(), outputs: Vec::new() }
+    }
 }
 
 impl MotorConfig {

@@ -24,6 +24,8 @@ pub enum Fault {
     SlowPut { device: Name, delay: Duration },
     /// The link to a device drops at the request after so many more, for a time.
     DropRequest { device: Name, after: u64, time: Duration },
+    /// A PandA loses its power for a time, and with it all that was set.
+    PowerCycle { panda: Name, time: Duration },
     /// An axis loses its way and stops, if it is moving.
     FollowingError { motor: Name },
     /// Nobody knows where a motor is; it goes on.

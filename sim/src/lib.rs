@@ -23,9 +23,11 @@ mod picture;
 mod pv;
 mod stats;
 mod train;
+mod wires;
 mod writer;
 
 pub use config::{
-    ControllerConfig, DetectorConfig, GeneratorConfig, Latency, MotorConfig, WorldConfig,
+    ControllerConfig, DetectorConfig, EncoderConfig, GeneratorConfig, InputConfig, Latency,
+    MotorConfig, OutputConfig, PandaConfig, WorldConfig,
 };
 pub use world::{SimProvider, World};

@@ -26,6 +26,9 @@ pub(crate) enum LineState {
     Frozen,
 }
 
+/// Is told each state of a line as it begins.
+pub(crate) type Listener = Rc<dyn Fn(LineState)>;
+
 /// What is common to all simulated devices.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
@@ -101,6 +104,7 @@ pub(crate) struct Line {
     random: RefCell<Stream>,
     state: watch::Sender<LineState>,
     pvs: RefCell<Vec<Weak<Pv>>>,
+    listeners: RefCell<Vec<Listener>>,
     /// Requests arrive in the order in which they were made.
     last_arrival: Cell<Instant>,
     num_requests: Cell<u64>,
@@ -122,6 +126,7 @@ impl Line {
             random: RefCell::new(random),
             state: watch::Sender::new(LineState::Up),
             pvs: RefCell::default(),
+            listeners: RefCell::default(),
             last_arrival: Cell::default(),
             num_requests: Cell::new(0),
             trip: Cell::new(None),
@@ -134,6 +139,10 @@ impl Line {
 
     pub(crate) fn add(&self, pv: &Rc<Pv>) {
         self.pvs.borrow_mut().push(Rc::downgrade(pv));
+    }
+
+    pub(crate) fn on_state(&self, listener: Listener) {
+        self.listeners.borrow_mut().push(listener);
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -164,6 +173,7 @@ impl Line {
         let was = self.state.send_replace(state);
         let pvs: Vec<Rc<Pv>> = self.pvs.borrow().iter().filter_map(Weak::upgrade).collect();
         tracing::debug!(device = %self.device, ?state, "line");
+        self.listeners.borrow().iter().for_each(|listener| listener(state));
         match (was, state) {
             (LineState::Down, LineState::Up | LineState::Frozen) => {
                 for pv in &pvs {

@@ -6,8 +6,10 @@ use crate::{
     faults::{Fault, Planned},
     line::{Host, Line, LineState},
     motor::Motor,
+    panda::MemoryPanda,
     pv::{Pv, PvChannel},
     sink::FrameSink,
+    wires::Wires,
 };
 use bluefly_actors::{
     clock::Clock,
@@ -28,6 +30,7 @@ struct Inner {
     motors: Vec<Rc<Motor>>,
     controllers: Vec<Rc<Controller>>,
     detectors: Vec<Rc<Detector>>,
+    pandas: Vec<Rc<Wires>>,
 }
 
 /// Carries the signals of a [`World`].
@@ -66,10 +69,15 @@ impl World {
             add(&line, &detector.pvs(&config.address));
             detectors.push(detector);
         }
+        let hangs_on_box = |detector: &&Rc<Detector>| {
+            let mut outputs = config.pandas.iter().flat_map(|panda| &panda.outputs);
+            outputs.any(|output| output.detector == detector.name)
+        };
+        let triggered: Vec<_> = detectors.iter().filter(|d| !hangs_on_box(d)).cloned().collect();
         let mut controllers = Vec::new();
         for config in &config.controllers {
             let line = line(&config.name);
-            let controller = Controller::new(&line, config, &motors, &detectors);
+            let controller = Controller::new(&line, config, &motors, &triggered);
             add(&line, &controller.pvs());
             for (line, pvs) in controller.motor_pvs() {
                 add(line, pvs);
@@ -81,12 +89,23 @@ impl World {
             let soft = |name: &str| Pv::setting(&line, format!("{}:{name}", config.address), 0_i64);
             add(&line, &[soft("TotalPoints"), soft("PointsSent")]);
         }
-        Self(Rc::new(Inner { host, lines, signals, motors, controllers, detectors }))
+        let mut pandas = Vec::new();
+        for config in &config.pandas {
+            let line = line(&config.name);
+            pandas.push(Wires::new(&line, config, &motors, &controllers, &detectors));
+        }
+        Self(Rc::new(Inner { host, lines, signals, motors, controllers, detectors, pandas }))
     }
 
     /// What carries its signals.
     pub fn provider(&self) -> Rc<dyn SignalProvider> {
         Rc::new(SimProvider(self.clone()))
+    }
+
+    /// The box of a PandA, to be dialled.
+    pub fn panda(&self, name: &Name) -> Option<MemoryPanda> {
+        let wires = self.0.pandas.iter().find(|known| known.name == *name)?;
+        Some(wires.panda.clone())
     }
 
     /// Every address, in order.
@@ -147,6 +166,13 @@ impl World {
             Fault::DropRequest { device, after, time } => {
                 if let Some(line) = line(device) {
                     line.trip_after(*after, *time);
+                }
+            }
+            Fault::PowerCycle { panda, time } => {
+                let wires = self.0.pandas.iter().find(|known| known.name == *panda);
+                if let (Some(wires), Some(line)) = (wires, line(panda)) {
+                    line.upset(LineState::Down, *time);
+                    wires.replace_box();
                 }
             }
             Fault::FollowingError { motor } => {

@@ -70,6 +70,7 @@ impl Beam {
             controllers: vec![ControllerConfig::new(name("stage"), axes)],
             detectors: vec![camera],
             generators: Vec::new(),
+            pandas: Vec::new(),
             latency: Latency::default(),
             schedule: Schedule::Fifo,
         };

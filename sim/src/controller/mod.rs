@@ -2,10 +2,12 @@
 //! of a co-ordinate system together, and triggers detectors.
 mod limits;
 mod motion;
+mod outputs;
 mod pvs;
 mod table;
 
 use self::{
+    outputs::Outputs,
     pvs::{Pvs, StepPvs},
     table::{Table, Trajectory},
 };
@@ -58,6 +60,7 @@ pub(crate) struct Controller {
     /// Whether the put of an execution is complete.
     is_executing: watch::Sender<bool>,
     train: Cell<Option<Train>>,
+    pub outputs: Outputs,
     /// Demands that wait for `DeferMoves` to fall.
     demands: RefCell<Vec<Option<f64>>>,
     motor_pvs: Vec<(Rc<Line>, Vec<Rc<Pv>>)>,
@@ -85,6 +88,7 @@ impl Controller {
             epoch: Cell::new(0),
             is_executing: watch::Sender::new(false),
             train: Cell::new(None),
+            outputs: Outputs::default(),
             demands: RefCell::new(vec![None; pvs.axes.len()]),
             motor_pvs: motor_pvs(&pvs, config),
             pvs,
@@ -220,14 +224,14 @@ impl Controller {
         }
         self.pvs.check_versions()?;
         let mut trajectory = Trajectory::new(self.pvs.used(), self.source);
-        let segments = self.pvs.rows(&trajectory).segments(&mut trajectory)?;
-        if segments.len() as u64 > self.num_points() {
+        let points = self.pvs.rows(&trajectory).points(&mut trajectory)?;
+        if points.len() as u64 > self.num_points() {
             self.pvs.points_built.post(0_i64);
             return Err("Failed to build trajectory object".to_owned());
         }
         self.pvs.build.message.post("Building profile".to_owned());
         let mut table = Table::new(trajectory, self.buffer_length);
-        table.add(segments);
+        table.add(points);
         self.pvs.points_built.post(table.built.cast_signed());
         self.table.replace(table);
         self.train.set(None);
@@ -247,12 +251,12 @@ impl Controller {
             return Err("Cannot append points, is the scan built?".to_owned());
         }
         self.pvs.append.message.post("Appending points to trajectory".to_owned());
-        let segments = self.pvs.rows(&table.trajectory).segments(&mut table.trajectory)?;
-        let count = segments.len() as u64;
+        let points = self.pvs.rows(&table.trajectory).points(&mut table.trajectory)?;
+        let count = points.len() as u64;
         if table.built + count > self.num_points() {
             return Err("Failed to append points to trajectory object".to_owned());
         }
-        table.add(segments);
+        table.add(points);
         if self.activity() == Activity::Executing {
             table.fill_other();
         }

@@ -2,6 +2,7 @@
 use super::{
     Activity, Controller,
     limits::{check_phase, is_within},
+    table::Point,
 };
 use crate::{
     axis::{Phase, State},
@@ -60,14 +61,17 @@ impl Controller {
     async fn run(self: Rc<Self>, epoch: u64) {
         let mut start = self.now();
         loop {
-            let segment = self.table.borrow_mut().next();
-            let Some(segment) = segment else {
+            let point = self.table.borrow_mut().next();
+            let Some(Point { segment, user_program }) = point else {
                 return self.run_out();
             };
             if let Err(reason) = self.begin(&segment, start) {
                 return self.stop(Outcome::error(format!("Scan failed, {reason}")));
             }
             let end = start + Duration::from_micros(segment.duration_us);
+            if user_program != 0 {
+                self.outputs.announce(end, user_program);
+            }
             while self.now() < end {
                 self.line.host.clock.sleep_until(end.min(self.now() + UPDATE_PERIOD)).await;
                 if self.epoch.get() != epoch {
@@ -78,6 +82,7 @@ impl Controller {
                 }
             }
             self.table.borrow_mut().scanned += 1;
+            self.outputs.come();
             self.refresh();
             start = end;
         }
@@ -152,6 +157,7 @@ impl Controller {
         }
         let now = self.now();
         self.freeze_train(now);
+        self.outputs.withdraw(now);
         let stops = self.pvs.motors().map(|motor| motor.axis.halt(now));
         let at_rest = stops.max().unwrap_or(now);
         let outcome = (was == Activity::Executing).then_some(outcome);

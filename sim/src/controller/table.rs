@@ -37,14 +37,21 @@ impl Trajectory {
 /// The user program of a point at which a frame begins.
 const FRAME_BEGINS: f64 = 1.0;
 
+/// A stretch of motion and the point at its end.
+#[derive(Clone, Debug)]
+pub(super) struct Point {
+    pub(super) segment: Segment,
+    /// The user program that is called there, unless it is 0.
+    pub(super) user_program: u8,
+}
+
 impl Rows {
-    /// The points, as stretches of motion.
-    pub(super) fn segments(&self, trajectory: &mut Trajectory) -> Result<Vec<Segment>, String> {
+    pub(super) fn points(&self, trajectory: &mut Trajectory) -> Result<Vec<Point>, String> {
         if self.times_us.iter().take(self.count).any(|&time_us| time_us > MAX_TIME_US) {
             return Err(format!("Invalid profile time value (> {MAX_TIME_US} microseconds)"));
         }
         let at = |values: &[f64], i: usize| values.get(i).copied().unwrap_or(0.0);
-        let segment = |i: usize| {
+        let point = |i: usize| {
             let frames = match trajectory.source {
                 TriggerSource::Box => at(&self.frames, i) as u64,
                 TriggerSource::UserPrograms => {
@@ -52,15 +59,16 @@ impl Rows {
                     u64::from(std::mem::replace(&mut trajectory.begins_frame, begins))
                 }
             };
-            Segment {
+            let segment = Segment {
                 duration_us: at(&self.times_us, i) as u64,
                 frames,
                 frame_goes_on: false,
                 positions: self.axes.iter().map(|(positions, _)| at(positions, i)).collect(),
                 velocities: self.axes.iter().map(|(_, velocities)| at(velocities, i)).collect(),
-            }
+            };
+            Point { segment, user_program: at(&self.user_programs, i) as u8 }
         };
-        Ok((0..self.count).map(segment).collect())
+        Ok((0..self.count).map(point).collect())
     }
 }
 
@@ -75,7 +83,7 @@ struct Half {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     pub(super) trajectory: Trajectory,
-    queue: VecDeque<Segment>,
+    queue: VecDeque<Point>,
     pub(super) built: u64,
     /// Points that were come to.
     pub(super) scanned: u64,
@@ -91,9 +99,9 @@ impl Table {
         Self { trajectory, half_length: half_length as u64, is_built: true, ..Self::default() }
     }
 
-    pub(super) fn add(&mut self, segments: Vec<Segment>) {
-        self.built += segments.len() as u64;
-        self.queue.extend(segments);
+    pub(super) fn add(&mut self, points: Vec<Point>) {
+        self.built += points.len() as u64;
+        self.queue.extend(points);
     }
 
     /// Sends what there is to a half buffer.
@@ -122,7 +130,7 @@ impl Table {
 
     /// The next point to go to; nothing once a half buffer ends that was not full, or with nothing in
     /// the other.
-    pub(super) fn next(&mut self) -> Option<Segment> {
+    pub(super) fn next(&mut self) -> Option<Point> {
         if self.present.left == 0 {
             if self.present.sent < self.half_length {
                 return None;

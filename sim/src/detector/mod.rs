@@ -1,6 +1,13 @@
 //! [`Detector`]: takes triggers, exposes, and hands its frames to its file writer.
+mod acquisition;
+mod pulses;
 mod pvs;
 
+use self::{
+    acquisition::{Acquisition, Shot},
+    pulses::Pulses,
+    pvs::Pvs,
+};
 use crate::{
     config::DetectorConfig,
     line::Line,
@@ -20,7 +27,6 @@ use bluefly_actors::{
     watch,
 };
 use bluefly_protocol::{beamline::Trigger, name::Name};
-use pvs::Pvs;
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeSet, VecDeque},
@@ -34,29 +40,6 @@ const COLLECT_PERIOD: Duration = Duration::from_millis(50);
 
 /// Frames of an acquisition that goes on until it is stopped.
 const ENDLESS: u64 = 1 << 32;
-
-/// An exposure that was begun.
-#[derive(Clone, Copy, Debug)]
-struct Shot {
-    id: i64,
-    start: Instant,
-    exposure: Duration,
-    ready: Instant,
-    /// Whether it is lost on the way to the file writer.
-    is_dropped: bool,
-}
-
-/// What it was armed for, and how far it has come.
-#[derive(Debug)]
-struct Acquisition {
-    num_images: u64,
-    trigger: Trigger,
-    exposure: Duration,
-    since: Instant,
-    triggers_seen: u64,
-    busy_until: Instant,
-    shots: VecDeque<Shot>,
-}
 
 pub(crate) struct Detector {
     pub name: Name,
@@ -75,6 +58,11 @@ pub(crate) struct Detector {
     trains: RefCell<VecDeque<PulseTrain>>,
     /// Triggers of the first train that were looked at.
     triggers_done: Cell<u64>,
+    pulses: RefCell<Pulses>,
+    /// Each brings the pulses up to now from the output of a box on which it hangs.
+    sources: RefCell<Vec<Rc<dyn Fn()>>>,
+    /// Until when it waits for nothing but a change.
+    sleeps_until: Cell<Option<Instant>>,
     stats: Rc<Stats>,
     triggers_total: Cell<u64>,
     missed_triggers: BTreeSet<u64>,
@@ -84,21 +72,6 @@ pub(crate) struct Detector {
     pub fails_to_arm: Cell<bool>,
     changed: Notify,
     is_acquiring: watch::Sender<bool>,
-}
-
-impl Acquisition {
-    /// Whether its last frame is ready.
-    fn is_over(&self, now: Instant) -> bool {
-        self.triggers_seen >= self.num_images && self.shots.iter().all(|shot| shot.ready <= now)
-    }
-
-    /// How long it exposes for a pulse of `train`.
-    fn exposure_of(&self, train: &PulseTrain) -> Duration {
-        match self.trigger {
-            Trigger::Gate => train.width(),
-            Trigger::Internal | Trigger::Edge | Trigger::Software => self.exposure,
-        }
-    }
 }
 
 impl Detector {
@@ -123,6 +96,9 @@ impl Detector {
             acquisition: RefCell::new(None),
             trains: RefCell::default(),
             triggers_done: Cell::new(0),
+            pulses: RefCell::default(),
+            sources: RefCell::default(),
+            sleeps_until: Cell::new(None),
             stats: Stats::new(line, &config.address, config.ring),
             triggers_total: Cell::new(0),
             missed_triggers: config.missed_triggers.clone(),
@@ -196,6 +172,7 @@ impl Detector {
         let seconds = |pv: &Pv| Duration::try_from_secs_f64(pv.get()).unwrap_or_default();
         let now = self.now();
         self.forget_trains(now);
+        self.pulses.borrow_mut().forget(now);
         let (num_images, trigger) = (self.num_images(), self.trigger_mode());
         *self.acquisition.borrow_mut() = Some(Acquisition {
             num_images,
@@ -332,7 +309,9 @@ impl Detector {
                 return self.end(DetectorState::Idle, "Waiting for acquisition");
             }
             let changed = self.changed.notified();
-            match self.next_collection() {
+            let next = self.next_collection();
+            self.sleeps_until.set(next);
+            match next {
                 None => changed.await,
                 Some(next) => tokio::select! { biased;
                     () = changed => {}
@@ -370,17 +349,24 @@ impl Detector {
             }
             done = 0;
         }
+        let next_pulse = self.pulse_ready(0, acquisition);
         let first = acquisition.shots.front().map(|shot| shot.ready);
         let last = acquisition.shots.back().map(|shot| shot.ready);
-        let first = first.or(next_trigger)?;
-        let last = last_trigger.or(last).unwrap_or(first);
+        let first = first.or(next_trigger).or(next_pulse)?;
+        let last = match acquisition.num_left().checked_sub(1) {
+            // Nobody knows what more will come.
+            Some(last) if self.listens(acquisition) => self.pulse_ready(last, acquisition),
+            _ => Some(last_trigger.or(last).unwrap_or(first)),
+        };
         let next = first.max(self.now()).since_start().as_nanos();
         let grid = next.div_ceil(COLLECT_PERIOD.as_nanos()) * COLLECT_PERIOD.as_nanos();
-        Some((Instant::default() + nanoseconds(grid)).min(last.max(first)))
+        let grid = Instant::default() + nanoseconds(grid);
+        Some(last.map_or(grid, |last| grid.min(last.max(first))))
     }
 
     /// Takes every trigger up to now, and hands on every frame that is ready.
     fn collect(&self) {
+        self.sources.borrow().iter().for_each(|bring| bring());
         let now = self.now();
         let mut acquisition = self.acquisition.borrow_mut();
         let Some(acquisition) = acquisition.as_mut() else { return };
@@ -423,6 +409,7 @@ impl Detector {
                 self.expose(acquisition, time, exposure);
             }
         }
+        self.take_pulses(acquisition, now);
     }
 
     /// Begins an exposure, unless it is not ready: the frame then has a unique id, but never comes.

@@ -28,6 +28,7 @@ mod time;
 mod waves;
 
 use fpga::{Fpga, TICKS_PER_SECOND};
+pub(crate) use memory::Surroundings;
 pub use memory::{MemoryDataPort, MemoryPanda};
 pub use server::{ConnectionId, Server};
 pub use sockets::{Addresses, PandaServer};
