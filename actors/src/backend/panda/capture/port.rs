@@ -1,13 +1,11 @@
 //! [`DataPort`]: where rows of a PandA are captured from, over a socket or within the process.
 use super::{CaptureError, CaptureHandle, Settings};
 use crate::{
-    backend::panda::{
-        control::Dial,
-        socket::{Address, connect_data},
-    },
+    backend::panda::{connect_data, control::Dial},
     clock::Clock,
     storage::StorageClient,
 };
+use bluefly_protocol::panda::Address;
 use futures_util::future::LocalBoxFuture;
 use std::{
     io::{self, ErrorKind},
