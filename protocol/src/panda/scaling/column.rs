@@ -121,14 +121,22 @@ impl BitsColumn {
 }
 
 /// Not a number if there are no samples, or none whose sums these are.
+///
+/// Most of the mean is taken off in integers first, as the server does: of a small deviation of large
+/// numbers, doubles would leave nothing.
 fn deviation(samples: u32, sum: i64, squares: u128) -> f64 {
-    // 32 and 96 bits, so that nothing is cut off; a difference of doubles would lose most digits.
-    let sum = u128::from(sum.unsigned_abs());
-    let difference = (u128::from(samples) * squares).checked_sub(sum * sum);
-    match difference {
-        Some(difference) if samples > 0 => (difference as f64).sqrt() / f64::from(samples),
-        Some(_) | None => f64::NAN,
-    }
+    let count = i64::from(samples);
+    let Some(mean) = sum.checked_div(count) else { return f64::NAN };
+    let rest = (sum - count * mean) as f64;
+    let [count, sum, mean] = [count, sum, mean].map(i128::from);
+    // Sums that are not of one row wrap, there as here.
+    let squares = squares
+        .cast_signed()
+        .wrapping_sub(mean.wrapping_mul(sum).wrapping_mul(2))
+        .wrapping_add(mean.wrapping_mul(mean).wrapping_mul(count));
+    let samples = f64::from(samples);
+    let variance = (squares as f64 - rest * rest / samples) / samples;
+    if variance < 0.0 { f64::NAN } else { variance.sqrt() }
 }
 
 fn each<T>(stride: usize, rows: &[u8], out: &mut [T], value: impl Fn(&[u8]) -> T) {
