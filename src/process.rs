@@ -4,7 +4,7 @@ use crate::{
     claim::Claim,
     hardware::{Hardware, Simulation},
     links::Unconnected,
-    safety,
+    safety::Patience,
     sim_disk::SimDisk,
 };
 use bluefly_actors::{
@@ -275,17 +275,19 @@ impl Process {
     /// Stops every actor in order, makes the hardware safe whatever they left, closes every file and
     /// joins the storage thread. A run that is under way is cut off: its documents have no end.
     pub async fn halt(self) -> Exit {
-        self.halt_within(safety::AWAY).await
+        self.halt_unless(std::future::pending()).await
     }
 
-    /// As [`halt`](Self::halt), but devices that cannot be reached are not waited for.
-    pub async fn halt_at_once(self) -> Exit {
-        self.halt_within(Duration::ZERO).await
-    }
-
-    async fn halt_within(self, away: Duration) -> Exit {
+    /// As [`halt`](Self::halt), but once `hurry` resolves, devices that cannot be reached or do not
+    /// come to rest are not waited for.
+    pub async fn halt_unless(self, hurry: impl Future<Output = ()>) -> Exit {
         let exit = self.tree.shutdown().await;
-        self.devices.make_safe(&self.clock, (&self.beamline.absent, away)).await;
+        let absent = &self.beamline.absent;
+        let make_safe = |patience| self.devices.make_safe(&self.clock, (absent, patience));
+        tokio::select! { biased;
+            () = hurry => make_safe(Patience::LITTLE).await,
+            () = make_safe(Patience::USUAL) => {}
+        }
         self.storage.shutdown().await;
         exit
     }

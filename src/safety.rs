@@ -15,24 +15,38 @@ use futures_util::{
 };
 use std::time::Duration;
 
-/// How long one device may take to come to rest.
-const WITHIN: Duration = Duration::from_secs(70);
 /// How long detectors are left armed while their triggers are made safe.
 const TRIGGERS_FIRST: Duration = Duration::from_secs(2);
 /// How often a device that cannot be reached is tried again.
 const RETRY: Duration = Duration::from_millis(250);
-/// How long devices are waited for that cannot be reached, unless they were before.
-pub(crate) const AWAY: Duration = Duration::from_secs(5);
+
+/// For how long devices are waited for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Until the first of all that cannot be reached was missed for so long.
+    away: Duration,
+    /// One device may take so long to come to rest.
+    within: Duration,
+}
+
+impl Patience {
+    /// Nobody is in a hurry.
+    pub(crate) const USUAL: Self =
+        Self { away: Duration::from_secs(5), within: Duration::from_secs(70) };
+    /// Somebody has asked twice.
+    pub(crate) const LITTLE: Self = Self { away: Duration::ZERO, within: Duration::from_secs(5) };
+}
 
 impl Devices {
     /// Halts every controller, then every motor; lets no trigger leave, then disarms every detector and
-    /// closes its file, at the same time. Devices that cannot be reached are waited for until the first of all was missed for
-    /// `away`. What is not safe in the end is logged as an error. Does no harm to what is safe already.
+    /// closes its file, at the same time. What is not safe in the end is logged as an error. Does no
+    /// harm to what is safe already, and may be dropped and begun anew.
     ///
     /// Once the actors are gone: one that goes on would undo it.
-    pub(crate) async fn make_safe(&self, clock: &Clock, (absent, away): (&Absent, Duration)) {
+    pub(crate) async fn make_safe(&self, clock: &Clock, (absent, patience): (&Absent, Patience)) {
         // Motors are often where their controller is, which somebody has waited for.
-        let until = absent.earliest(clock.now()).unwrap_or(clock.now()) + away;
+        let until = absent.earliest(clock.now()).unwrap_or(clock.now()) + patience.away;
+        let until = (until, patience.within);
         let motion = async {
             let halts = self.controllers.iter();
             join_all(
@@ -84,9 +98,12 @@ async fn come_to_rest(logic: &dyn DetectorLogic) -> Result<(), Fault> {
     }
 }
 
-/// Tries again while the device cannot be reached, until then.
-async fn persist<F>(clock: &Clock, (device, until): (&Name, Instant), make_safe: impl Fn() -> F)
-where
+/// Tries again while the device cannot be reached, until then; gives up what takes longer than `within`.
+async fn persist<F>(
+    clock: &Clock,
+    (device, (until, within)): (&Name, (Instant, Duration)),
+    make_safe: impl Fn() -> F,
+) where
     F: Future<Output = Result<(), Fault>>,
 {
     let attempts = async {
@@ -100,7 +117,7 @@ where
         }
         Ok(())
     };
-    match clock.timeout(WITHIN, attempts).await {
+    match clock.timeout(within, attempts).await {
         Ok(Ok(())) => {}
         Ok(Err(fault)) => tracing::error!(%device, %fault, "it may not be safe: look"),
         Err(elapsed) => tracing::error!(%device, %elapsed, "it may not be safe: look"),

@@ -112,11 +112,7 @@ async fn fly_here(job: Job, log: &Logging) -> Result<Landed, CliError> {
     let landed = run(&process, &job, (seed, &mut signals)).await;
     drop(watchdog);
     // Whoever asks twice waits for nothing that is away.
-    if signals.have_come(2) {
-        process.halt_at_once().await;
-    } else {
-        process.halt().await;
-    }
+    process.halt_unless(signals.reach(2)).await;
     if let (Some(path), Some(trace)) = (&job.trace, trace) {
         fs::write(path, trace.text())
             .map_err(|error| CliError::failed(path.display().to_string(), error.to_string()))?;

@@ -45,11 +45,6 @@ impl Signals {
         }
     }
 
-    /// Whether so many have come since this was made.
-    pub(crate) const fn have_come(&self, count: u32) -> bool {
-        self.count >= count
-    }
-
     /// Resolves once `count` of them have come since this was made.
     pub(crate) async fn reach(&mut self, count: u32) {
         while self.count < count {

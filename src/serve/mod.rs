@@ -78,13 +78,11 @@ async fn serve_here(job: &Job, ready: impl FnOnce(&Address)) -> Result<(), CliEr
             End::TreeEnded(error) => Some(Err(error)),
         };
         drop(watchdog);
-        let Some(ended) = ended else {
-            process.halt_at_once().await;
+        process.halt_unless(signals.reach(2)).await;
+        ended.unwrap_or_else(|| {
             let message = "a second signal: the end of the run was not waited for";
-            return Err(CliError::failed("serve", message));
-        };
-        process.halt().await;
-        ended
+            Err(CliError::failed("serve", message))
+        })
     };
     let ended = notifier.during(Stage::Stopping, ending).await;
     tracing::info!("stopped");

@@ -110,12 +110,13 @@ impl Desk {
             return Err(unready(format!("{}: is not up", actor.id)));
         }
         let devices = self.0.parts.survey.devices(&tree).await;
-        let away = devices.into_iter().filter(|device| device.error.is_some());
-        let devices: Vec<String> = away.map(|device| device.name.to_string()).collect();
+        let failing = devices.into_iter().filter_map(|device| Some((device.name, device.error?)));
+        let (devices, errors): (Vec<String>, Vec<String>) =
+            failing.map(|(name, error)| (name.to_string(), format!("{name}: {error}"))).unzip();
         if devices.is_empty() {
             return Ok(());
         }
-        Err(Unready { reason: format!("cannot be reached: {}", devices.join(", ")), devices })
+        Err(Unready { reason: errors.join("; "), devices })
     }
 
     /// Where the process stands.
