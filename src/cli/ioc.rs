@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "BEAMLINE.toml")]
     beamline: PathBuf,
     /// UDP and TCP port; circuits take another TCP port if it is not free. 0 takes any that is free
-    #[arg(long, value_name = "PORT", env = "EPICS_CA_SERVER_PORT", default_value_t = SERVER_PORT)]
+    #[arg(long, value_name = "PORT", env = "EPICS_CA_SERVER_PORT", value_parser = port, default_value_t = SERVER_PORT)]
     port: u16,
     /// UDP port of the repeater of this machine, which tells clients of beacons
     #[arg(long, value_name = "PORT", env = "EPICS_CA_REPEATER_PORT", default_value_t = REPEATER_PORT)]
@@ -59,6 +59,12 @@ pub(crate) struct Arguments {
     /// How that list and errors are printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// Clients take a lower port for a mistake, and ask at 5064.
+fn port(text: &str) -> Result<u16, &'static str> {
+    let port = text.parse().ok().filter(|port| *port == 0 || *port > 5_000);
+    port.ok_or("expected a port, 5001 to 65535, or 0")
 }
 
 fn address(text: &str) -> Result<IpAddr, &'static str> {

@@ -98,6 +98,10 @@ fn it_says_where_it_serves_and_ends_when_asked() {
     let reason = "Address already in use (os error 98): choose another --port";
     assert_eq!(taken.err, format!("error: ioc: 127.0.0.1:{port}: {reason}\n"));
     assert_eq!((taken.status, taken.out.as_str()), (4, ""));
+    let refused = ended(&mut bluefly(&["ioc", "etc/epics.toml", "--port", "300"]));
+    let rule = "expected a port, 5001 to 65535, or 0";
+    assert!(refused.err.contains("'300'") && refused.err.contains(rule), "{}", refused.err);
+    assert_eq!(refused.status, 2);
     let pid = child.id().to_string();
     let killed = std::process::Command::new("kill").args(["-TERM", &pid]).status();
     assert!(killed.unwrap().success());

@@ -128,11 +128,28 @@ fn trigger(
     }
 }
 
+/// Whether it is an absolute path on the computer of an IOC, which may be one with drives.
+fn is_absolute_somewhere(path: &str) -> bool {
+    let mut characters = path.chars();
+    match (characters.next(), characters.next()) {
+        (Some('/' | '\\'), _) => true,
+        (Some(drive), Some(':')) => drive.is_ascii_alphabetic(),
+        _ => false,
+    }
+}
+
 fn paths(key: &str, table: &PathsTable) -> Result<PathsSpec, BeamlineError> {
     let PathsTable { here, ioc } = table;
     if !here.starts_with('/') {
         let reason = format!("{here:?} is no absolute path: expected one that starts with /");
         return Err(BeamlineError::new(format!("{key}.here"), reason));
+    }
+    if !is_absolute_somewhere(ioc) {
+        let reason = format!(
+            "{ioc:?} is no absolute path: expected one that starts with /, with \\ or with a drive \
+             such as C:"
+        );
+        return Err(BeamlineError::new(format!("{key}.ioc"), reason));
     }
     if !(1..=LONGEST_PATH).contains(&ioc.len()) {
         let reason = format!("{ioc:?}: expected 1 to {LONGEST_PATH} bytes, as areaDetector has");

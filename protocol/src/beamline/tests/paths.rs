@@ -29,6 +29,26 @@ fn files_that_a_detector_cannot_reach_were_found_out_by_the_first_run() {
 }
 
 #[test]
+fn a_relative_path_was_given_to_an_ioc() {
+    let with = |ioc: &str| {
+        let mut file = right();
+        file["device"]["camera"]["paths"] = json!({"here": "/dls/data", "ioc": ioc});
+        file["data"]["directory"] = json!("/dls/data");
+        BeamlineSpec::try_from(BeamlineFile::from_value(file)?).map(drop)
+    };
+    for ioc in ["/data", "X:/data", "x:\\data", "\\\\server\\data"] {
+        assert_eq!(with(ioc), Ok(()), "{ioc}");
+    }
+    for ioc in ["data", "~/data", "./data", ":/data", ""] {
+        let expected = format!(
+            "device.camera.paths.ioc: {ioc:?} is no absolute path: expected one that starts with /, \
+             with \\ or with a drive such as C:"
+        );
+        assert_eq!(with(ioc).unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
 fn a_prefix_and_the_co_ordinate_system_have_no_last_colon() {
     let reason = "\"ca://PM:BRICK1:\": expected it without the last colon: the record adds it";
     refused("device.motion.provider", json!("ca://PM:BRICK1:"), reason);
