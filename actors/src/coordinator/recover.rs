@@ -199,6 +199,7 @@ impl Flight {
             return Err(fault);
         }
         tracing::warn!(%fault, "waiting for it");
+        self.board.update(|progress| progress.trouble = Some(fault.to_string()));
         let (beamline, mut board) = (Rc::clone(&self.beamline), self.board.clone());
         let waited = beamline.come_to_rest(beamline.settings.device_timeout);
         let rest = tokio::select! { biased;

@@ -41,11 +41,11 @@ impl Complaints {
         Self { device, clock, ongoing: RefCell::new(None) }
     }
 
-    /// The device failed to do `what`, which is tried again.
+    /// The device failed to do `what`.
     pub(crate) fn failed(&self, what: &str, fault: &Fault) {
         let device = &self.device;
         match judge(&mut self.ongoing.borrow_mut(), cause(fault), self.clock.now()) {
-            Word::First => tracing::warn!(%device, what, %fault, "failed, and is tried again"),
+            Word::First => tracing::warn!(%device, what, %fault, "failed"),
             Word::Reminder(times, after) => {
                 tracing::warn!(%device, what, %fault, times, ?after, "fails still");
             }

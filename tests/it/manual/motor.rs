@@ -13,6 +13,7 @@ use bluefly_protocol::{
     api::DeviceAction,
     run::{RunPhase, StepState},
 };
+use bluefly_sim::faults::Fault;
 use std::time::Duration;
 
 #[test]
@@ -271,6 +272,20 @@ fn a_move_in_a_pause_that_is_stopped_half_way_is_forgotten() {
         assert_eq!(status.finished().await, Ok(Outcome::Done(FRAMES)));
         rig.unstage().await.unwrap();
         rig.assert_complete(GRID, FRAMES);
+    });
+}
+
+#[test]
+fn a_move_was_called_aborted_while_its_motor_moved_on() {
+    with_rig(Setup::default(), async |rig| {
+        let moving = ask(rig, to("x", 20.0)).await.unwrap();
+        rig.sleep(ms(100)).await;
+        let frozen = Fault::Freeze { device: name("x"), time: ms(150) };
+        rig.process.world.fault(&frozen);
+        let stopping = ask(rig, stop("x")).await.unwrap();
+        assert_eq!(moving.finished().await, Ok(Outcome::Aborted));
+        assert!(!rig.process.world.is_anything_moving());
+        assert_eq!(stopping.finished().await, Ok(Outcome::Done(None)));
     });
 }
 

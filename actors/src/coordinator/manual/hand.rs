@@ -121,10 +121,21 @@ impl Hand {
             return self.operation.settle(ended);
         }
         self.now("coming to rest");
-        self.operation.settle(ended);
+        // That it failed is news at once; that it ended early is true once it is at rest.
+        let aborted = match ended {
+            Ok(ended) => Some(ended),
+            Err(_) => {
+                self.operation.settle(ended);
+                None
+            }
+        };
         let patience = self.beamline.settings.device_timeout;
-        if let Err(fault) = self.beamline.stop_motor(&self.name, (patience, || StopMotor)).await {
+        let stopped = self.beamline.stop_motor(&self.name, (patience, || StopMotor)).await;
+        if let Err(fault) = &stopped {
             tracing::warn!(%fault, "not at rest yet");
+        }
+        if let Some(aborted) = aborted {
+            self.operation.settle(stopped.map(|()| aborted).map_err(OperationError::Fault));
         }
     }
 
