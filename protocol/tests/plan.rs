@@ -156,10 +156,16 @@ fn frames_that_last_as_long_as_the_axis_needs_have_no_microsecond_more() {
 
 /// What becomes of a scan where the camera starts its exposures itself.
 fn check_own_pace(spec: &str, expected: Result<u64, &str>) {
+    check_trigger(Trigger::Internal, spec, expected.map(|frames| (frames, false)));
+}
+
+/// The frames of a scan with this trigger, and whether it steps.
+fn check_trigger(trigger: Trigger, spec: &str, expected: Result<(u64, bool), &str>) {
     let mut beamline = beamline();
-    beamline.detectors.get_mut(&name("camera")).expect("a camera").trigger = Trigger::Internal;
+    beamline.detectors.get_mut(&name("camera")).expect("a camera").trigger = trigger;
     let plan = ScanPlan::new(spec.parse().expect(spec), &beamline);
-    let found = plan.map(|plan| plan.num_frames()).map_err(|error| error.to_string());
+    let found = plan.map(|plan| (plan.num_frames(), plan.is_stepped()));
+    let found = found.map_err(|error| error.to_string());
     assert_eq!(found, expected.map_err(str::to_owned), "{spec}");
 }
 
@@ -193,4 +199,37 @@ fn a_detector_that_starts_its_exposures_itself_needs_a_scan_that_stays_as_it_beg
         "$.left.constant_duration: frame 5: duration 0.2 s is not the 0.1 s of the frames before: {own}"
     );
     check_own_pace(&slower, Err(&error));
+}
+
+#[test]
+fn frames_that_are_taken_at_commands_are_taken_at_rest() {
+    let line = r#"{"type":"Linspace","axis":"x","start":0,"stop":4,"num":5}"#;
+    check_trigger(Trigger::Software, line, Ok((5, true)));
+    check_trigger(Trigger::Edge, line, Ok((5, false)));
+    check_trigger(Trigger::Software, SPIRAL, Ok((1_257, true)));
+    let still = r#"{"type":"Static","axis":"x","value":4,"num":3}"#;
+    check_trigger(Trigger::Software, still, Ok((3, true)));
+    let error = |path: &str, axis: &str| {
+        format!(
+            "{path}: frame 0: axis {axis} moves while the frame is taken: detector camera is told to take it \
+             by a command (trigger = \"software\"), at rest: leave out Fly"
+        )
+    };
+    let flown = flown("0.1", line);
+    check_trigger(Trigger::Software, &flown, Err(&error("$.spec.spec.axis", "x")));
+    let flown = format!(r#"{{"type":"Fly","spec":{SPIRAL}}}"#);
+    check_trigger(Trigger::Software, &flown, Err(&error("$.spec.y_axis", "y")));
+}
+
+#[test]
+fn detectors_that_wait_for_pulses_take_no_frames_at_commands() {
+    let mut beamline = beamline();
+    let camera = beamline.detectors[&name("camera")];
+    let other = DetectorCapability { trigger: Trigger::Software, ..camera };
+    beamline.detectors.insert(name("diode"), other);
+    let line = r#"{"type":"Linspace","axis":"x","start":0,"stop":4,"num":5}"#;
+    let error = ScanPlan::new(line.parse().expect(line), &beamline).expect_err("two paces");
+    let expected = "$: detector diode takes a frame at a command (trigger = \"software\"), camera by \"edge\": \
+                    all detectors of a beamline do, or none";
+    assert_eq!(error.to_string(), expected);
 }

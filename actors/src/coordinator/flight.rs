@@ -37,7 +37,7 @@ const LOAD_WITHIN: Duration = Duration::from_mins(2);
 /// How long it may take to let triggers leave.
 const ENABLE_WITHIN: Duration = Duration::from_secs(20);
 /// How long a move to the start of a trajectory may take.
-const MOVE_WITHIN: Duration = Duration::from_hours(1);
+pub(super) const MOVE_WITHIN: Duration = Duration::from_hours(1);
 
 /// Why an attempt ended before its last frame.
 #[derive(Debug)]
@@ -162,9 +162,15 @@ impl Flight {
         let entered = board.unless_told(self.enter(first)).await??;
         board.unless_told(self.move_to(&entered.start)).await??;
         board.unless_told(self.arm(first)).await??;
-        board.unless_told(self.load_triggers(first)).await??;
+        if !self.plan.is_stepped() {
+            board.unless_told(self.load_triggers(first)).await??;
+        }
         self.away.clear();
-        let watch = board.unless_told(self.launch(entered)).await??;
+        let watch = if self.plan.is_stepped() {
+            board.unless_told(self.step_from(first)).await??
+        } else {
+            board.unless_told(self.launch(entered)).await??
+        };
         self.tally.launch();
         self.board.phase(RunPhase::Running);
         self.follow(watch).await
@@ -249,13 +255,18 @@ impl Flight {
         let (axes, is_last) = (self.plan.axes().to_vec(), entered.batch.last);
         let build = Build { axes, batch: entered.batch };
         controller.call("build the trajectory", build, BUILD_WITHIN).await?;
-        let takes = self.plan.exposures().keys().map(|name| async move {
-            let take = self.beamline.detector(name)?.begin("take frames", Take).await?;
-            Ok::<_, Fault>((name.clone(), take))
-        });
-        let takes = try_join_all(takes).await?;
+        let takes = self.takes().await?;
         let triggers = self.enable_triggers().await?;
         let motion = controller.begin("execute the trajectory", Execute).await?;
         Ok(Watch::new(motion, triggers, takes, is_last))
+    }
+
+    /// Every detector begins to follow its frames.
+    pub(super) async fn takes(&self) -> Result<Vec<(Name, Status<u64, ()>)>, Fault> {
+        let takes = self.plan.exposures().keys().map(|name| async move {
+            let take = self.beamline.detector(name)?.begin("take frames", Take).await?;
+            Ok((name.clone(), take))
+        });
+        try_join_all(takes).await
     }
 }

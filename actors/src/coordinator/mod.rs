@@ -18,6 +18,7 @@ pub mod publish;
 mod recover;
 mod request;
 mod safety;
+mod step;
 mod steps;
 pub mod survey;
 mod watch;

@@ -234,7 +234,7 @@ impl Flight {
 
     /// Takes note of what is on disk after everything came to rest.
     async fn note(&mut self, on_disk: &BTreeMap<Name, u64>) {
-        if self.tally.is_flying() {
+        if self.tally.is_flying() && !self.plan.is_stepped() {
             // What was heard while it ran is a lower bound, and all there is if the controller died.
             if let Ok(frames) = self.beamline.frames_done(self.plan.controller()).await {
                 self.tally.pass(frames);

@@ -28,6 +28,8 @@ pub(super) struct Watch {
     triggers: Vec<Source>,
     takes: Vec<Take>,
     is_fed: bool,
+    /// What takes frame after frame in place of a trajectory; resolves only if that fails.
+    stepping: Option<LocalBoxFuture<'static, Fault>>,
 }
 
 /// One source of triggers at work.
@@ -59,7 +61,18 @@ impl Watch {
         let triggers =
             triggers.into_iter().map(|(name, status)| Source { name, status, due: None });
         let takes = takes.into_iter().map(|(name, status)| Take { name, status, due: None });
-        Self { motion, triggers: triggers.collect(), takes: takes.collect(), is_fed }
+        Self {
+            motion,
+            triggers: triggers.collect(),
+            takes: takes.collect(),
+            is_fed,
+            stepping: None,
+        }
+    }
+
+    /// No trajectory is followed: `stepping` takes frame after frame.
+    pub(super) fn stepping(self, stepping: LocalBoxFuture<'static, Fault>) -> Self {
+        Self { stepping: Some(stepping), ..self }
     }
 
     fn is_over(&self) -> bool {
@@ -99,8 +112,11 @@ impl Flight {
     pub(super) async fn follow(&mut self, mut watch: Watch) -> Result<(), Cut> {
         let clock = self.beamline.clock.clone();
         let mut board = self.board.clone();
-        let mut feeding: LocalBoxFuture<'static, Fault> =
-            if watch.is_fed { Box::pin(std::future::pending()) } else { self.feed() };
+        let mut feeding: LocalBoxFuture<'static, Fault> = match watch.stepping.take() {
+            Some(stepping) => stepping,
+            None if watch.is_fed => Box::pin(std::future::pending()),
+            None => self.feed(),
+        };
         let mut next_collection = clock.now() + self.beamline.settings.collect_period;
         loop {
             self.hear(&mut watch)?;

@@ -1,4 +1,8 @@
 //! [`Detector`]: guards the order of what is asked of a detector and its file.
+mod step;
+
+pub use step::TakeNext;
+
 use super::{
     complaint::Complaints,
     job::{Job, Worker},
@@ -16,6 +20,7 @@ use bluefly_protocol::{
     name::Name,
 };
 use std::{cell::RefCell, ops::Range, rc::Rc, sync::Arc, time::Duration};
+use step::Step;
 
 /// How far a detector has come; what a phase needs lives inside it.
 #[derive(Debug, Default)]
@@ -68,6 +73,8 @@ pub struct Detector {
     clock: Clock,
     phase: Phase,
     job: Option<Job>,
+    /// A frame that is being taken at a command, while frames are followed.
+    step: Option<Step>,
     complaints: Rc<Complaints>,
     undo: Option<Undo>,
 }
@@ -84,7 +91,7 @@ impl Detector {
     pub fn new(name: Name, logic: Rc<dyn DetectorLogic>, clock: Clock) -> Self {
         let complaints = Rc::new(Complaints::new(name.clone(), clock.clone()));
         let (phase, undo) = (Phase::Closed, Some(Undo::Disarm));
-        Self { name, logic, clock, phase, job: None, complaints, undo }
+        Self { name, logic, clock, phase, job: None, step: None, complaints, undo }
     }
 
     fn recover(&mut self, ctx: &mut Context<Self>) {
@@ -136,6 +143,7 @@ impl Detector {
             Phase::Recovering(status) | Phase::Stopping(status) => return status.clone(),
             _ => self.drop_job(ctx),
         }
+        self.drop_step(ctx);
         self.undo.get_or_insert(Undo::Disarm);
         let logic = Rc::clone(&self.logic);
         let found = Rc::new(RefCell::new(Phase::Unknown));
@@ -164,6 +172,7 @@ impl Detector {
             Phase::Closed => return Status::done(self.name.clone(), (), ()),
             _ => self.drop_job(ctx),
         }
+        self.drop_step(ctx);
         self.undo = Some(Undo::Close);
         let logic = Rc::clone(&self.logic);
         let found = Rc::new(RefCell::new(Phase::Unknown));

@@ -3,7 +3,7 @@
 use crate::signal::choices;
 use bluefly_protocol::{exposures::ExposuresPerFrame, fault::Fault};
 use futures_util::future::LocalBoxFuture;
-use std::{ops::Range, path::PathBuf, time::Duration};
+use std::{ops::Range, path::PathBuf, rc::Rc, time::Duration};
 
 /// What a detector does when it is told to, and whether it succeeded.
 pub type Doing<'a, T> = LocalBoxFuture<'a, Result<T, Fault>>;
@@ -31,6 +31,11 @@ pub trait DetectorLogic {
     /// that a frame will never come.
     fn on_disk<'a>(&'a self, progress: &'a dyn Fn(u64)) -> Doing<'a, ()>;
 
+    /// What takes its frames one by one, if it can be told to.
+    fn stepper(self: Rc<Self>) -> Option<Rc<dyn Stepper>> {
+        None
+    }
+
     /// Stops acquiring; resolves when everything acquired is on disk, with the number of frames there
     /// without a hole from index 0. Legal at any time.
     fn disarm(&self) -> Doing<'_, u64>;
@@ -44,6 +49,12 @@ pub trait DetectorLogic {
 
     /// Numbers of frames that are on disk, from memory: as many as it has without a gap.
     fn summary(&self, frames: Range<u64>) -> Doing<'_, Summary>;
+}
+
+/// A detector that takes a frame whenever it is told to.
+pub trait Stepper {
+    /// Takes the next of the frames that were armed; resolves when the last of its exposures is over.
+    fn take_next(&self) -> Doing<'_, ()>;
 }
 
 /// What a detector is armed for. Frames are those of the scan, however often it exposes in each.

@@ -57,6 +57,16 @@ pub enum Unflyable {
          own pace (trigger = \"internal\"), where nothing moves or changes"
     )]
     NotStill { path: String, frame: u64, change: String, detector: Name },
+    #[error(
+        "{path}: frame {frame}: axis {axis} moves while the frame is taken: detector {detector} is told \
+         to take it by a command (trigger = \"software\"), at rest: leave out Fly"
+    )]
+    NotStepped { path: String, frame: u64, axis: Name, detector: Name },
+    #[error(
+        "$: detector {software} takes a frame at a command (trigger = \"software\"), {other} by {trigger:?}: \
+         all detectors of a beamline do, or none"
+    )]
+    TwoPaces { software: Name, other: Name, trigger: &'static str },
     #[error("$: {frames} frames take {} days or more: a scan lasts at most {MAX_DAYS} days", told(*.days))]
     TooLong { frames: u64, days: f64 },
     #[error(
@@ -79,6 +89,7 @@ pub struct ScanPlan {
     controller: Name,
     max_segments: usize,
     planner: Planner,
+    is_stepped: bool,
     usual: UsualFrame,
     prediction: Prediction,
     shortest_frame: Duration,
@@ -147,7 +158,7 @@ impl ScanPlan {
         let prediction = planner
             .check(pieces.take_while(|piece| census.takes(piece)))
             .map_err(|error| unflyable(&spec, error, (beamline, slowest)))?;
-        stillness.suffices(&spec, &axes, &beamline.detectors)?;
+        let is_stepped = stillness.is_stepped((&spec, &axes), &beamline.detectors)?;
         let shortest_frame = census.shortest_frame(prediction.duration)?;
         let shortest_frame = shortest_frame.unwrap_or(usual.at_least);
         let exposures = beamline.detectors.iter();
@@ -163,6 +174,7 @@ impl ScanPlan {
             controller,
             max_segments,
             planner,
+            is_stepped,
             usual,
             prediction,
             shortest_frame,
@@ -196,6 +208,11 @@ impl ScanPlan {
 
     pub fn planner(&self) -> &Planner {
         &self.planner
+    }
+
+    /// Whether its frames are taken at commands, each while every axis rests: no trajectory is followed.
+    pub fn is_stepped(&self) -> bool {
+        self.is_stepped
     }
 
     /// Duration, frames and segments of the whole scan.

@@ -1,5 +1,4 @@
-//! [`Stillness`]: whether a scan stays as it begins, which a detector needs that takes frame after frame
-//! at its own pace.
+//! [`Stillness`]: whether a scan rests where it must for detectors that wait for no pulse.
 use super::{DetectorCapability, Unflyable};
 use crate::{
     beamline::Trigger,
@@ -8,11 +7,14 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// What changes first in a scan, as far as it was looked at.
+/// What moves in a scan, as far as it was looked at.
 #[derive(Default)]
 pub(super) struct Stillness {
     first: Option<Piece>,
+    /// The first frame that is not as all before.
     change: Option<(u64, Change)>,
+    /// The first frame in which an axis moves, and its column.
+    motion: Option<(u64, usize)>,
 }
 
 /// What a frame has that the first frame has not.
@@ -29,47 +31,67 @@ enum Change {
 impl Stillness {
     /// Looks at the next piece, which has a duration.
     pub(super) fn sees(&mut self, piece: &Piece) {
-        if self.change.is_some() {
+        if self.change.is_some() && self.motion.is_some() {
             return;
         }
         let first = self.first.get_or_insert_with(|| piece.clone());
-        self.change = change(first, piece).map(|change| (piece.first_frame, change));
+        let motion = motion(piece);
+        self.motion = self.motion.or(motion.map(|column| (piece.first_frame, column)));
+        if self.change.is_none() {
+            let change = motion.map(Change::Moves).or_else(|| change(first, piece));
+            self.change = change.map(|change| (piece.first_frame, change));
+        }
     }
 
-    /// Fails if it does not stay as it begins, though one of `detectors` needs that.
-    pub(super) fn suffices(
+    /// Whether a scan of `axes` steps by command. Fails if one of `detectors` cannot take it.
+    pub(super) fn is_stepped(
         self,
-        spec: &Spec,
-        axes: &[Name],
+        (spec, axes): (&Spec, &[Name]),
         detectors: &BTreeMap<Name, DetectorCapability>,
-    ) -> Result<(), Unflyable> {
-        let mut detectors = detectors.iter();
-        let own_pace = detectors.find(|(_, timing)| timing.trigger == Trigger::Internal);
-        let (Some((detector, _)), Some((frame, change))) = (own_pace, self.change) else {
-            return Ok(());
-        };
-        let (path, change) = match change {
-            Change::Moves(column) => {
-                let axis = &axes[column];
-                (spec.axis_path(axis.as_str()), format!("axis {axis} moves"))
+    ) -> Result<bool, Unflyable> {
+        let mut all = detectors.iter().map(|(name, timing)| (name, timing.trigger));
+        if let Some((software, _)) = all.clone().find(|(_, trigger)| *trigger == Trigger::Software)
+        {
+            if let Some((other, trigger)) = all.find(|(_, trigger)| *trigger != Trigger::Software) {
+                let (software, other) = (software.clone(), other.clone());
+                return Err(Unflyable::TwoPaces { software, other, trigger: trigger.as_str() });
             }
-            Change::Duration { duration_s, usual_s } => (
-                spec.duration_path(),
-                format!("duration {duration_s} s is not the {usual_s} s of the frames before"),
-            ),
-            Change::Delay(delay_s) => {
-                ("$".to_owned(), format!("it is to begin {delay_s} s after the one before"))
-            }
+            let Some((frame, column)) = self.motion else { return Ok(true) };
+            let (axis, detector) = (axes[column].clone(), software.clone());
+            let path = spec.axis_path(axis.as_str());
+            return Err(Unflyable::NotStepped { path, frame, axis, detector });
+        }
+        let Some((detector, _)) = all.find(|(_, trigger)| *trigger == Trigger::Internal) else {
+            return Ok(false);
         };
+        let Some((frame, change)) = self.change else { return Ok(false) };
+        let (path, change) = change.told(spec, axes);
         Err(Unflyable::NotStill { path, frame, change, detector: detector.clone() })
     }
 }
 
-fn change(first: &Piece, piece: &Piece) -> Option<Change> {
-    let moved = |column: &usize| {
-        let here = first.start[*column];
-        piece.start[*column] != here || piece.end[*column] != here
-    };
+impl Change {
+    /// Where the specification says it, and what.
+    fn told(self, spec: &Spec, axes: &[Name]) -> (String, String) {
+        match self {
+            Self::Moves(column) => {
+                let axis = &axes[column];
+                (spec.axis_path(axis.as_str()), format!("axis {axis} moves"))
+            }
+            Self::Duration { duration_s, usual_s } => (
+                spec.duration_path(),
+                format!("duration {duration_s} s is not the {usual_s} s of the frames before"),
+            ),
+            Self::Delay(delay_s) => {
+                ("$".to_owned(), format!("it is to begin {delay_s} s after the one before"))
+            }
+        }
+    }
+}
+
+/// The column of an axis that moves within the frames of a piece.
+fn motion(piece: &Piece) -> Option<usize> {
+    let moves = |column: &usize| piece.start[*column] != piece.end[*column];
     let curved = match &piece.path {
         Path::Straight => None,
         Path::Curved(curved) => {
@@ -77,7 +99,13 @@ fn change(first: &Piece, piece: &Piece) -> Option<Change> {
             columns.position(|points| points.iter().any(|point| *point != points[0]))
         }
     };
-    if let Some(column) = curved.or_else(|| (0..piece.start.len()).find(moved)) {
+    curved.or_else(|| (0..piece.start.len()).find(moves))
+}
+
+/// What a piece that rests has that the first has not.
+fn change(first: &Piece, piece: &Piece) -> Option<Change> {
+    let is_elsewhere = |column: &usize| piece.start[*column] != first.start[*column];
+    if let Some(column) = (0..piece.start.len()).find(is_elsewhere) {
         return Some(Change::Moves(column));
     }
     match (first.frame_duration_s, piece.frame_duration_s) {

@@ -12,5 +12,6 @@ mod rates;
 mod requests;
 pub(crate) mod rig;
 mod shutdown;
+mod stepped;
 mod steps;
 mod swarm;

@@ -4,7 +4,8 @@ use super::{
     rig::{GRID, Rig, Setup, name, with_rig},
 };
 use bluefly_actors::{
-    coordinator::{Pause, Resume},
+    coordinator::{Kickoff, Pause, Resume},
+    signal::Connector,
     status::Outcome,
 };
 use bluefly_protocol::run::RunPhase;
@@ -104,5 +105,25 @@ fn a_scan_that_moves_is_refused_before_it_begins() {
                     \"internal\"), where nothing moves or changes";
         assert!(error.ends_with(told), "{error}");
         assert_eq!(rig.documents(), []);
+    });
+}
+
+#[test]
+fn a_camera_that_takes_longer_than_its_frames_was_late() {
+    with_rig(own_pace(), async |rig| {
+        let (provider, clock) = (rig.process.world.provider(), rig.process.clock.clone());
+        let connector = Connector::new(provider, clock, ms(5_000));
+        let period = connector.rw::<f64>("sim://camera:cam1:AcquirePeriod").await.unwrap();
+        rig.ready(SERIES).await;
+        let slower = async {
+            period.r().wait_for(ms(5_000), |period_s| *period_s == 0.05).await.unwrap();
+            period.put(0.15).await.unwrap();
+        };
+        let (flown, ()) = tokio::join!(rig.try_step(Kickoff), slower);
+        assert_eq!(flown, Ok(40));
+        assert_eq!(rig.unstage().await, Ok(Outcome::Done(40)));
+        assert_eq!(rig.progress().recoveries, 0);
+        rig.assert_complete(SERIES, 40);
+        assert_eq!(times_us(rig), (0..40).map(|frame| frame * 150_000).collect::<Vec<_>>());
     });
 }

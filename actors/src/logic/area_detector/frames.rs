@@ -10,7 +10,10 @@ use crate::{
     clock::Instant,
     signal::{Backlog, SignalError},
 };
-use bluefly_protocol::fault::{Fault, FaultClass};
+use bluefly_protocol::{
+    beamline::Trigger,
+    fault::{Fault, FaultClass},
+};
 use futures_util::future::LocalBoxFuture;
 use std::cell::Cell;
 
@@ -269,7 +272,10 @@ impl AreaDetector {
         watch: &mut Watch,
         course: &mut Course<'_>,
     ) -> Result<(), Fault> {
-        let count = self.tally.get().count;
+        let count = match self.setup.trigger {
+            Trigger::Software => self.steps.get().taken,
+            Trigger::Internal | Trigger::Edge | Trigger::Gate => self.tally.get().count,
+        };
         let written = self.await_written(task, watch.captured_before, count).await?;
         course.written = course.written.max(written);
         if course.written >= count {

@@ -12,6 +12,7 @@ mod record;
 mod seam;
 mod setup;
 mod single;
+mod step;
 mod summary;
 mod tally;
 mod watch;
@@ -48,6 +49,7 @@ use std::{
     rc::Rc,
     time::Duration,
 };
+use step::Steps;
 use tally::Tally;
 use watch::Watch;
 
@@ -70,6 +72,8 @@ pub struct AreaDetector {
     attributes: RefCell<Option<String>>,
     /// It is armed, and starts when its frames are taken.
     is_to_start: Cell<bool>,
+    /// What it has taken at commands.
+    steps: Cell<Steps>,
     /// A flush that is not known to be complete.
     flushing: RefCell<Option<Flushing>>,
 }
@@ -87,7 +91,8 @@ impl AreaDetector {
         let tally = Cell::new(Tally::NONE);
         let (watch, before) = (RefCell::new(None), RefCell::new(None));
         let (requested, attributes) = (RefCell::new(None), RefCell::new(None));
-        let (is_to_start, flushing) = (Cell::new(false), RefCell::new(None));
+        let (is_to_start, steps) = (Cell::new(false), Cell::default());
+        let flushing = RefCell::new(None);
         Self {
             device,
             record,
@@ -98,6 +103,7 @@ impl AreaDetector {
             requested,
             attributes,
             is_to_start,
+            steps,
             flushing,
         }
     }
@@ -178,7 +184,12 @@ impl AreaDetector {
         *self.before.borrow_mut() = None;
         *self.watch.borrow_mut() = None;
         *self.requested.borrow_mut() = None;
-        self.set_driver(task, count, (arm.exposure, period)).await?;
+        let images = match self.setup.trigger {
+            Trigger::Software => per_frame.of(1),
+            Trigger::Internal | Trigger::Edge | Trigger::Gate => count,
+        };
+        self.set_driver(task, images, (arm.exposure, period)).await?;
+        self.steps.set(Steps { taken: 0, period });
         let (driver, writer) = (&self.record.driver, &self.record.writer);
         // The first frame has the next id; the writer counts along.
         let before = signed(first.0) - 1;
@@ -192,10 +203,11 @@ impl AreaDetector {
         match self.setup.trigger {
             Trigger::Edge | Trigger::Gate => self.start(task).await,
             // It would not wait for anything.
-            Trigger::Internal | Trigger::Software => {
+            Trigger::Internal => {
                 self.is_to_start.set(true);
                 Ok(())
             }
+            Trigger::Software => Ok(()),
         }
     }
 

@@ -1,7 +1,10 @@
 //! An areaDetector as every other detector.
 use super::AreaDetector;
-use crate::logic::detector::{Arm, Description, DetectorLogic, Doing, FilePlan, OpenFile, Summary};
-use std::{ops::Range, time::Duration};
+use crate::logic::detector::{
+    Arm, Description, DetectorLogic, Doing, FilePlan, OpenFile, Stepper, Summary,
+};
+use bluefly_protocol::beamline::Trigger;
+use std::{ops::Range, rc::Rc, time::Duration};
 
 impl DetectorLogic for AreaDetector {
     fn make_safe(&self) -> Doing<'_, Option<OpenFile>> {
@@ -22,6 +25,13 @@ impl DetectorLogic for AreaDetector {
 
     fn on_disk<'a>(&'a self, progress: &'a dyn Fn(u64)) -> Doing<'a, ()> {
         Box::pin(self.on_disk(progress))
+    }
+
+    fn stepper(self: Rc<Self>) -> Option<Rc<dyn Stepper>> {
+        match self.setup.trigger {
+            Trigger::Software => Some(self),
+            Trigger::Internal | Trigger::Edge | Trigger::Gate => None,
+        }
     }
 
     fn disarm(&self) -> Doing<'_, u64> {

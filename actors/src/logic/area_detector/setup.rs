@@ -71,7 +71,13 @@ impl DetectorSetup {
     }
 
     /// The camera's word for this trigger, or why it has none.
+    ///
+    /// What a command starts is an acquisition, whose exposures the camera starts itself.
     pub(super) fn word(&self, trigger: Trigger) -> Result<&str, String> {
+        let trigger = match trigger {
+            Trigger::Software => Trigger::Internal,
+            Trigger::Internal | Trigger::Edge | Trigger::Gate => trigger,
+        };
         trigger_word(&self.camera, trigger).ok_or_else(|| {
             let (camera, trigger) = (self.camera.as_str(), trigger.as_str());
             format!("camera {camera:?} has no trigger {trigger:?}")

@@ -113,10 +113,6 @@ fn trigger(
     let trigger = word(&key, &table.trigger, &triggers)?;
     let refused = |reason: String| Err(BeamlineError::new(&*key, reason));
     match (trigger, camera) {
-        (Trigger::Software, _) => refused(format!(
-            "{:?}: this version flies with \"internal\", \"edge\" and \"gate\" only",
-            table.trigger
-        )),
         (Trigger::Gate, CameraSpec::SimDetector) => {
             refused("camera = \"sim_detector\" has no \"gate\": expected \"edge\"".to_owned())
         }
@@ -124,7 +120,7 @@ fn trigger(
         | (Trigger::Gate, CameraSpec::Generic(TriggerWords { gate: None, .. })) => {
             refused(format!("{:?}: trigger_words has no word for it", table.trigger))
         }
-        (Trigger::Internal | Trigger::Edge | Trigger::Gate, _) => Ok(trigger),
+        (Trigger::Internal | Trigger::Edge | Trigger::Gate | Trigger::Software, _) => Ok(trigger),
     }
 }
 

@@ -58,7 +58,7 @@ pub enum Trigger {
     Edge,
     /// An exposure is as long as its pulse.
     Gate,
-    /// A command starts each exposure.
+    /// A command starts the exposures of each frame.
     Software,
 }
 
