@@ -303,7 +303,7 @@ impl Server {
         self.pump_all();
         if self.readers().any(Reader::is_active) {
             // The server means to say "Data clients still taking data", and says where it fell.
-            return Err(Fault::new("Unexpected error at data server: clients still taking data"));
+            return Err(Fault::new("Unexpected error at server/data_server.c:254"));
         }
         let layout = Rc::new(Layout::of(&fields));
         self.make_room();
