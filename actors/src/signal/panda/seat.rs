@@ -85,11 +85,6 @@ impl PandaSeat {
         self.0.session()
     }
 
-    /// Why commands cannot be sent, as signals of the PandA tell it.
-    pub fn disconnected(&self) -> SignalError {
-        self.0.disconnected(&format!("{SCHEME}://{}", self.0.name))
-    }
-
     fn superseded(&self, incarnation: u64) -> Superseded {
         let (panda, owner) = (self.0.name.clone(), self.0.owner().get());
         Superseded { panda, incarnation, owner }
