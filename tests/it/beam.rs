@@ -62,6 +62,10 @@ impl Beam {
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut WorldConfig)) -> Self {
+        Self::seeded(1, change)
+    }
+
+    pub(crate) fn seeded(seed: u64, change: impl FnOnce(&mut WorldConfig)) -> Self {
         let axes = vec![name("x"), name("y")];
         let mut camera = DetectorConfig::new(name("camera"), [2, 2], DEAD_TIME);
         camera.axes.clone_from(&axes);
@@ -78,7 +82,7 @@ impl Beam {
         let clock = Clock::simulated();
         let sink = MemorySink::default();
         let disk: Rc<dyn FrameSink> = Rc::new(sink.clone());
-        let world = World::new(&config, &clock, Seed(1), &disk);
+        let world = World::new(&config, &clock, Seed(seed), &disk);
         let connector = Connector::new(world.provider(), clock.clone(), Duration::from_secs(5));
         Self { clock, world, sink, connector }
     }

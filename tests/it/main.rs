@@ -29,6 +29,7 @@ mod run;
 mod serve;
 mod signals;
 mod sim_world;
+mod sim_world_panda;
 mod storage;
 mod supervise;
 mod tidy;
