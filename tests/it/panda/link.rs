@@ -175,7 +175,8 @@ fn an_end_that_falls_silent_while_nothing_is_asked_is_noticed_within_100_ms() {
         });
         let limits = Limits { watch: Some(Watch::PROMPT), ..LIMITS };
         let (_control, ended) = over(ours, limits, &clock);
-        let (asked, _theirs) = asked.await.unwrap();
+        let asked = clock.timeout(2_000 * MS, asked).await.expect("it is asked for a second");
+        let (asked, _theirs) = asked.unwrap();
         assert_eq!(asked, 34, "one each 30 ms");
         clock.sleep(91 * MS).await;
         let silent = Loss::Silent { within: 60 * MS };
