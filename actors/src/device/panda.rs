@@ -2,6 +2,7 @@
 use crate::{
     backend::panda::control::{Control, ControlFault, Dial, Limits, Loss, Watch},
     clock::Clock,
+    logic::panda::wiring::{Found, Wiring},
     signal::panda::PandaSeat,
     supervise::{Backoff, ChildSpec, Lifeline, Ping, Seat, Strategy, Supervisor},
 };
@@ -36,13 +37,21 @@ impl Default for PandaTiming {
     }
 }
 
+/// A PandA, and how it is reached. Cheap to clone.
+#[derive(Clone)]
+pub struct PandaLink {
+    pub dial: Rc<dyn Dial>,
+    pub seat: PandaSeat,
+    pub timing: PandaTiming,
+    /// Set whenever it is reached, before anybody else can talk to it.
+    pub wiring: Wiring,
+}
+
 /// A supervised PandA. An incarnation connects twice, asks what the PandA has, and lives as long as
 /// both connections do; whatever ends one of them ends it, and the next one begins anew.
 pub struct Panda {
     lifeline: Lifeline,
-    dial: Rc<dyn Dial>,
-    seat: PandaSeat,
-    timing: PandaTiming,
+    link: PandaLink,
     reached: Option<Reached>,
 }
 
@@ -54,6 +63,8 @@ pub struct Reached {
     pub num_fields: usize,
     /// How it is another than when it was connected before.
     pub replaced: Option<Replaced>,
+    /// What was not as it is to be, and what cannot be made so.
+    pub wiring: Found,
 }
 
 /// Asks how the connection is.
@@ -83,29 +94,18 @@ const BACKOFF: Backoff = Backoff {
 const WINDOW: Duration = Duration::from_secs(10);
 
 impl Panda {
-    pub fn new(
-        lifeline: Lifeline,
-        dial: Rc<dyn Dial>,
-        seat: PandaSeat,
-        timing: PandaTiming,
-    ) -> Self {
-        Self { lifeline, dial, seat, timing, reached: None }
+    pub const fn new(lifeline: Lifeline, link: PandaLink) -> Self {
+        Self { lifeline, link, reached: None }
     }
 
     /// One that is tried again for ever, with a supervisor of its own: a PandA without power is no
     /// reason to stop anything else.
-    pub fn branch(
-        place: Seat<Self>,
-        dial: Rc<dyn Dial>,
-        seat: PandaSeat,
-        timing: PandaTiming,
-    ) -> ChildSpec {
+    pub fn branch(place: Seat<Self>, link: PandaLink) -> ChildSpec {
         let id = place.id().to_owned();
         ChildSpec::supervisor(&format!("{id}-connections"), move || {
-            let (dial, seat) = (Rc::clone(&dial), seat.clone());
-            let spec = ChildSpec::seated(&place, move |_, lifeline| {
-                Self::new(lifeline, Rc::clone(&dial), seat.clone(), timing)
-            });
+            let link = link.clone();
+            let spec =
+                ChildSpec::seated(&place, move |_, lifeline| Self::new(lifeline, link.clone()));
             let supervisor = Supervisor::new(Strategy::OneForOne).intensity(usize::MAX, WINDOW);
             supervisor.child(spec.backoff(BACKOFF))
         })
@@ -119,9 +119,7 @@ impl Actor for Panda {
         let work = Work {
             incarnation: self.lifeline.incarnation(),
             clock: self.lifeline.clock().clone(),
-            dial: Rc::clone(&self.dial),
-            seat: self.seat.clone(),
-            timing: self.timing,
+            link: self.link.clone(),
         };
         let address = ctx.address();
         let attached = move |reached| address.do_send(Attached(reached));
@@ -137,6 +135,12 @@ impl Handler<Attached> for Panda {
         tracing::info!(%panda, fields = reached.num_fields, "connected");
         if let Some(replaced) = &reached.replaced {
             tracing::warn!(%panda, %replaced, "another box than before");
+        }
+        for loose in &reached.wiring.loose {
+            tracing::info!(%panda, field = %loose.wire.field, was = loose.found, is = loose.wire.value, "wired");
+        }
+        for error in &reached.wiring.wrong {
+            tracing::error!(%panda, %error, "cannot be wired");
         }
         self.reached = Some(reached);
     }
@@ -159,9 +163,7 @@ impl Handler<Ping> for Panda {
 struct Work {
     incarnation: u64,
     clock: Clock,
-    dial: Rc<dyn Dial>,
-    seat: PandaSeat,
-    timing: PandaTiming,
+    link: PandaLink,
 }
 
 /// Signals are down when this is dropped, for whatever reason.
@@ -180,20 +182,21 @@ impl Drop for Attachment {
 impl Work {
     /// Until a connection is lost or there is none; why.
     async fn run(self, attached: impl Fn(Reached)) -> String {
-        let peer = self.dial.peer();
-        if let Err(superseded) = self.seat.claim(self.incarnation) {
+        let PandaLink { dial, seat, timing, .. } = &self.link;
+        let peer = dial.peer();
+        if let Err(superseded) = seat.claim(self.incarnation) {
             return superseded.to_string();
         }
-        let wires = try_join(self.dial.dial(), self.dial.dial());
-        let wires = self.clock.timeout(self.timing.connect_within, wires).await;
+        let wires = try_join(dial.dial(), dial.dial());
+        let wires = self.clock.timeout(timing.connect_within, wires).await;
         let wires = wires.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let (commands, polling) = match wires {
             Ok(wires) => wires,
             Err(error) => return format!("{peer}: cannot connect: {error}"),
         };
-        let (commands, first) = Control::over(commands, self.timing.commands, self.clock.clone());
-        let (polling, second) = Control::over(polling, self.timing.polling, self.clock.clone());
-        let (seat, incarnation) = (self.seat.clone(), self.incarnation);
+        let (commands, first) = Control::over(commands, timing.commands, self.clock.clone());
+        let (polling, second) = Control::over(polling, timing.polling, self.clock.clone());
+        let (seat, incarnation) = (seat.clone(), self.incarnation);
         let mut attachment = Attachment { seat, incarnation, loss: Loss::GivenUp };
         let (loss, why) = tokio::select! { biased;
             loss = first => (loss.clone(), format!("{peer}: commands: {loss}")),
@@ -213,13 +216,15 @@ impl Work {
     ) -> String {
         let talked = async {
             let inventory = Arc::new(commands.inventory().await?);
+            let PandaLink { seat, timing, wiring, .. } = &self.link;
+            let wiring = wiring.apply(&commands, &inventory).await?;
             let told = Arc::clone(&inventory);
-            let replaced = match self.seat.attach(self.incarnation, commands, inventory) {
+            let replaced = match seat.attach(self.incarnation, commands, inventory) {
                 Ok(replaced) => replaced,
                 Err(superseded) => return Ok(superseded.to_string()),
             };
-            attached(reached(&told, replaced));
-            match self.seat.poll(polling, self.timing.period).await {
+            attached(reached(&told, replaced, wiring));
+            match seat.poll(polling, timing.period).await {
                 Some(fault) => Err(fault),
                 None => Ok("nothing is attached".to_owned()),
             }
@@ -235,11 +240,12 @@ impl Work {
     }
 }
 
-fn reached(inventory: &Inventory, replaced: Option<Replaced>) -> Reached {
+fn reached(inventory: &Inventory, replaced: Option<Replaced>, wiring: Found) -> Reached {
     Reached {
         identity: inventory.identity.clone(),
         application: inventory.application.clone(),
         num_fields: inventory.num_fields(),
         replaced,
+        wiring,
     }
 }

@@ -24,7 +24,7 @@ pub use file::{
 };
 pub use panda::{
     EncoderSpec, EncoderTable, PandaOutput, PandaOutputTable, PandaSpec, PandaStart, PandaTable,
-    PandaTriggersSpec, PandaTriggersTable, Wire,
+    PandaTriggersSpec, PandaTriggersTable,
 };
 pub use quantity::QuantityError;
 pub use spec::{

@@ -18,6 +18,7 @@ mod end;
 pub mod scaling;
 pub mod settings;
 pub mod table;
+pub mod wiring;
 
 pub use address::Address;
 pub use capture::Capture;

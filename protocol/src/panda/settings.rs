@@ -155,6 +155,12 @@ fn is_time(class: &FieldClass) -> bool {
     matches!(class, FieldClass::Time | FieldClass::Param(ValueType::Time))
 }
 
+impl FromIterator<(String, Setting)> for Settings {
+    fn from_iter<I: IntoIterator<Item = (String, Setting)>>(settings: I) -> Self {
+        Self(settings.into_iter().collect())
+    }
+}
+
 impl Settings {
     /// By name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Setting)> {

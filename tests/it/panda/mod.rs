@@ -14,6 +14,7 @@ mod rig;
 mod served;
 mod settings;
 mod signals;
+mod wiring;
 
 const MS: Duration = Duration::from_millis(1);
 const WITHIN: Duration = Duration::from_secs(5);

@@ -4,12 +4,14 @@ use crate::panda_server::new_server;
 use bluefly_actors::{
     backend::panda::control::Dial,
     clock::Clock,
-    device::panda::{Look, Panda, PandaState, PandaTiming},
+    device::panda::{Look, Panda, PandaLink, PandaState, PandaTiming},
+    logic::panda::wiring::Wiring,
     random::Seed,
     signal::{Connector, SignalError, panda::PandaSignals},
     supervise::{Env, Event, Events, Ref, Seat, Strategy, Supervisor, Tree},
     system::simulated_system,
 };
+use bluefly_protocol::panda::wiring::Wire;
 use bluefly_sim::panda::MemoryPanda;
 use std::{rc::Rc, time::Duration};
 
@@ -27,17 +29,34 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Runs `test` with a PandA that is switched on.
 pub(super) fn with_panda<T>(test: impl AsyncFnOnce(Rig) -> T) -> T {
-    simulated_system().block_on(async { test(Rig::new()).await })
+    with_wired(&[], test)
+}
+
+/// The same, with a PandA that is to be wired so.
+pub(super) fn with_wired<T>(wires: &[(&str, &str)], test: impl AsyncFnOnce(Rig) -> T) -> T {
+    simulated_system().block_on(async { test(Rig::new(wires)).await })
+}
+
+/// As a file has them, under keys that are their fields.
+pub(super) fn wires(wires: &[(&str, &str)]) -> Vec<Wire> {
+    let wires = wires.iter().map(|(field, value)| Wire {
+        field: field.parse().unwrap(),
+        value: (*value).to_owned(),
+        key: format!("wiring.{field}"),
+    });
+    wires.collect()
 }
 
 impl Rig {
-    fn new() -> Self {
+    fn new(wired: &[(&str, &str)]) -> Self {
         let clock = Clock::simulated();
         let panda = MemoryPanda::new(new_server(), &clock);
         let dial: Rc<dyn Dial> = Rc::new(panda.clone());
         let signals = PandaSignals::new(clock.clone());
         let (place, actor) = Seat::new("p");
-        let branch = Panda::branch(place, dial, signals.seat("p"), PandaTiming::default());
+        let seat = signals.seat("p");
+        let (timing, wiring) = (PandaTiming::default(), Wiring::new(&wires(wired)));
+        let branch = Panda::branch(place, PandaLink { dial, seat, timing, wiring });
         let env = Env::new(clock.clone(), Seed(1));
         let events = env.events();
         let tree = Supervisor::new(Strategy::OneForOne).child(branch).spawn("root", &env);

@@ -9,7 +9,7 @@ use crate::{
     signal::{Absence, SignalError},
 };
 use bluefly_protocol::panda::describe::{Inventory, Replaced};
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 /// The place of the connections to one PandA, for one owner at a time.
 #[derive(Clone)]
@@ -83,6 +83,18 @@ impl PandaSeat {
     /// Who to send commands to, while the PandA is reached.
     pub fn session(&self) -> Option<Session> {
         self.0.session()
+    }
+
+    /// Resolves once the PandA is reached.
+    pub async fn until_reached(&self) -> Session {
+        loop {
+            let mut changed = pin!(self.0.changed.notified());
+            changed.as_mut().enable();
+            if let Some(session) = self.session() {
+                return session;
+            }
+            changed.await;
+        }
     }
 
     fn superseded(&self, incarnation: u64) -> Superseded {

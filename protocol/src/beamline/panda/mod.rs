@@ -6,7 +6,7 @@ mod tests;
 mod triggers;
 mod wiring;
 
-pub use spec::{EncoderSpec, PandaOutput, PandaSpec, PandaStart, PandaTriggersSpec, Wire};
+pub use spec::{EncoderSpec, PandaOutput, PandaSpec, PandaStart, PandaTriggersSpec};
 pub use table::{EncoderTable, PandaOutputTable, PandaTable, PandaTriggersTable};
 
 use super::{

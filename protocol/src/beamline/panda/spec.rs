@@ -5,6 +5,7 @@ use crate::{
     panda::{
         self, Capture,
         describe::{BlockName, Captured, FieldName},
+        wiring::Wire,
     },
     sequencer::{BitInput, Bus},
 };
@@ -29,15 +30,6 @@ pub struct PandaSpec {
     pub triggers: Option<PandaTriggersSpec>,
     /// What is captured of which field; by field, and none if it is no detector.
     pub capture: Vec<Captured>,
-}
-
-/// What a field or an attribute is set to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wire {
-    pub field: FieldName,
-    pub value: String,
-    /// The key of the file that says so: `device.panda.wiring.PCAP.TRIG`.
-    pub key: String,
 }
 
 /// An encoder of a motor: `position = counts * scale + offset`.

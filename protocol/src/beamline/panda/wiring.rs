@@ -1,9 +1,9 @@
 //! [`Wiring`]: what the fields of a PandA are set to, each once.
-use super::{EncoderSpec, PandaTriggersSpec, Wire, field};
+use super::{EncoderSpec, PandaTriggersSpec, field};
 use crate::{
     beamline::{BeamlineError, check::at},
     name::Name,
-    panda::{control::Command, describe::FieldName},
+    panda::{control::Command, describe::FieldName, wiring::Wire},
     sequencer::Bus,
 };
 use std::{collections::BTreeMap, num::NonZeroU32};
