@@ -1,13 +1,24 @@
 //! [`Hardware`]: what stands behind the devices of a beamline, simulated or real.
-use crate::{cli::CliError, epics, process::world_config};
+use crate::{
+    cli::CliError,
+    epics,
+    pandas::{PandaPlace, PandaPlaces},
+    world::world_config,
+};
 use bluefly_actors::{
+    backend::panda::{
+        capture::{DataPort, TcpDataPort, WireDataPort},
+        control::{Dial, TcpDial},
+    },
     clock::Clock,
+    device::panda::{PandaLink, PandaTiming},
+    logic::panda::wiring::Wiring as FieldWiring,
     random::Seed,
-    signal::{Router, SignalProvider, SoftSignals},
+    signal::{Router, SignalProvider, SoftSignals, panda::PandaSignals},
     supervise::Schedule,
 };
 use bluefly_protocol::{
-    beamline::{BeamlineError, BeamlineSpec, DetectorSpec, Scheme},
+    beamline::{Address, BeamlineError, BeamlineSpec, DetectorSpec, PandaSpec, Scheme},
     name::Name,
 };
 use bluefly_sim::{Latency, World, sink::FrameSink};
@@ -36,6 +47,7 @@ pub(crate) struct Site {
     pub(crate) provider: Rc<dyn SignalProvider>,
     /// Of the devices that are simulated, if there are any.
     pub(crate) world: World,
+    pub(crate) pandas: PandaPlaces,
     /// How long a signal may take to be found.
     pub(crate) connect_within: Duration,
     is_simulated: bool,
@@ -95,19 +107,25 @@ impl Hardware {
             Self::Simulated => {
                 let world = world(spec);
                 let (provider, connect_within) = (world.provider(), SIMULATED_WITHIN);
-                Site { provider, world, connect_within, is_simulated: true }
+                let pandas =
+                    panda_places(spec, clock, (&world, &PandaSignals::new((*clock).clone())));
+                Site { provider, world, pandas, connect_within, is_simulated: true }
             }
             Self::AsWritten(channel_access) => {
                 let world = world(&simulated_part(spec));
+                let signals = PandaSignals::new((*clock).clone());
+                let pandas = panda_places(spec, clock, (&world, &signals));
                 let router = Router::default()
                     .with(Scheme::Sim, world.provider())
+                    .with(Scheme::Panda, Rc::new(signals))
                     .with(Scheme::Soft, Rc::new(SoftSignals::new((*clock).clone())));
                 let router = match channel_access {
                     Some(provider) => router.with(Scheme::Ca, Rc::clone(provider)),
                     None => router,
                 };
                 let connect_within = spec.ca.connection_timeout;
-                Site { provider: Rc::new(router), world, connect_within, is_simulated: false }
+                let provider = Rc::new(router);
+                Site { provider, world, pandas, connect_within, is_simulated: false }
             }
         }
     }
@@ -124,6 +142,35 @@ impl Site {
     }
 }
 
+/// How each PandA is reached: within the process if it is simulated.
+fn panda_places(
+    spec: &BeamlineSpec,
+    clock: &Clock,
+    (world, signals): (&World, &PandaSignals),
+) -> PandaPlaces {
+    let link = |panda: &PandaSpec| {
+        let PandaSpec { name, place, wiring, .. } = panda;
+        let timing = PandaTiming::default();
+        let (within, clock) = (timing.connect_within, clock.clone());
+        let (dial, data): (Rc<dyn Dial>, Rc<dyn DataPort>) = match (world.panda(name), place) {
+            (Some(simulated), _) => {
+                let dial = Rc::new(simulated.data_port());
+                (Rc::new(simulated), Rc::new(WireDataPort { dial, within, clock }))
+            }
+            (None, Some(address)) => {
+                let (address, other) = (address.clone(), address.clone());
+                let data = TcpDataPort { address: other, within, clock: clock.clone() };
+                (Rc::new(TcpDial { address, within, clock }), Rc::new(data))
+            }
+            (None, None) => return None,
+        };
+        let (seat, wiring) = (signals.seat(name.as_str()), FieldWiring::new(wiring));
+        let link = PandaLink { dial, seat, timing, wiring };
+        Some((name.clone(), PandaPlace { link, data }))
+    };
+    spec.pandas().filter_map(link).collect()
+}
+
 /// The devices of `spec` that are simulated also if all others are real.
 fn simulated_part(spec: &BeamlineSpec) -> BeamlineSpec {
     let mut part = spec.clone();
@@ -136,12 +183,10 @@ fn can_be_reached(spec: &BeamlineSpec) -> Result<(), BeamlineError> {
     for device in spec.devices.values() {
         let address = device.provider();
         let reason = match address.scheme {
-            Scheme::Sim | Scheme::Soft => continue,
+            Scheme::Sim | Scheme::Soft | Scheme::Panda => continue,
             Scheme::Ca if cfg!(feature = "ca") => continue,
-            Scheme::Ca => "this program was built without Channel Access (feature \"ca\")".into(),
-            Scheme::Pva | Scheme::Panda => {
-                format!("this version has no provider for {}://", address.scheme.as_str())
-            }
+            Scheme::Ca => "this program was built without Channel Access (feature \"ca\")",
+            Scheme::Pva => "this version has no provider for pva://",
         };
         let key = format!("device.{}.provider", device.name());
         return Err(BeamlineError { key, reason: format!("\"{address}\": {reason}") });
@@ -149,7 +194,8 @@ fn can_be_reached(spec: &BeamlineSpec) -> Result<(), BeamlineError> {
     stand_together(spec)
 }
 
-/// A simulated controller and a real motor cannot move each other.
+/// A simulated controller and a real motor cannot move each other, and a simulated PandA is plugged
+/// into nothing real.
 fn stand_together(spec: &BeamlineSpec) -> Result<(), BeamlineError> {
     for controller in spec.trajectory_controllers() {
         let scheme = controller.provider.scheme;
@@ -159,6 +205,22 @@ fn stand_together(spec: &BeamlineSpec) -> Result<(), BeamlineError> {
             let key = format!("device.{}.axes", controller.name);
             let own = &controller.provider;
             let reason = format!("{motor:?} is \"{address}\", which \"{own}\" cannot move");
+            return Err(BeamlineError { key, reason });
+        }
+    }
+    for panda in spec.pandas() {
+        let is_simulated = |device: &Address| device.scheme == Scheme::Sim;
+        let outputs = panda.triggers.iter().flat_map(|triggers| triggers.outputs.keys());
+        let outputs = outputs.map(|detector| ("triggers.outputs", detector));
+        let mut plugged = panda.encoders.keys().map(|motor| ("encoders", motor)).chain(outputs);
+        let own = &panda.provider;
+        let is_apart = |(_, name): &(_, &Name)| {
+            let device = spec.devices.get(*name);
+            device.is_some_and(|device| is_simulated(device.provider()) != is_simulated(own))
+        };
+        if let Some((table, name)) = plugged.find(is_apart) {
+            let key = format!("device.{}.{table}.{name}", panda.name);
+            let reason = format!("\"{own}\" is not plugged into it: one of them is simulated");
             return Err(BeamlineError { key, reason });
         }
     }

@@ -1,9 +1,10 @@
 //! [`Process`]: a beamline in operation, put together from its specification.
 use crate::{
-    assembly::{Assembly, COORDINATOR, Devices, Planned, detector_setup},
+    assembly::{Assembly, COORDINATOR, Devices, Planned},
     claim::Claim,
-    hardware::{Hardware, Simulation},
+    hardware::{Hardware, Simulation, Site},
     links::Unconnected,
+    pandas::Pandas,
     safety::Patience,
     sim_disk::SimDisk,
 };
@@ -13,11 +14,7 @@ use bluefly_actors::{
     coordinator::{Abort, Beamline, Bulletin, ScanCoordinator, publish::Ledger},
     feed::Feed,
     front::{Desk, DeskParts},
-    logic::{
-        area_detector::{trigger_choices, trigger_word},
-        detector::Dtype,
-        triggers::TriggerLogic,
-    },
+    logic::triggers::TriggerLogic,
     queue::{Register, RegisterParts, RunQueue, Settle},
     random::Seed,
     signal::SignalError,
@@ -26,20 +23,15 @@ use bluefly_actors::{
     supervise::{AskError, ChildSpec, Env, Exit, Ref, Schedule, Tree},
 };
 use bluefly_protocol::{
-    beamline::{self, BeamlineSpec, CameraSpec, Trigger},
-    fault::Refused,
+    beamline::BeamlineSpec,
+    fault::{Fault, Refused},
     name::Name,
+    sequencer::SequencerError,
 };
-use bluefly_sim::{
-    ControllerConfig, DetectorConfig, GeneratorConfig, Latency, MotorConfig, World, WorldConfig,
-    sink::FrameSink,
-};
-use std::{
-    io,
-    path::{Path, PathBuf},
-    rc::Rc,
-    time::Duration,
-};
+use bluefly_sim::{Latency, World, sink::FrameSink};
+use std::{io, path::PathBuf, rc::Rc, time::Duration};
+
+pub use crate::world::world_config;
 
 /// Where rows go.
 pub enum DiskChoice {
@@ -94,6 +86,12 @@ pub enum StartError {
     Storage(#[source] io::Error),
     #[error("device.{device}: {source}")]
     Connect { device: Name, source: SignalError },
+    #[error("device.{device}: {peer} was not reached within {within:?}: {why}")]
+    Away { device: Name, peer: String, within: Duration, why: String },
+    #[error("device.{device}: {source}")]
+    Sequencer { device: Name, source: SequencerError },
+    #[error("device.{0}")]
+    Wiring(#[source] Fault),
     #[error(transparent)]
     Unconnected(#[from] Unconnected),
     #[error("beamline {0}: no device of type generator, which a scan needs")]
@@ -121,6 +119,7 @@ pub enum AbortError {
 pub struct Process {
     pub clock: Clock,
     pub tree: Tree,
+    pandas: Rc<Pandas>,
     pub coordinator: Ref<ScanCoordinator>,
     /// Of a process that serves clients.
     pub queue: Option<Ref<RunQueue>>,
@@ -156,66 +155,15 @@ impl Process {
         let simulation = Simulation { clock: &clock, seed, latency, schedule, sink: &sink };
         let site = hardware.site(spec, &simulation);
         let env = Env::new(clock.clone(), seed).schedule(schedule);
-        let mut devices = Devices::connect(spec, &clock, (&site, &directory)).await?;
-        devices.triggers.extend(triggers);
-        let (documents, feed) = (directory.join(DOCUMENTS), Feed::new(FEED_EVENTS, FEED_BYTES));
-        let archive = archive(documents.clone())?;
-        // The process before may have had the same seed.
-        let uids = seed.stream("documents", archive.num_runs() as u64);
-        let ledger = Ledger::new(archive.clone(), uids, feed.clone());
-        end_unended(&ledger, &clock);
-        let bulletin = Bulletin::default();
-        let register = doors.as_ref().map(|_| {
-            let path = directory.join(QUEUE);
-            let now_s = clock.unix_s(clock.now());
-            let (archive, feed, spec) = (archive.clone(), feed.clone(), spec.queue);
-            register(RegisterParts { path, archive, feed, spec, now_s })
-        });
-        let register = register.transpose()?;
-        let assembly = Assembly {
-            spec,
-            devices: devices.clone(),
-            storage: storage.clone(),
-            bulletin: bulletin.clone(),
-            register: register.clone(),
-        };
-        let planned = assembly.supervisor(&clock, directory, ledger)?;
-        let Planned { root, coordinator, beamline, queue } = planned;
-        let desk = Desk::new(DeskParts {
-            instance: instance(seed, &clock),
-            beamline: spec.name.clone(),
-            clock: clock.clone(),
-            coordinator: coordinator.clone(),
-            bulletin: bulletin.view(),
-            archive: archive.clone(),
-            survey: beamline.survey(),
-            storage: storage.clone(),
-            queue: queue.clone(),
-            feed,
-        });
-        let supervisor = match doors {
-            Some(doors) => root.child(doors(desk.clone())),
-            None => root,
-        };
-        let tree = supervisor.spawn("root", &env);
-        desk.attach(tree.clone());
-        coordinator.up().await.map_err(|_| StartError::NotUp(COORDINATOR))?;
-        Ok(Self {
-            clock,
-            tree,
-            coordinator,
-            queue,
-            bulletin,
-            desk,
-            storage,
-            beamline,
-            world: site.world,
-            documents,
-            archive,
-            devices,
-            register,
-            _claim: claim,
-        })
+        let pandas = Rc::new(Pandas::connect(spec, &site.pandas, (&env, &clock)).await?);
+        let connected = Rc::clone(&pandas);
+        let ground =
+            Ground { clock, seed, directory, doors, triggers, claim, storage, site, env, pandas };
+        let process = ground.build(spec).await;
+        if process.is_err() {
+            connected.shutdown().await;
+        }
+        process
     }
 
     /// Ends the run that is under way, if there is one, for `reason`; resolves once everything is at
@@ -289,7 +237,93 @@ impl Process {
             () = make_safe(Patience::USUAL) => {}
         }
         self.storage.shutdown().await;
+        self.pandas.shutdown().await;
         exit
+    }
+}
+
+/// What a process stands on.
+struct Ground {
+    clock: Clock,
+    seed: Seed,
+    directory: PathBuf,
+    doors: Option<Doors>,
+    triggers: Vec<(Name, Rc<dyn TriggerLogic>)>,
+    claim: Claim,
+    storage: StorageClient,
+    site: Site,
+    env: Env,
+    pandas: Rc<Pandas>,
+}
+
+impl Ground {
+    /// Connects the devices, and starts the actors.
+    async fn build(self, spec: &BeamlineSpec) -> Result<Process, StartError> {
+        let Self { clock, seed, directory, doors, triggers, .. } = self;
+        let Self { claim, storage, site, env, pandas, .. } = self;
+        let mut devices = Devices::connect(spec, &clock, (&site, &directory), &storage).await?;
+        devices.triggers.extend(triggers);
+        let documents = directory.join(DOCUMENTS);
+        let feed = Feed::new(FEED_EVENTS, FEED_BYTES);
+        let archive = archive(documents.clone())?;
+        // The process before may have had the same seed.
+        let uids = seed.stream("documents", archive.num_runs() as u64);
+        let ledger = Ledger::new(archive.clone(), uids, feed.clone());
+        end_unended(&ledger, &clock);
+        let bulletin = Bulletin::default();
+        let register = doors.as_ref().map(|_| {
+            let path = directory.join(QUEUE);
+            let now_s = clock.unix_s(clock.now());
+            let (archive, feed, spec) = (archive.clone(), feed.clone(), spec.queue);
+            register(RegisterParts { path, archive, feed, spec, now_s })
+        });
+        let register = register.transpose()?;
+        let assembly = Assembly {
+            spec,
+            devices: devices.clone(),
+            storage: storage.clone(),
+            bulletin: bulletin.clone(),
+            register: register.clone(),
+            pandas: pandas.references.clone(),
+        };
+        let planned = assembly.supervisor(&clock, directory, ledger)?;
+        let Planned { root, coordinator, beamline, queue } = planned;
+        let desk = Desk::new(DeskParts {
+            instance: instance(seed, &clock),
+            beamline: spec.name.clone(),
+            clock: clock.clone(),
+            coordinator: coordinator.clone(),
+            bulletin: bulletin.view(),
+            archive: archive.clone(),
+            survey: beamline.survey(),
+            storage: storage.clone(),
+            queue: queue.clone(),
+            feed,
+        });
+        let supervisor = match doors {
+            Some(doors) => root.child(doors(desk.clone())),
+            None => root,
+        };
+        let tree = supervisor.spawn("root", &env);
+        desk.attach(tree.clone(), pandas.tree.clone());
+        coordinator.up().await.map_err(|_| StartError::NotUp(COORDINATOR))?;
+        Ok(Process {
+            clock,
+            tree,
+            pandas,
+            coordinator,
+            queue,
+            bulletin,
+            desk,
+            storage,
+            beamline,
+            world: site.world,
+            documents,
+            archive,
+            devices,
+            register,
+            _claim: claim,
+        })
     }
 }
 
@@ -304,8 +338,6 @@ const FEED_BYTES: usize = 16 << 20;
 pub(crate) const DOCUMENTS: &str = "documents.jsonl";
 /// Name of the file of the queue.
 const QUEUE: &str = "queue.jsonl";
-/// Frames of which a simulated detector remembers the statistics.
-const RING: usize = 4_096;
 
 fn archive(path: PathBuf) -> Result<Archive, StartError> {
     Archive::open(path.clone()).map_err(|source| StartError::Directory { path, source })
@@ -354,86 +386,4 @@ pub(crate) fn storage(
 /// Room for one command a millisecond: whoever produces rows puts together what comes faster.
 fn queue_commands(duration: Duration) -> usize {
     usize::try_from(duration.as_millis()).unwrap_or(usize::MAX).clamp(64, 1 << 20)
-}
-
-/// The hardware that a simulation puts behind the devices of a beamline.
-pub fn world_config(spec: &BeamlineSpec, latency: Latency, schedule: Schedule) -> WorldConfig {
-    let motors: Vec<MotorConfig> = spec
-        .motors()
-        .map(|motor| MotorConfig {
-            address: motor.provider.to_string(),
-            unit: motor.units.clone(),
-            position: 0.0_f64.clamp(motor.limits.low, motor.limits.high),
-            precision: motor.precision,
-            is_compound: motor.is_compound,
-            ..MotorConfig::new(motor.name.clone(), motor.limits)
-        })
-        .collect();
-    let controllers = spec.trajectory_controllers().map(|controller| ControllerConfig {
-        address: controller.provider.to_string(),
-        cs: controller.cs.clone(),
-        cs_address: controller.cs_provider.to_string(),
-        buffer_length: controller.max_segments,
-        shortest: controller.min_segment_duration,
-        trigger_source: controller.trigger_source,
-        ..ControllerConfig::new(controller.name.clone(), controller.axes.clone())
-    });
-    let detectors = spec.detectors().map(|detector| DetectorConfig {
-        name: detector.name.clone(),
-        address: detector.provider.to_string(),
-        shape: detector.shape,
-        dtype: dtype(detector.dtype),
-        dead_time: detector.dead_time,
-        triggers: triggers(&detector.camera),
-        axes: motors.iter().map(|motor| motor.name.clone()).collect(),
-        positions: detector.positions,
-        statistics: detector.statistics,
-        has_taken_a_frame: true,
-        has_multiplier: detector_setup(spec, detector, Vec::new(), Path::new("")).has_multiplier(),
-        missed_triggers: lost(spec, &detector.name),
-        ring: RING,
-        lateness: Duration::ZERO,
-    });
-    let generators = spec.generators().map(|generator| GeneratorConfig {
-        name: generator.name.clone(),
-        address: generator.provider.to_string(),
-    });
-    WorldConfig {
-        controllers: controllers.collect(),
-        detectors: detectors.collect(),
-        generators: generators.collect(),
-        pandas: Vec::new(),
-        motors,
-        latency,
-        schedule,
-    }
-}
-
-/// What the words of a camera mean.
-fn triggers(camera: &CameraSpec) -> Vec<(String, Trigger)> {
-    let meaning = |word: &str| {
-        let has_word = |trigger: &Trigger| trigger_word(camera, *trigger) == Some(word);
-        Trigger::ALL.into_iter().find(has_word)
-    };
-    // What a word means that nobody here uses is not simulated.
-    let words = trigger_choices(camera).into_iter();
-    words.map(|word| (word.to_owned(), meaning(word).unwrap_or(Trigger::Software))).collect()
-}
-
-fn lost(spec: &BeamlineSpec, detector: &Name) -> std::collections::BTreeSet<u64> {
-    let device = spec.sim.devices.get(detector);
-    device.into_iter().flat_map(|device| device.lose_frames.iter().copied()).collect()
-}
-
-pub(crate) fn dtype(dtype: beamline::Dtype) -> Dtype {
-    match dtype {
-        beamline::Dtype::U8 => Dtype::UInt8,
-        beamline::Dtype::U16 => Dtype::UInt16,
-        beamline::Dtype::U32 => Dtype::UInt32,
-        beamline::Dtype::I8 => Dtype::Int8,
-        beamline::Dtype::I16 => Dtype::Int16,
-        beamline::Dtype::I32 => Dtype::Int32,
-        beamline::Dtype::F32 => Dtype::Float32,
-        beamline::Dtype::F64 => Dtype::Float64,
-    }
 }

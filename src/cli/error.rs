@@ -114,6 +114,9 @@ impl CliError {
             StartError::Taken { .. }
             | StartError::Storage(_)
             | StartError::Connect { .. }
+            | StartError::Away { .. }
+            | StartError::Wiring(_)
+            | StartError::Sequencer { .. }
             | StartError::Unconnected(_)
             | StartError::NotUp(_) => Self::failed("start", error.to_string()),
         }

@@ -1,12 +1,13 @@
 //! [`survey`]: connects to every signal of a beamline, and asks each device how it is.
 pub(crate) mod mismatch;
+mod panda;
 #[cfg(test)]
 mod tests;
 
 use crate::{
     assembly::{detector_setup, trajectory_setup},
     hardware::{Hardware, Simulation, Site},
-    process,
+    world,
 };
 use bluefly_actors::{
     clock::Clock,
@@ -85,7 +86,7 @@ pub(crate) async fn survey(spec: &BeamlineSpec, hardware: &Hardware, clock: &Clo
         .connecting_within(within);
     let answers = spec.devices.iter().map(|(name, device)| {
         let (connector, site) = (connector.clone(), &site);
-        async move { (name.clone(), answer((spec, device), &connector, site).await) }
+        async move { (name.clone(), answer((spec, device), &connector, (site, clock)).await) }
     });
     join_all(answers).await.into_iter().collect()
 }
@@ -93,7 +94,7 @@ pub(crate) async fn survey(spec: &BeamlineSpec, hardware: &Hardware, clock: &Clo
 async fn answer(
     (spec, device): (&BeamlineSpec, &DeviceSpec),
     connector: &Connector,
-    site: &Site,
+    (site, clock): (&Site, &Clock),
 ) -> Answer {
     let (connector, batch) = connector.batch();
     let num_segments = match device {
@@ -104,7 +105,7 @@ async fn answer(
         | DeviceSpec::Panda(_) => 0,
     };
     let (signals, mismatches) = (RefCell::default(), RefCell::default());
-    let look = Look { site, batch, num_segments, signals, mismatches };
+    let look = Look { site, clock, batch, num_segments, signals, mismatches };
     let said = ask((spec, device), &connector, &look).await;
     if look.signals.borrow().is_empty()
         && let Err(error) = look.at_signals().await
@@ -118,6 +119,7 @@ async fn answer(
 /// What is found out of one device on the way.
 struct Look<'a> {
     site: &'a Site,
+    clock: &'a Clock,
     batch: Batch,
     /// Elements that a written array must have room for.
     num_segments: usize,
@@ -210,7 +212,16 @@ async fn ask(
             let points = record.points_total.get().await.map_err(text)?;
             Ok(format!("{points} points loaded"))
         }
-        DeviceSpec::Panda(_) => Err("this version does not reach PandAs".to_owned()),
+        DeviceSpec::Panda(panda) => {
+            let place = look.site.pandas.get(&name);
+            let link = &place.ok_or_else(|| format!("{address} is nowhere"))?.link;
+            let within = panda.connection_timeout.min(DEADLINE);
+            let (said, found) = panda::look(link, (look.clock, within)).await?;
+            let wrong = found.wrong.iter().map(ToString::to_string);
+            let loose = found.loose.iter().map(ToString::to_string);
+            look.mismatches.borrow_mut().extend(wrong.chain(loose));
+            Ok(said)
+        }
     }
 }
 
@@ -241,7 +252,7 @@ fn shape(frame: &FrameShape) -> String {
 
 fn expected_shape(detector: &DetectorSpec) -> String {
     let shape = detector.shape.map(|length| length as u64).to_vec();
-    self::shape(&FrameShape { shape, dtype: process::dtype(detector.dtype) })
+    self::shape(&FrameShape { shape, dtype: world::dtype(detector.dtype) })
 }
 
 fn text(error: impl std::fmt::Display) -> String {

@@ -4,7 +4,7 @@ use crate::{
     clock::Clock,
     device::{
         controller::Controller, detector::Detector, generator::Generator, motor::Motor,
-        triggers::Triggers,
+        panda::Panda, triggers::Triggers,
     },
     storage::StorageClient,
     supervise::Ref,
@@ -32,6 +32,8 @@ pub struct Beamline {
     /// Sources of triggers besides the controllers; all take part in every scan.
     pub triggers: BTreeMap<Name, Ref<Triggers>>,
     pub generator: (Name, Ref<Generator>),
+    /// The connections to each PandA.
+    pub pandas: BTreeMap<Name, Ref<Panda>>,
     pub publisher: (Name, Ref<Publisher>),
     pub storage: StorageClient,
     pub capabilities: Arc<Capabilities>,

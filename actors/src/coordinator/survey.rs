@@ -6,6 +6,7 @@ use crate::{
         detector::{Describe, Detector},
         generator::Generator,
         motor::{Locate, Motor},
+        panda::{Look, Panda},
     },
     supervise::{Ping, Ref, Snapshot, State},
 };
@@ -27,6 +28,8 @@ use tokio::sync::Mutex;
 
 /// Name of the branch of the tree in which the devices are.
 pub const DEVICES: &str = "devices";
+/// Name of the tree in which the connections of PandAs are.
+pub const CONNECTIONS: &str = "io";
 /// How long one device may take to tell how it is. They are asked at the same time, so that one that
 /// is dead delays nobody.
 const READ_WITHIN: Duration = Duration::from_secs(1);
@@ -116,6 +119,7 @@ struct Asked {
     controllers: BTreeMap<Name, Ref<Controller>>,
     detectors: BTreeMap<Name, Ref<Detector>>,
     generators: BTreeMap<Name, Ref<Generator>>,
+    pandas: BTreeMap<Name, Ref<Panda>>,
     readings: BTreeMap<Name, Readings>,
 }
 
@@ -139,6 +143,7 @@ impl Beamline {
             controllers: self.controllers.clone(),
             detectors: self.detectors.clone(),
             generators: BTreeMap::from([self.generator.clone()]),
+            pandas: self.pandas.clone(),
             readings: self.inventory.keys().map(|name| (name.clone(), Readings::new())).collect(),
         }))
     }
@@ -174,7 +179,7 @@ impl Survey {
 
     async fn read(&self, facts: &Facts, tree: &Snapshot) -> Device {
         let mut device = describe(facts);
-        if let Some(actor) = actor(tree, &facts.name) {
+        if let Some(actor) = actor(tree, facts) {
             device.state = life(actor.state);
             device.incarnation = actor.incarnation;
             device.restarts = actor.restarts;
@@ -205,7 +210,7 @@ impl Asked {
                 Some(controller) => told(controller.ask(FramesDone, READ_WITHIN).await).map(unread),
                 None => Ok(None),
             },
-            Nature::Detector { .. } | Nature::Panda => match self.detectors.get(name) {
+            Nature::Detector { .. } => match self.detectors.get(name) {
                 Some(detector) => told(detector.ask(Describe, READ_WITHIN).await).map(unread),
                 None => Ok(None),
             },
@@ -216,7 +221,21 @@ impl Asked {
                 }
                 None => Ok(None),
             },
+            Nature::Panda => match self.pandas.get(name) {
+                Some(panda) => look(panda).await.map(unread),
+                None => Ok(None),
+            },
         }
+    }
+}
+
+/// Fails unless the PandA is reached, and set up as it is to be.
+async fn look(panda: &Ref<Panda>) -> Result<(), String> {
+    let state = panda.ask(Look, READ_WITHIN).await.map_err(|error| error.to_string())?;
+    match state.reached {
+        None => Err("it is not reached yet".to_owned()),
+        Some(reached) if reached.wiring.wrong.is_empty() => Ok(()),
+        Some(reached) => Err(reached.wiring.in_words()),
     }
 }
 
@@ -265,10 +284,20 @@ fn describe(facts: &Facts) -> Device {
     device
 }
 
-/// The actor of a device.
-fn actor<'a>(tree: &'a Snapshot, name: &Name) -> Option<&'a Snapshot> {
-    let devices = tree.children.iter().find(|branch| branch.id == DEVICES)?;
-    devices.children.iter().find(|actor| actor.id == name.as_str())
+/// The actor of a device; of a PandA that of its connections, which all else of it needs.
+fn actor<'a>(tree: &'a Snapshot, Facts { name, nature, .. }: &Facts) -> Option<&'a Snapshot> {
+    let branch = |id: &str| tree.children.iter().find(|branch| branch.id == id);
+    let is_it = |actor: &&Snapshot| actor.id == name.as_str();
+    match nature {
+        Nature::Panda => {
+            let connections = branch(CONNECTIONS)?.children.iter();
+            connections.flat_map(|panda| &panda.children).find(is_it)
+        }
+        Nature::Motor { .. }
+        | Nature::TrajectoryController { .. }
+        | Nature::Detector { .. }
+        | Nature::Generator => branch(DEVICES)?.children.iter().find(is_it),
+    }
 }
 
 const fn life(state: State) -> Life {

@@ -56,7 +56,7 @@ pub struct Desk(Arc<Inner>);
 
 struct Inner {
     parts: DeskParts,
-    tree: OnceLock<Tree>,
+    tree: OnceLock<(Tree, Option<Tree>)>,
     is_closing: AtomicBool,
 }
 
@@ -70,9 +70,10 @@ impl Desk {
         &self.0.parts
     }
 
-    /// Shows the tree that it is part of; only the first one counts.
-    pub fn attach(&self, tree: Tree) {
-        self.0.tree.get_or_init(|| tree);
+    /// Shows the tree that it is part of, and that of connections which outlive it; only the first
+    /// ones count.
+    pub fn attach(&self, tree: Tree, connections: Option<Tree>) {
+        self.0.tree.get_or_init(|| (tree, connections));
     }
 
     /// Refuses from now on whatever would begin something.
@@ -96,7 +97,11 @@ impl Desk {
 
     /// What runs now; nothing before the tree does.
     pub fn tree(&self) -> Option<Snapshot> {
-        self.0.tree.get().map(Tree::snapshot)
+        let (tree, connections) = self.0.tree.get()?;
+        let mut snapshot = tree.snapshot();
+        let connections = connections.as_ref().map(Tree::snapshot);
+        snapshot.children.splice(..0, connections);
+        Some(snapshot)
     }
 
     /// Whether work is taken in, and by devices that can all be reached; if not, why.

@@ -1,4 +1,6 @@
 //! The tree of actors of a beamline, planned from its specification.
+mod panda;
+
 use crate::{hardware::Site, links::Links, process::StartError};
 use actix::{Actor, Context, Handler, dev::ToEnvelope};
 use bluefly_actors::{
@@ -11,7 +13,7 @@ use bluefly_actors::{
     },
     device::{
         controller::Controller, detector::Detector, generator::Generator, motor::Motor,
-        triggers::Triggers,
+        panda::Panda, triggers::Triggers,
     },
     logic::{
         area_detector::{AreaDetector, DetectorRecord, DetectorSetup, overhead_bytes, row_bytes},
@@ -80,6 +82,7 @@ impl Devices {
         spec: &BeamlineSpec,
         clock: &Clock,
         (site, directory): (&Site, &Path),
+        storage: &StorageClient,
     ) -> Result<Self, StartError> {
         let connector = Connector::new(Rc::clone(&site.provider), clock.clone(), SIGNAL_DEADLINE)
             .connecting_within(site.connect_within);
@@ -123,6 +126,15 @@ impl Devices {
             let record = GeneratorRecord::connect(&links.of(&name, 0), &address).await;
             let logic = GeneratorLogic::new(name.clone(), record.map_err(failed(&name))?);
             devices.generators.push((name, Rc::new(logic)));
+        }
+        for panda in spec.pandas() {
+            let name = &panda.name;
+            let Some(place) = site.pandas.get(name) else { continue };
+            let capture = panda::capture(spec, panda, place, storage);
+            devices.detectors.extend(capture.map(|logic| (name.clone(), logic)));
+            let wrong = |source| StartError::Sequencer { device: name.clone(), source };
+            let triggers = panda::triggers(spec, panda, (place, clock)).map_err(wrong)?;
+            devices.triggers.extend(triggers.map(|logic| (name.clone(), logic)));
         }
         links.connect().await?;
         Ok(devices)
@@ -189,6 +201,8 @@ pub(crate) struct Assembly<'a> {
     pub(crate) bulletin: Bulletin,
     /// Of a process that has a queue of runs.
     pub(crate) register: Option<Register>,
+    /// The connections to each PandA.
+    pub(crate) pandas: BTreeMap<Name, Ref<Panda>>,
 }
 
 /// A tree, and whom to talk to in it.
@@ -230,6 +244,7 @@ impl Assembly<'_> {
             detectors,
             triggers,
             generator,
+            pandas: self.pandas,
             publisher: (actor_name(PUBLISHER), publisher),
             storage: self.storage.clone(),
             capabilities: Arc::new(capabilities(self.spec)),
@@ -413,12 +428,19 @@ pub(crate) fn capabilities(spec: &BeamlineSpec) -> Capabilities {
         };
         capabilities.detectors.insert(detector.name.clone(), timing);
     }
+    for panda in spec.pandas().filter(|panda| panda.is_detector()) {
+        capabilities.detectors.insert(panda.name.clone(), panda::capability(panda));
+    }
     capabilities
 }
 
 fn settings(spec: &BeamlineSpec, directory: PathBuf) -> Settings {
+    let pandas = || spec.pandas().filter(|panda| panda.is_detector());
     let timeouts = spec.detectors().map(|detector| (detector.name.clone(), detector.frame_timeout));
+    let timeouts = timeouts.chain(pandas().map(|panda| (panda.name.clone(), panda.frame_timeout)));
     let without_statistics = spec.detectors().filter(|detector| !detector.statistics);
+    let without_statistics = without_statistics.map(|detector| &detector.name);
+    let without_statistics = without_statistics.chain(pandas().map(|panda| &panda.name));
     Settings {
         directory,
         path_template: spec.data.path_template.clone(),
@@ -429,6 +451,6 @@ fn settings(spec: &BeamlineSpec, directory: PathBuf) -> Settings {
         max_rewinds: spec.supervision.retries_for_lost_frames,
         frame_timeouts: timeouts.collect(),
         device_timeout: DEVICE_TIMEOUT,
-        without_statistics: without_statistics.map(|detector| detector.name.clone()).collect(),
+        without_statistics: without_statistics.cloned().collect(),
     }
 }

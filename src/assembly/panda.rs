@@ -1,0 +1,132 @@
+//! A PandA as a detector and as a source of triggers.
+use crate::pandas::PandaPlace;
+use bluefly_actors::{
+    backend::panda::capture::CHUNK_ROWS,
+    clock::Clock,
+    device::panda::PandaLink,
+    logic::{
+        detector::DetectorLogic,
+        panda::{
+            capture::{CaptureColumn, CaptureSetup, Encoder, PandaCapture},
+            triggers::{PandaTriggers, TriggerOutput, TriggerSetup},
+            wired::Wired,
+        },
+        triggers::TriggerLogic,
+    },
+    storage::StorageClient,
+};
+use bluefly_protocol::{
+    beamline::{
+        BeamlineSpec, DetectorSpec, PandaOutput, PandaSpec, PandaStart, PandaTriggersSpec, Trigger,
+    },
+    exposures::ExposuresPerFrame,
+    name::Name,
+    panda::{describe::Captured, wiring::Wire},
+    plan::DetectorCapability,
+    sequencer::{PositionInput, PulsePlace, SequencerError, StartOn, TableLimits},
+};
+use std::{rc::Rc, time::Duration};
+
+/// Captures the rows of a PandA, if it is a detector.
+pub(super) fn capture(
+    spec: &BeamlineSpec,
+    panda: &PandaSpec,
+    place: &PandaPlace,
+    storage: &StorageClient,
+) -> Option<Rc<dyn DetectorLogic>> {
+    if !panda.is_detector() {
+        return None;
+    }
+    let columns = panda.capture.iter().map(|captured| column(panda, captured)).collect();
+    let setup = CaptureSetup { columns, flush_period: spec.data.flush_period };
+    let ports = (place.link.seat.clone(), Rc::clone(&place.data));
+    let logic = PandaCapture::new(panda.name.clone(), ports, storage.clone(), setup);
+    Some(Rc::new(wired(panda, place, logic)))
+}
+
+/// Triggers detectors by a sequencer of a PandA, if it is to.
+pub(super) fn triggers(
+    spec: &BeamlineSpec,
+    panda: &PandaSpec,
+    (place, clock): (&PandaPlace, &Clock),
+) -> Result<Option<Rc<dyn TriggerLogic>>, SequencerError> {
+    let Some(triggers) = &panda.triggers else { return Ok(None) };
+    let setup = trigger_setup(spec, panda, triggers)?;
+    let (name, seat) = (panda.name.clone(), place.link.seat.clone());
+    let logic = PandaTriggers::new(name, seat, clock.clone(), setup);
+    Ok(Some(Rc::new(wired(panda, place, logic))))
+}
+
+/// What a scan may ask of a PandA that is a detector.
+pub(super) fn capability(panda: &PandaSpec) -> DetectorCapability {
+    DetectorCapability {
+        dead_time: panda.dead_time(),
+        exposure: None,
+        trigger: Trigger::Edge,
+        exposures_per_frame: ExposuresPerFrame::ONE,
+        exposure_bytes: panda.row_bytes(),
+        file_bytes: panda.row_bytes() * CHUNK_ROWS as u64,
+    }
+}
+
+fn wired<L>(panda: &PandaSpec, PandaPlace { link, .. }: &PandaPlace, logic: L) -> Wired<L> {
+    let PandaLink { seat, wiring, .. } = link.clone();
+    Wired { device: panda.name.clone(), seat, wiring, logic }
+}
+
+fn column(panda: &PandaSpec, captured: &Captured) -> CaptureColumn {
+    let Captured { name, captures } = captured;
+    let on_it = panda.encoders.iter().find(|(_, encoder)| {
+        name.field() == "VAL" && name.attribute().is_none() && name.block == encoder.input
+    });
+    let encoder = on_it.map(|(axis, encoder)| Encoder {
+        axis: axis.clone(),
+        scale: encoder.scale,
+        offset: encoder.offset,
+        units: encoder.units.clone(),
+    });
+    CaptureColumn { field: name.clone(), captures: captures.clone(), encoder }
+}
+
+fn trigger_setup(
+    spec: &BeamlineSpec,
+    panda: &PandaSpec,
+    triggers: &PandaTriggersSpec,
+) -> Result<TriggerSetup, SequencerError> {
+    let start = match &triggers.start_on {
+        PandaStart::Position(positions) => {
+            let inputs = positions.iter().filter_map(|(axis, bus)| {
+                let encoder = panda.encoders.get(axis)?;
+                Some(PositionInput::new(axis.clone(), *bus, encoder.scale, encoder.offset))
+            });
+            StartOn::Position(inputs.collect::<Result<_, _>>()?)
+        }
+        PandaStart::Gate(bit) => StartOn::Gate(*bit),
+        PandaStart::Time => StartOn::Time,
+    };
+    let detector = |name: &Name| spec.detectors().find(|detector| detector.name == *name);
+    let outputs = triggers.outputs.iter();
+    let outputs =
+        outputs.filter_map(|(name, output)| Some(trigger_output(detector(name)?, output)));
+    // Whoever wires what enables a block has it do so.
+    let enables = panda.wiring.iter().filter(|wire| wire.field.field() == "ENABLE");
+    let wires = enables.map(|Wire { field, value, .. }| (field.clone(), value.clone()));
+    Ok(TriggerSetup {
+        sequencer: triggers.sequencer.clone(),
+        start,
+        wires: wires.collect(),
+        outputs: outputs.collect(),
+        dead_time: if panda.is_detector() { panda.dead_time() } else { Duration::ZERO },
+        tables: TableLimits::STREAMING,
+    })
+}
+
+fn trigger_output(detector: &DetectorSpec, output: &PandaOutput) -> TriggerOutput {
+    TriggerOutput {
+        detector: detector.name.clone(),
+        pulse: output.pulse.clone(),
+        exposures_per_frame: detector.exposures_per_frame,
+        dead_time: detector.dead_time,
+        place: PulsePlace::Beginning,
+    }
+}

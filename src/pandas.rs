@@ -1,0 +1,96 @@
+//! [`Pandas`]: the connections to every PandA of a beamline, which outlive the actors that use them.
+use crate::process::StartError;
+use bluefly_actors::{
+    backend::panda::capture::DataPort,
+    clock::Clock,
+    coordinator::survey::CONNECTIONS,
+    device::panda::{Panda, PandaLink},
+    supervise::{Env, Ref, Seat, Snapshot, Strategy, Supervisor, Tree},
+};
+use bluefly_protocol::{beamline::BeamlineSpec, name::Name};
+use futures_util::future::try_join_all;
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
+
+/// How each PandA is reached, by name.
+pub(crate) type PandaPlaces = BTreeMap<Name, PandaPlace>;
+
+/// The two ports of a PandA.
+pub(crate) struct PandaPlace {
+    pub(crate) link: PandaLink,
+    pub(crate) data: Rc<dyn DataPort>,
+}
+
+/// The supervised connections to every PandA: a tree of their own, which is the first to be there and
+/// the last to go, since a device is made safe over them when its actor is gone.
+pub(crate) struct Pandas {
+    pub(crate) references: BTreeMap<Name, Ref<Panda>>,
+    /// None if there is no PandA.
+    pub(crate) tree: Option<Tree>,
+}
+
+/// Restarts of the supervisors of connections, which put up with any number themselves.
+const INTENSITY: (usize, Duration) = (3, Duration::from_mins(1));
+
+impl Pandas {
+    /// Connects to all of them; resolves once each is reached and set up as the file says.
+    pub(crate) async fn connect(
+        spec: &BeamlineSpec,
+        places: &PandaPlaces,
+        (env, clock): (&Env, &Clock),
+    ) -> Result<Self, StartError> {
+        if places.is_empty() {
+            return Ok(Self { references: BTreeMap::new(), tree: None });
+        }
+        let (max_restarts, window) = INTENSITY;
+        let mut supervisor = Supervisor::new(Strategy::OneForOne).intensity(max_restarts, window);
+        let mut references = BTreeMap::new();
+        for (name, PandaPlace { link, .. }) in places {
+            let (place, reference) = Seat::new(name.as_str());
+            supervisor = supervisor.child(Panda::branch(place, link.clone()));
+            references.insert(name.clone(), reference);
+        }
+        let tree = supervisor.spawn(CONNECTIONS, env);
+        let pandas = Self { references, tree: Some(tree.clone()) };
+        let reached = spec.pandas().filter_map(|panda| {
+            let link = &places.get(&panda.name)?.link;
+            Some(reached(&panda.name, link, panda.connection_timeout, (&tree, clock)))
+        });
+        match try_join_all(reached).await {
+            Ok(_) => Ok(pandas),
+            Err(error) => {
+                pandas.shutdown().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the connections.
+    pub(crate) async fn shutdown(&self) {
+        if let Some(tree) = &self.tree {
+            let exit = tree.shutdown().await;
+            tracing::debug!(%exit, "the connections to PandAs have ended");
+        }
+    }
+}
+
+async fn reached(
+    name: &Name,
+    link: &PandaLink,
+    within: Duration,
+    (tree, clock): (&Tree, &Clock),
+) -> Result<(), StartError> {
+    if clock.timeout(within, link.seat.until_reached()).await.is_err() {
+        let (device, peer) = (name.clone(), link.dial.peer());
+        let why = last_exit(&tree.snapshot(), name);
+        return Err(StartError::Away { device, peer, within, why });
+    }
+    link.wiring.verify(name, &link.seat).await.map_err(StartError::Wiring)
+}
+
+/// How the connection of a PandA ended last, if it was ever tried to its end.
+fn last_exit(tree: &Snapshot, panda: &Name) -> String {
+    let branches = tree.children.iter().flat_map(|branch| &branch.children);
+    let actor = branches.into_iter().find(|actor| actor.id == panda.as_str());
+    let exit = actor.and_then(|actor| actor.last_exit.as_ref());
+    exit.map_or_else(|| "it does not answer".to_owned(), ToString::to_string)
+}
