@@ -18,6 +18,7 @@ mod manual;
 mod motor;
 mod panda;
 mod panda_capture;
+mod panda_detector;
 mod panda_server;
 mod panda_triggers;
 mod pmac;
