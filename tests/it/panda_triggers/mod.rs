@@ -1,3 +1,6 @@
 //! Sources of triggers: their place in a scan, and PandAs as such.
+mod edges;
+mod faults;
+mod rig;
 mod scan;
 mod script;

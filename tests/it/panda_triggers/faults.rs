@@ -1,0 +1,206 @@
+//! What goes wrong with a sequencer is told by name.
+use super::{
+    edges::{GRID, LINE, MANY},
+    rig::{GATE, Rig, by_position, from_frame, name, plan, setup, with_panda},
+};
+use bluefly_actors::logic::{
+    panda::triggers::{PandaTriggers, TriggerOutput, TriggerSetup},
+    triggers::TriggerLogic as _,
+};
+use bluefly_protocol::{
+    exposures::ExposuresPerFrame,
+    fault::{Fault, FaultClass},
+    sequencer::{PulsePlace, StartOn, TableLimits},
+};
+use bluefly_sim::panda::fpga::Output;
+use std::{cell::Cell, sync::Arc, time::Duration};
+
+fn ms(duration: u64) -> Duration {
+    Duration::from_millis(duration)
+}
+
+/// The class of a fault, and what it says.
+fn told(result: Result<(), Fault>) -> (FaultClass, String) {
+    let fault = result.unwrap_err();
+    (fault.class, fault.to_string())
+}
+
+/// Nothing could be loaded, with this fault, and nothing was enabled.
+async fn check_load(
+    (rig, setup): (&Rig, TriggerSetup),
+    text: &str,
+    (class, expected): (FaultClass, &str),
+) {
+    let triggers = rig.triggers(setup);
+    let plan = Arc::new(plan(text));
+    let found = told(triggers.load(&from_frame(&plan, 0)).await);
+    assert_eq!(found, (class, expected.to_owned()));
+    assert_eq!(rig.get("SEQ1.ENABLE").await, "ZERO");
+    let followed = told(triggers.follow(&|_| {}).await);
+    let nothing = "panda: cannot trigger the frames: nothing is loaded".to_owned();
+    assert_eq!(followed, (FaultClass::Failed, nothing));
+}
+
+fn pulsed(exposures: u32, pulse: Option<&str>) -> TriggerSetup {
+    let camera = TriggerOutput {
+        detector: name("camera"),
+        pulse: pulse.map(|block| block.parse().unwrap()),
+        exposures_per_frame: ExposuresPerFrame::try_from(exposures).unwrap(),
+        dead_time: Duration::from_micros(10),
+        place: PulsePlace::Beginning,
+    };
+    TriggerSetup { outputs: vec![camera], ..setup(GATE) }
+}
+
+#[test]
+fn what_cannot_be_triggered_is_refused_by_name() {
+    with_panda(async |rig| {
+        fn rejected(text: &str) -> (FaultClass, &str) {
+            (FaultClass::Rejected, text)
+        }
+        let load = "panda: cannot load triggers:";
+        let slow = TriggerSetup { dead_time: ms(10), ..setup(GATE) };
+        let short = format!(
+            "{load} frame 0: duration 0.01 s is shorter than 0.010000008 s, dead time and one tick \
+             of live time"
+        );
+        check_load((rig, slow), LINE, rejected(&short)).await;
+        let several = format!("{load} detector camera: 2 exposures per frame need a PULSE block");
+        check_load((rig, pulsed(2, None)), LINE, rejected(&several)).await;
+        let unmoved = format!(
+            "{load} frame 0: no axis moves by a count between lower bound and midpoint, of those with \
+             a position input (none): a position compare needs one"
+        );
+        let StartOn::Position(inputs) = by_position() else { panic!("by position") };
+        let of_y = StartOn::Position(inputs[1..].to_vec());
+        check_load((rig, setup(of_y)), LINE, rejected(&unmoved)).await;
+        rig.set("SEQ1.POSA", "COUNTER1.OUT").await;
+        let wire =
+            format!("{load} SEQ1.POSA is COUNTER1.OUT, and the beamline file makes it INENC1.VAL");
+        check_load((rig, setup(GATE)), LINE, (FaultClass::Failed, &wire)).await;
+    });
+}
+
+/// Loaded, enabled and flown.
+async fn flying(rig: &Rig, triggers: &PandaTriggers, text: &str) {
+    let plan = Arc::new(plan(text));
+    triggers.make_safe().await.unwrap();
+    rig.park(&plan, 0);
+    triggers.load(&from_frame(&plan, 0)).await.unwrap();
+    triggers.enable().await.unwrap();
+    rig.fly(&plan, 0);
+}
+
+#[test]
+fn a_sequencer_that_is_disabled_in_mid_scan_is_told_at_once() {
+    with_panda(async |rig| {
+        let triggers = rig.triggers(setup(GATE));
+        flying(rig, &triggers, GRID).await;
+        let frames = Cell::new(0);
+        let disable = async {
+            rig.clock.sleep(ms(130)).await;
+            rig.set("SEQ1.ENABLE", "ZERO").await;
+        };
+        let progress = |count| frames.set(count);
+        let (ended, ()) = tokio::join!(triggers.follow(&progress), disable);
+        let (class, text) = told(ended);
+        assert_eq!(class, FaultClass::Lost);
+        let rises = rig.rises(Output::Ttl(0)).len() as u64;
+        assert!(rises > 0 && rises < 40 && frames.get() <= rises && frames.get() + 1 >= rises);
+        let (count, expected) =
+            (frames.get(), "panda: cannot trigger the frames: SEQ1 ended in row ");
+        assert!(text.starts_with(expected), "{text}");
+        let end = format!("after the triggers of {count} frames: somebody else disabled it");
+        assert!(text.ends_with(&end), "{text}");
+    });
+}
+
+#[test]
+fn rows_that_do_not_come_in_time_are_told_as_an_underrun() {
+    with_panda(async |rig| {
+        // Tables of a window and a half, and nobody who appends to them.
+        let tables = TableLimits::new(4, Duration::from_secs(1_000)).unwrap();
+        let triggers = rig.triggers(TriggerSetup { tables, ..setup(StartOn::Time) });
+        flying(rig, &triggers, MANY).await;
+        rig.clock.sleep(ms(2_000)).await;
+        let frames = Cell::new(0);
+        let (class, text) = told(triggers.follow(&|count| frames.set(count)).await);
+        assert_eq!(class, FaultClass::Lost);
+        let expected = format!(
+            "panda: cannot trigger the frames: SEQ1.HEALTH is \"DMA underrun\" after the triggers of {} \
+             frames",
+            frames.get()
+        );
+        assert_eq!(text, expected);
+        assert_eq!(frames.get(), rig.rises(Output::Ttl(0)).len() as u64);
+        triggers.make_safe().await.unwrap();
+    });
+}
+
+#[test]
+fn a_panda_that_is_lost_is_told_as_away() {
+    with_panda(async |rig| {
+        let triggers = rig.triggers(setup(GATE));
+        flying(rig, &triggers, GRID).await;
+        let cut = async {
+            rig.clock.sleep(ms(130)).await;
+            rig.panda.switch_off();
+        };
+        let (ended, ()) = tokio::join!(triggers.follow(&|_| {}), cut);
+        assert_eq!(told(ended).0, FaultClass::Disconnected);
+        let (class, text) = told(triggers.make_safe().await);
+        assert_eq!(class, FaultClass::Disconnected, "{text}");
+        rig.panda.switch_on(None);
+        rig.clock.sleep(Duration::from_secs(10)).await;
+        assert_eq!(rig.get("SEQ1.ACTIVE").await, "0");
+        triggers.make_safe().await.unwrap();
+        assert_eq!(rig.get("SEQ1.ENABLE").await, "ZERO");
+    });
+}
+
+#[test]
+fn a_detector_of_several_exposures_gets_its_pulses() {
+    with_panda(async |rig| {
+        let triggers = rig.triggers(pulsed(4, Some("PULSE1")));
+        flying(rig, &triggers, LINE).await;
+        triggers.follow(&|_| {}).await.unwrap();
+        rig.clock.sleep(ms(20)).await;
+        let edges = rig.panda.with(|server| server.fpga_mut().take_edges());
+        let rises = |output| {
+            let rises = edges.iter().filter(|edge| edge.is_high && edge.output == output);
+            rises.map(|edge| edge.tick).collect::<Vec<u64>>()
+        };
+        let frames = rises(Output::Ttl(0));
+        assert_eq!(frames.len(), 5);
+        let pulses = rises(Output::Ttl(1));
+        let delay = pulses[0] - frames[0];
+        let expected =
+            frames.iter().flat_map(|frame| (0..4).map(move |i| frame + delay + i * 312_500));
+        assert_eq!(pulses, expected.collect::<Vec<_>>());
+        triggers.make_safe().await.unwrap();
+        assert_eq!(rig.get("PULSE1.ENABLE").await, "ZERO");
+    });
+}
+
+#[test]
+fn a_scan_that_was_stopped_is_triggered_from_any_frame() {
+    with_panda(async |rig| {
+        let triggers = rig.triggers(setup(GATE));
+        flying(rig, &triggers, GRID).await;
+        rig.clock.sleep(ms(200)).await;
+        triggers.make_safe().await.unwrap();
+        let before = rig.rises(Output::Ttl(0)).len() as u64;
+        assert!(before > 0 && before < 40, "{before}");
+        rig.clock.sleep(Duration::from_secs(2)).await;
+        assert_eq!(rig.rises(Output::Ttl(0)), [0; 0]);
+        let plan = Arc::new(plan(GRID));
+        rig.park(&plan, before - 1);
+        triggers.load(&from_frame(&plan, before - 1)).await.unwrap();
+        triggers.enable().await.unwrap();
+        rig.fly(&plan, before - 1);
+        let last = Cell::new(0);
+        triggers.follow(&|frames| last.set(frames)).await.unwrap();
+        assert_eq!(last.get(), 40);
+        assert_eq!(rig.rises(Output::Ttl(0)).len() as u64, 41 - before);
+    });
+}
