@@ -197,10 +197,11 @@ impl Flight {
             match take.status.ended() {
                 None => {
                     let due = now + beamline.frame_timeout(&take.name);
-                    match beamline.has_own_pace(&take.name) {
+                    if beamline.has_own_pace(&take.name) {
                         // However far behind the motion it is: it has a frame for each of its periods.
-                        true => take.hear(on_disk, passed.min(on_disk + 1), due + frame),
-                        false => take.hear(on_disk, passed, due),
+                        take.hear(on_disk, passed.min(on_disk + 1), due + frame);
+                    } else {
+                        take.hear(on_disk, passed, due);
                     }
                 }
                 Some(Ok(Outcome::Done(()))) => take.due = None,

@@ -158,7 +158,7 @@ impl ScanPlan {
         let prediction = planner
             .check(pieces.take_while(|piece| census.takes(piece)))
             .map_err(|error| unflyable(&spec, error, (beamline, slowest)))?;
-        let is_stepped = stillness.is_stepped((&spec, &axes), &beamline.detectors)?;
+        let is_stepped = stillness.takes_steps((&spec, &axes), &beamline.detectors)?;
         let shortest_frame = census.shortest_frame(prediction.duration)?;
         let shortest_frame = shortest_frame.unwrap_or(usual.at_least);
         let exposures = beamline.detectors.iter();

@@ -43,10 +43,10 @@ impl Stillness {
         }
     }
 
-    /// Whether a scan of `axes` steps by command. Fails if one of `detectors` cannot take it.
-    pub(super) fn is_stepped(
+    /// Whether a scan steps by command, whose axes are in these columns. Fails if one of `detectors` cannot take it.
+    pub(super) fn takes_steps(
         self,
-        (spec, axes): (&Spec, &[Name]),
+        (spec, columns): (&Spec, &[Name]),
         detectors: &BTreeMap<Name, DetectorCapability>,
     ) -> Result<bool, Unflyable> {
         let mut all = detectors.iter().map(|(name, timing)| (name, timing.trigger));
@@ -57,7 +57,7 @@ impl Stillness {
                 return Err(Unflyable::TwoPaces { software, other, trigger: trigger.as_str() });
             }
             let Some((frame, column)) = self.motion else { return Ok(true) };
-            let (axis, detector) = (axes[column].clone(), software.clone());
+            let (axis, detector) = (columns[column].clone(), software.clone());
             let path = spec.axis_path(axis.as_str());
             return Err(Unflyable::NotStepped { path, frame, axis, detector });
         }
@@ -65,17 +65,17 @@ impl Stillness {
             return Ok(false);
         };
         let Some((frame, change)) = self.change else { return Ok(false) };
-        let (path, change) = change.told(spec, axes);
+        let (path, change) = change.told(spec, columns);
         Err(Unflyable::NotStill { path, frame, change, detector: detector.clone() })
     }
 }
 
 impl Change {
     /// Where the specification says it, and what.
-    fn told(self, spec: &Spec, axes: &[Name]) -> (String, String) {
+    fn told(self, spec: &Spec, columns: &[Name]) -> (String, String) {
         match self {
             Self::Moves(column) => {
-                let axis = &axes[column];
+                let axis = &columns[column];
                 (spec.axis_path(axis.as_str()), format!("axis {axis} moves"))
             }
             Self::Duration { duration_s, usual_s } => (
