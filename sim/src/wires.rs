@@ -233,6 +233,10 @@ impl Surroundings for Wires {
             wired.for_each(|(_, detector)| detector.trigger_level(moment, edge.is_high));
         }
     }
+
+    fn hears(&self, num_lines: usize) -> bool {
+        (0..num_lines).all(|_| self.line.admit(self.name.as_str()).is_ok())
+    }
 }
 
 fn new_box(started: Duration) -> Server {

@@ -217,9 +217,11 @@ impl World {
             || self.0.controllers.iter().any(|controller| controller.is_moving())
     }
 
-    /// Whether any detector would take a trigger.
+    /// Whether any detector would take a trigger, or any PandA captures.
     pub fn is_anything_armed(&self) -> bool {
+        let captures = |wires: &Rc<Wires>| wires.panda.with(|server| server.is_capturing());
         self.0.detectors.iter().any(|detector| detector.is_armed())
+            || self.0.pandas.iter().any(captures)
     }
 
     /// The files that detectors have open.
@@ -237,7 +239,7 @@ impl World {
         self.0.motors.iter().find(|known| known.name == *motor).map(|motor| motor.position())
     }
 
-    /// Requests that were made to a device.
+    /// Requests that were made to a device; of a PandA, the lines that came to its control port.
     pub fn requests(&self, device: &Name) -> u64 {
         self.0.lines.get(device).map_or(0, |line| line.num_requests())
     }

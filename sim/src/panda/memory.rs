@@ -59,6 +59,9 @@ pub(crate) trait Surroundings {
 
     /// What outputs did that are followed.
     fn take(&self, edges: Vec<OutputEdge>);
+
+    /// So many more lines came to the control port; whether the client hears what came of them.
+    fn hears(&self, num_lines: usize) -> bool;
 }
 
 /// What may be on its way in each direction.
@@ -303,7 +306,7 @@ impl Connected {
             }
             let mut taken = 0;
             while taken < length {
-                let (now, output) = self.answer(&received[taken..length]);
+                let (now, output) = self.answer(&received[taken..length])?;
                 taken += now;
                 pipe.write_all(&output).await?;
                 if self.shared.server.borrow().is_over(self.id) {
@@ -314,13 +317,19 @@ impl Connected {
     }
 
     /// How much of it was taken, and what is said to it.
-    fn answer(&self, bytes: &[u8]) -> (usize, Vec<u8>) {
-        let answered = self.shared.with(|server| {
+    fn answer(&self, bytes: &[u8]) -> io::Result<(usize, Vec<u8>)> {
+        let (taken, output) = self.shared.with(|server| {
             let taken = server.receive(self.id, bytes);
             (taken, server.take_output(self.id))
         });
         self.shared.tell();
-        answered
+        let num_lines = bytes[..taken].iter().filter(|byte| **byte == b'\n').count();
+        match self.shared.surroundings() {
+            Some(surroundings) if !surroundings.hears(num_lines) => {
+                Err(ErrorKind::ConnectionReset.into())
+            }
+            _ => Ok((taken, output)),
+        }
     }
 
     /// Gives rows as they are taken, until one side closes.

@@ -221,7 +221,8 @@ impl Server {
         moment(self.started, self.tick)
     }
 
-    fn is_capturing(&self) -> bool {
+    /// Whether PCAP is armed, or takes rows.
+    pub fn is_capturing(&self) -> bool {
         self.experiment.as_ref().is_some_and(|experiment| experiment.end.is_none())
     }
 

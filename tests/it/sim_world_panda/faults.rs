@@ -80,3 +80,34 @@ fn a_box_that_lost_its_power_forgets_what_was_set_and_sees_its_encoders() {
         assert_eq!(said(&rig, &mut new, "INENC1.VAL?").await, told("OK =200000\n"));
     });
 }
+
+#[test]
+fn a_link_that_drops_at_a_command_leaves_it_done_and_unanswered() {
+    simulate(async {
+        let rig = Rig::new();
+        let (device, time) = (name("panda"), ms(100));
+        rig.beam.world.fault(&Fault::DropRequest { device: device.clone(), after: 2, time });
+        let mut wire = rig.panda.dial().await.unwrap();
+        assert_eq!(said(&rig, &mut wire, "BITS.A=1").await, told("OK\n"));
+        assert_eq!(said(&rig, &mut wire, "BITS.B=1").await, told("OK\n"));
+        assert_eq!(said(&rig, &mut wire, "BITS.C=1").await, None);
+        assert_eq!(rig.beam.world.requests(&device), 3);
+        assert!(rig.panda.dial().await.is_err());
+        rig.sleep_us(100_001).await;
+        let mut wire = rig.panda.dial().await.unwrap();
+        assert_eq!(said(&rig, &mut wire, "BITS.C?").await, told("OK =1\n"));
+    });
+}
+
+#[test]
+fn a_box_that_captures_is_armed() {
+    simulate(async {
+        let rig = Rig::new();
+        rig.wire();
+        assert!(!rig.beam.world.is_anything_armed());
+        rig.told("*PCAP.ARM=");
+        assert!(rig.beam.world.is_anything_armed());
+        rig.told("*PCAP.DISARM=");
+        assert!(!rig.beam.world.is_anything_armed());
+    });
+}
