@@ -323,7 +323,7 @@ impl Connected {
             (taken, server.take_output(self.id))
         });
         self.shared.tell();
-        let num_lines = bytes[..taken].iter().filter(|byte| **byte == b'\n').count();
+        let num_lines = bytes[..taken].split(|byte| *byte == b'\n').count() - 1;
         match self.shared.surroundings() {
             Some(surroundings) if !surroundings.hears(num_lines) => {
                 Err(ErrorKind::ConnectionReset.into())

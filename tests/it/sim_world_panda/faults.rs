@@ -1,6 +1,9 @@
 //! A PandA that cannot be reached, says nothing, or is another one.
 use super::Rig;
-use crate::beam::{ms, name, simulate};
+use crate::{
+    beam::{ms, name, simulate},
+    panda_server::new_server,
+};
 use bluefly_actors::backend::panda::control::{Dial as _, Wire};
 use bluefly_sim::faults::Fault;
 use std::{io::ErrorKind, time::Duration};
@@ -78,6 +81,20 @@ fn a_box_that_lost_its_power_forgets_what_was_set_and_sees_its_encoders() {
         assert_eq!(said(&rig, &mut new, "INENC1.VAL?").await, told("OK =100000\n"));
         rig.beam.clock.sleep(Duration::from_secs(2)).await;
         assert_eq!(said(&rig, &mut new, "INENC1.VAL?").await, told("OK =200000\n"));
+    });
+}
+
+#[test]
+fn the_end_of_a_connection_to_the_old_box_ends_none_to_the_new_one() {
+    simulate(async {
+        let rig = Rig::new();
+        // The second connection of the old box, and then that of the new one.
+        let _old = rig.panda.dial().await.unwrap();
+        rig.panda.switch_on(Some(new_server()));
+        let _first = rig.panda.dial().await.unwrap();
+        let mut second = rig.panda.dial().await.unwrap();
+        rig.sleep_us(1).await;
+        assert_eq!(said(&rig, &mut second, "BITS.A?").await, told("OK =0\n"));
     });
 }
 
