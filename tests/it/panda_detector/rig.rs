@@ -7,10 +7,13 @@ use crate::{
 use bluefly_actors::{
     backend::panda::{capture::WireDataPort, control::Dial},
     clock::Clock,
-    device::panda::{Panda, PandaTiming},
+    device::panda::{Panda, PandaLink, PandaTiming},
     logic::{
         detector::{Arm, FilePlan},
-        panda::capture::{CaptureColumn, CaptureSetup, Encoder, PandaCapture},
+        panda::{
+            capture::{CaptureColumn, CaptureSetup, Encoder, PandaCapture},
+            wiring::Wiring,
+        },
     },
     random::Seed,
     signal::panda::{PandaSeat, PandaSignals},
@@ -96,7 +99,9 @@ impl Rig {
         let seat = signals.seat("p");
         let (place, _) = Seat::new("p");
         let dial: Rc<dyn Dial> = Rc::new(panda.clone());
-        let branch = Panda::branch(place, dial, seat.clone(), PandaTiming::default());
+        let (own, timing) = (seat.clone(), PandaTiming::default());
+        let link = PandaLink { dial, seat: own, timing, wiring: Wiring::default() };
+        let branch = Panda::branch(place, link);
         let env = Env::new(clock.clone(), Seed(1));
         let tree = Supervisor::new(Strategy::OneForOne).child(branch).spawn("root", &env);
         let (disk, faults) = (MemoryDisk::new(), DiskFaults::default());

@@ -4,10 +4,13 @@ use crate::beam::{ms, name};
 use bluefly_actors::{
     backend::panda::{capture::TcpDataPort, control::TcpDial},
     clock::Clock,
-    device::panda::{Panda, PandaTiming},
+    device::panda::{Panda, PandaLink, PandaTiming},
     logic::{
         detector::FilePlan,
-        panda::capture::{CaptureSetup, PandaCapture},
+        panda::{
+            capture::{CaptureSetup, PandaCapture},
+            wiring::Wiring,
+        },
     },
     random::Seed,
     signal::panda::PandaSignals,
@@ -56,7 +59,9 @@ async fn take(clock: &Clock, server: &PandaServer, path: &std::path::Path) {
     let (seat, within) = (signals.seat("p"), Duration::from_secs(2));
     let dial = TcpDial { address: address.clone(), within, clock: clock.clone() };
     let (place, panda) = Seat::new("p");
-    let branch = Panda::branch(place, Rc::new(dial), seat.clone(), PandaTiming::default());
+    let (own, timing) = (seat.clone(), PandaTiming::default());
+    let link = PandaLink { dial: Rc::new(dial), seat: own, timing, wiring: Wiring::default() };
+    let branch = Panda::branch(place, link);
     let env = Env::new(clock.clone(), Seed(1));
     let _tree = Supervisor::new(Strategy::OneForOne).child(branch).spawn("root", &env);
     panda.up().await.unwrap();

@@ -4,9 +4,12 @@ use crate::panda_server::new_server;
 use bluefly_actors::{
     backend::panda::control::Dial,
     clock::Clock,
-    device::panda::{Panda, PandaTiming},
+    device::panda::{Panda, PandaLink, PandaTiming},
     logic::{
-        panda::triggers::{PandaTriggers, TriggerSetup},
+        panda::{
+            triggers::{PandaTriggers, TriggerSetup},
+            wiring::Wiring,
+        },
         triggers::TriggerPlan,
     },
     random::Seed,
@@ -15,6 +18,7 @@ use bluefly_actors::{
     system::simulated_system,
 };
 use bluefly_protocol::{
+    beamline::Trigger,
     name::Name,
     panda::control::Command,
     plan::{AxisCapability, Capabilities, ControllerCapability, DetectorCapability, ScanPlan},
@@ -78,7 +82,9 @@ impl Rig {
         let signals = PandaSignals::new(clock.clone());
         let (place, _) = Seat::new("p");
         let seat = signals.seat("p");
-        let branch = Panda::branch(place, dial, seat.clone(), PandaTiming::default());
+        let (own, timing) = (seat.clone(), PandaTiming::default());
+        let link = PandaLink { dial, seat: own, timing, wiring: Wiring::default() };
+        let branch = Panda::branch(place, link);
         let env = Env::new(clock.clone(), Seed(1));
         let tree = Supervisor::new(Strategy::OneForOne).child(branch).spawn("root", &env);
         Self { clock, panda, seat, _tree: tree }
@@ -101,7 +107,7 @@ impl Rig {
 
     /// Puts encoders where the motion begins.
     pub(super) fn park(&self, plan: &ScanPlan, frame: u64) {
-        let mut trajectory = plan.planner().plan(plan.pieces(frame));
+        let trajectory = plan.planner().plan(plan.pieces(frame));
         for (axis, position) in plan.axes().iter().zip(trajectory.start()) {
             let (encoder, place) = place(axis, (position, 0.0));
             self.panda.with(|server| {
@@ -115,7 +121,7 @@ impl Rig {
     /// Moves encoders and the gate as a controller moves its axes, from soon on: the rows of the
     /// motion.
     pub(super) fn fly(&self, plan: &ScanPlan, frame: u64) -> Vec<Begin> {
-        let mut trajectory = plan.planner().plan(plan.pieces(frame));
+        let trajectory = plan.planner().plan(plan.pieces(frame));
         let places = |positions: &[f64], velocities: &[f64]| -> Vec<(usize, Place)> {
             let states = positions.iter().copied().zip(velocities.iter().copied());
             plan.axes().iter().zip(states).map(|(axis, state)| place(axis, state)).collect()
@@ -243,6 +249,7 @@ pub(super) fn plan(text: &str) -> ScanPlan {
         exposures_per_frame: bluefly_protocol::exposures::ExposuresPerFrame::ONE,
         exposure_bytes: 8,
         file_bytes: 0,
+        trigger: Trigger::Edge,
     };
     let capabilities = Capabilities {
         axes: [(name("x"), axis()), (name("y"), axis())].into(),
