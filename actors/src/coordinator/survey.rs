@@ -28,7 +28,7 @@ use tokio::sync::Mutex;
 
 /// Name of the branch of the tree in which the devices are.
 pub const DEVICES: &str = "devices";
-/// Name of the tree in which the connections of PandAs are.
+/// Name of the tree in which the connections to each `PandA` are.
 pub const CONNECTIONS: &str = "io";
 /// How long one device may take to tell how it is. They are asked at the same time, so that one that
 /// is dead delays nobody.

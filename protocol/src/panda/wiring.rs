@@ -51,20 +51,20 @@ pub enum WireReason {
 
 impl Wire {
     /// What is asked to know it.
-    pub fn question(&self) -> Result<Command, WireError> {
-        Command::query(&self.field.to_string()).map_err(|error| self.error(error.into()))
+    pub fn question(&self) -> Result<Command, CommandError> {
+        Command::query(&self.field.to_string())
     }
 
     /// Fails if it cannot be made, as far as that is known of a PandA that has this, with `all` that
     /// is wired.
-    pub fn check(&self, inventory: &Inventory, all: &[Self]) -> Result<(), WireError> {
+    pub fn check(&self, inventory: &Inventory, all: &[Self]) -> Result<(), WireReason> {
         let Some(info) = inventory.field(&self.field) else {
-            return Err(self.error(WireReason::NoField));
+            return Err(WireReason::NoField);
         };
         let class = &info.class;
         if let Some(attribute) = self.field.attribute() {
             let has_it = info.attributes.contains_key(attribute);
-            return if has_it { Ok(()) } else { Err(self.error(WireReason::NoField)) };
+            return if has_it { Ok(()) } else { Err(WireReason::NoField) };
         }
         match class {
             FieldClass::Time | FieldClass::Param(ValueType::Time) => {
@@ -77,7 +77,7 @@ impl Wire {
                 if all.iter().any(|wire| is_unit(&wire)) {
                     return Ok(());
                 }
-                Err(self.error(WireReason::NoUnits(self.field.clone())))
+                Err(WireReason::NoUnits(self.field.clone()))
             }
             FieldClass::Param(_) | FieldClass::BitMux | FieldClass::PosMux => Ok(()),
             FieldClass::Read(_)
@@ -86,7 +86,7 @@ impl Wire {
             | FieldClass::PosOut
             | FieldClass::ExtOut(_)
             | FieldClass::Table
-            | FieldClass::Other(_) => Err(self.error(WireReason::NoSetting(class.clone()))),
+            | FieldClass::Other(_) => Err(WireReason::NoSetting(class.clone())),
         }
     }
 

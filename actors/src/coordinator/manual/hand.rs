@@ -122,12 +122,11 @@ impl Hand {
         }
         self.now("coming to rest");
         // That it failed is news at once; that it ended early is true once it is at rest.
-        let aborted = match ended {
-            Ok(ended) => Some(ended),
-            Err(_) => {
-                self.operation.settle(ended);
-                None
-            }
+        let aborted = if let Ok(ended) = ended {
+            Some(ended)
+        } else {
+            self.operation.settle(ended);
+            None
         };
         let patience = self.beamline.settings.device_timeout;
         let stopped = self.beamline.stop_motor(&self.name, (patience, || StopMotor)).await;

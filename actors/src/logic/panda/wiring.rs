@@ -86,10 +86,10 @@ impl Wiring {
     ) -> Result<Found, ControlFault> {
         let (mut found, mut asked) = (Found::default(), Vec::new());
         for wire in &*self.0 {
-            let question = wire.check(inventory, &self.0).and_then(|()| wire.question());
+            let question = wire.check(inventory, &self.0).and_then(|()| Ok(wire.question()?));
             match question {
                 Ok(question) => asked.push((wire, question)),
-                Err(error) => found.wrong.push(error),
+                Err(reason) => found.wrong.push(wire.error(reason)),
             }
         }
         let questions = asked.iter().map(|(_, question)| question.clone());
