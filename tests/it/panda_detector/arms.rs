@@ -31,7 +31,7 @@ fn positions(pulses: std::ops::Range<u32>) -> Vec<f64> {
 #[test]
 fn rows_of_an_arm_are_in_the_file_as_the_box_captured_them() {
     with_rig(async |rig: Rig| {
-        let described = rig.capture.describe().await.unwrap();
+        let described = rig.capture.describe().unwrap();
         assert_eq!(described.exposures_per_frame, ExposuresPerFrame::ONE);
         let found: Vec<_> = described
             .datasets

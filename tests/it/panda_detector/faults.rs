@@ -19,7 +19,7 @@ fn fields_that_cannot_be_captured_are_named() {
     let told = |field: &str, capture: Capture, reason: &str| {
         with_columns(vec![column(field, &[capture])], async |rig: Rig| {
             let text = format!("panda: cannot describe its file: {reason}");
-            check(rig.capture.describe().await, FaultClass::Rejected, &text);
+            check(rig.capture.describe(), FaultClass::Rejected, &text);
             let text = format!("panda: cannot open /data/run/panda.h5: {reason}");
             check(rig.capture.open(&plan()).await, FaultClass::Rejected, &text);
             assert_eq!(rig.disk.paths(), [""; 0].map(std::path::PathBuf::from));

@@ -1,5 +1,5 @@
 //! What is captured, set at the PandA and read back.
-use super::{super::super::Task, PandaCapture, setup::Selection};
+use super::{super::super::Task, PandaCapture, done, setup::Selection};
 use crate::{backend::panda::capture::FileColumn, signal::panda::Session};
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
@@ -35,16 +35,16 @@ impl PandaCapture {
             self.set(task, session, (name, "OFFSET", &encoder.offset.to_string())).await?;
         }
         let control = &session.control;
-        if is_same(&self.done(task, control.captured().await)?, &selection.captured) {
+        if is_same(&done(task, control.captured().await)?, &selection.captured) {
             return Ok(selection);
         }
-        self.done(task, control.done(Command::clear_capture()).await)?;
+        done(task, control.done(Command::clear_capture()).await)?;
         for captured in &selection.captured {
             let words: Vec<String> = captured.captures.iter().map(ToString::to_string).collect();
             let set = Command::assign(&format!("{}.CAPTURE", captured.name), &words.join(" "));
-            self.done(task, control.done(sayable(task, set)?).await)?;
+            done(task, control.done(sayable(task, set)?).await)?;
         }
-        let found = self.done(task, control.captured().await)?;
+        let found = done(task, control.captured().await)?;
         if is_same(&found, &selection.captured) {
             return Ok(selection);
         }
@@ -62,12 +62,12 @@ impl PandaCapture {
     ) -> Result<(), Fault> {
         let (control, name) = (&session.control, format!("{field}.{attribute}"));
         let query = sayable(task, Command::query(&name))?;
-        if is_equal(&self.done(task, control.value(query.clone()).await)?, wanted) {
+        if is_equal(&done(task, control.value(query.clone()).await)?, wanted) {
             return Ok(());
         }
         let assign = sayable(task, Command::assign(&name, wanted))?;
-        self.done(task, control.done(assign).await)?;
-        let found = self.done(task, control.value(query).await)?;
+        done(task, control.done(assign).await)?;
+        let found = done(task, control.value(query).await)?;
         if is_equal(&found, wanted) {
             return Ok(());
         }
@@ -88,8 +88,7 @@ impl PandaCapture {
                 let query = Command::query(&format!("{}.UNITS", captured.name));
                 let units = session.control.value(sayable(task, query)?).await;
                 // What was never set is written as C writes nothing.
-                Some(self.done(task, units)?)
-                    .filter(|units| !matches!(units.as_str(), "" | "(null)"))
+                Some(done(task, units)?).filter(|units| !matches!(units.as_str(), "" | "(null)"))
             } else {
                 // All else that is no word of the bit bus is a time.
                 (!is_bits).then(|| "s".to_owned())

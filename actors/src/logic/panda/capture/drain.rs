@@ -1,5 +1,5 @@
 //! Coming to rest: disarmed, read to the end, and told in the file.
-use super::{super::super::Task, PandaCapture, file::Open, reader::Armed};
+use super::{super::super::Task, PandaCapture, done, file::Open, reader::Armed};
 use crate::{
     backend::panda::capture::{ArmRecord, BoxTells},
     logic::detector::OpenFile,
@@ -53,7 +53,7 @@ impl PandaCapture {
     /// Disarms the PandA, reads what it captured to the end, and brings it to disk.
     pub(super) async fn come_to_rest(&self, task: Task<'_>) -> Result<(), Fault> {
         let session = self.session(task)?;
-        self.done(task, session.control.disarm().await)?;
+        done(task, session.control.disarm().await)?;
         let Some(open) = self.open_now() else { return Ok(()) };
         self.drain(task, (&session, &open)).await?;
         self.reconcile(&open).await;

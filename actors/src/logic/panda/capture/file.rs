@@ -3,6 +3,7 @@ use super::{
     super::super::Task,
     DISK_WITHIN, Making, PandaCapture,
     reader::{Armed, Over},
+    stored,
 };
 use crate::{
     backend::panda::capture::{ArmEnd, ArmRecord, CaptureHandle, FileColumn, stream_plan},
@@ -83,7 +84,7 @@ impl PandaCapture {
             return Err(task.fault(FaultClass::Failed, reason));
         };
         self.making.take();
-        let stream = self.stored(task, made)?;
+        let stream = stored(task, made)?;
         *self.file.borrow_mut() = Some(Rc::new(Open::new(stream, columns, datasets)));
         Ok(())
     }
@@ -106,7 +107,7 @@ impl PandaCapture {
             return Err(task.fault(FaultClass::Failed, reason));
         };
         self.file.take();
-        self.stored(task, closed.map(drop))
+        stored(task, closed.map(drop))
     }
 
     /// Resolves when everything that was handed to the storage is on disk.

@@ -1,5 +1,5 @@
 //! Following rows to the disk.
-use super::{super::super::Task, PandaCapture, drain::END_WITHIN, file::Open, reader::Armed};
+use super::{super::super::Task, PandaCapture, done, drain::END_WITHIN, file::Open, reader::Armed};
 use crate::{backend::panda::capture::ArmRecord, clock::Instant};
 use bluefly_protocol::fault::{Fault, FaultClass};
 use std::time::Duration;
@@ -84,7 +84,7 @@ impl PandaCapture {
             ending = match ending {
                 Ending::NotYet if kept >= frames => Ending::Due(now + GRACE),
                 Ending::Due(due) if now >= due => {
-                    self.done(task, session.control.disarm().await)?;
+                    done(task, session.control.disarm().await)?;
                     Ending::Disarmed(clock.now() + END_WITHIN)
                 }
                 Ending::Disarmed(due) if now >= due => {

@@ -75,7 +75,7 @@ impl PandaCapture {
     }
 
     /// What its file will have, whether or not one is open.
-    pub async fn describe(&self) -> Result<Description, Fault> {
+    pub fn describe(&self) -> Result<Description, Fault> {
         let task = self.task("describe its file");
         let selection = self.select(task, &self.session(task)?)?;
         let datasets = self.setup.datasets(&selection);
@@ -98,7 +98,7 @@ impl PandaCapture {
         let selection = self.configure(task, &session).await?;
         self.connect(task, &open).await?;
         if open.stream.watch().borrow().committed > arm.first_index {
-            self.stored(task, open.stream.rewind(arm.first_index))?;
+            stored(task, open.stream.rewind(arm.first_index))?;
         }
         let plan = ArmPlan {
             first_row: Some(arm.first_index),
@@ -114,7 +114,7 @@ impl PandaCapture {
                 if !is_loss(&fault) {
                     open.armed.set(Armed::No);
                 }
-                return Err(self.lost(task, fault));
+                return Err(lost(task, &fault));
             }
         }
         self.check_armed(task, &session).await?;
@@ -125,7 +125,7 @@ impl PandaCapture {
     /// Fails unless rows would be taken, and sent to a reader.
     async fn check_armed(&self, task: Task<'_>, session: &Session) -> Result<(), Fault> {
         let status = self.status(task, session).await?;
-        let active = self.done(task, session.control.value(query("PCAP.ACTIVE")).await)?;
+        let active = done(task, session.control.value(query("PCAP.ACTIVE")).await)?;
         if status.is_busy && status.active_readers > 0 && active == "1" {
             return Ok(());
         }
@@ -137,7 +137,7 @@ impl PandaCapture {
     }
 
     async fn status(&self, task: Task<'_>, session: &Session) -> Result<PcapStatus, Fault> {
-        let status = self.done(task, session.control.value(query("*PCAP.STATUS")).await)?;
+        let status = done(task, session.control.value(query("*PCAP.STATUS")).await)?;
         let unreadable = |error| task.fault(FaultClass::Failed, format!("*PCAP.STATUS?: {error}"));
         status.parse().map_err(unreadable)
     }
@@ -159,35 +159,33 @@ impl PandaCapture {
         task.done(self.seat.reached())
     }
 
-    /// What came of a command.
-    fn done<T>(&self, task: Task<'_>, result: Result<T, ControlFault>) -> Result<T, Fault> {
-        result.map_err(|fault| self.lost(task, fault))
-    }
-
-    fn lost(&self, task: Task<'_>, fault: ControlFault) -> Fault {
-        let class = if is_loss(&fault) { FaultClass::Disconnected } else { FaultClass::Failed };
-        task.fault(class, fault.to_string())
-    }
-
-    /// What came of a request to the storage.
-    fn stored<T>(&self, task: Task<'_>, result: Result<T, StorageError>) -> Result<T, Fault> {
-        result.map_err(|error| task.fault(FaultClass::Failed, error.to_string()))
-    }
-
-    /// The same, of something that the disk may take its time for.
+    /// What came of a request that the disk may take its time for.
     async fn stored_in_time<T>(
         &self,
         task: Task<'_>,
         request: impl Future<Output = Result<T, StorageError>>,
     ) -> Result<T, Fault> {
-        match self.clock().timeout(DISK_WITHIN, request).await {
-            Ok(result) => self.stored(task, result),
-            Err(_) => {
-                let reason = format!("the disk does not answer within {DISK_WITHIN:?}");
-                Err(task.fault(FaultClass::Failed, reason))
-            }
-        }
+        let Ok(result) = self.clock().timeout(DISK_WITHIN, request).await else {
+            let reason = format!("the disk does not answer within {DISK_WITHIN:?}");
+            return Err(task.fault(FaultClass::Failed, reason));
+        };
+        stored(task, result)
     }
+}
+
+/// What came of a command.
+fn done<T>(task: Task<'_>, result: Result<T, ControlFault>) -> Result<T, Fault> {
+    result.map_err(|fault| lost(task, &fault))
+}
+
+fn lost(task: Task<'_>, fault: &ControlFault) -> Fault {
+    let class = if is_loss(fault) { FaultClass::Disconnected } else { FaultClass::Failed };
+    task.fault(class, fault.to_string())
+}
+
+/// What came of a request to the storage.
+fn stored<T>(task: Task<'_>, result: Result<T, StorageError>) -> Result<T, Fault> {
+    result.map_err(|error| task.fault(FaultClass::Failed, error.to_string()))
 }
 
 /// Whether the PandA is out of reach.

@@ -22,7 +22,7 @@ impl DetectorLogic for PandaCapture {
     }
 
     fn describe(&self) -> Doing<'_, Description> {
-        Box::pin(self.describe())
+        Box::pin(ready(self.describe()))
     }
 
     fn open<'a>(&'a self, plan: &'a FilePlan) -> Doing<'a, OpenFile> {
