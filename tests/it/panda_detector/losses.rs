@@ -130,7 +130,10 @@ fn a_data_port_that_closes_is_waited_for_and_connected_anew() {
             taken = rig.take(arm(0, 200), 200) => taken,
             () = cuts => unreachable!("it waits"),
         };
-        let text = format!("{TAKING}: data port: the connection was closed");
+        let text = format!(
+            "{TAKING}: data port: the connection was closed after 99 rows, before the end of the \
+             experiment was told"
+        );
         check(taken, FaultClass::Disconnected, &text);
         // What the box handed over before is there.
         assert_eq!(rig.capture.disarm().await.unwrap(), 99);
@@ -141,6 +144,19 @@ fn a_data_port_that_closes_is_waited_for_and_connected_anew() {
         let told = journal(&rig.file());
         let cut = "the end was not told; 99 rows are there, and 200 were due".to_owned();
         assert_eq!(told[0], (vec![0, 99, 99, -1, -1, 200], String::new(), cut));
+    });
+}
+
+#[test]
+fn rows_that_cannot_be_read_were_told_as_a_connection_that_was_closed() {
+    with_rig(async |rig: Rig| {
+        rig.open().await;
+        rig.tap.edit("BIN ", "BAD ");
+        let fault = rig.take(arm(0, 20), 20).await.unwrap_err();
+        let text = "is 0x42 where rows or an ending are to begin";
+        assert!(fault.reason.ends_with(text), "{fault}");
+        assert_eq!(fault.class, FaultClass::Failed);
+        assert_eq!(rig.capture.disarm().await.unwrap(), 0);
     });
 }
 

@@ -43,6 +43,11 @@ impl PandaCapture {
         let ended = self.await_end(task, (open, frames), progress).await;
         // What came before the trouble is on disk, too.
         self.reconcile(open).await;
+        let is_cut = open.last.borrow().as_ref().is_some_and(|record| record.end.told.is_none());
+        if is_cut {
+            // Its arm ends before it tells why.
+            self.end_reader(task, open).await?;
+        }
         let flushed = self.flush(task).await;
         progress(open.frames_on_disk());
         ended?;

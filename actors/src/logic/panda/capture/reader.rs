@@ -147,7 +147,8 @@ impl Over {
             | CaptureError::Data(
                 DataError::ClosedBeforeAnswer
                 | DataError::ClosedInHeader { .. }
-                | DataError::ClosedInRows { .. },
+                | DataError::ClosedInRows { .. }
+                | DataError::ClosedBeforeEnd { .. },
             ) => FaultClass::Disconnected,
             CaptureError::Data(_)
             | CaptureError::Scaling(_)
