@@ -320,7 +320,7 @@ impl Seats<'_> {
     fn take_as<A, L>(
         &mut self,
         part: &str,
-        (logics, clock, new): (Logics<L>, &Clock, fn(Name, Rc<L>, Clock) -> A),
+        (logics, clock, new): (Logics<L>, &Clock, New<A, L>),
     ) -> BTreeMap<Name, Ref<A>>
     where
         A: Actor<Context = Context<A>> + Handler<Ping>,
