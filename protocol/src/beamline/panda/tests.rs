@@ -313,6 +313,11 @@ fn detectors_have_the_pulses_that_they_need() {
         "device.panda.triggers.outputs.camera.pulse: missing: the detector exposes 3 times in each \
          frame, which needs a block such as pulse = \"PULSE1\"",
     );
+    check(
+        "camera/trigger",
+        json!("internal"),
+        "device.panda.triggers.outputs.camera: trigger = \"internal\": it waits for no pulse",
+    );
     let gated = [
         ("camera/camera", json!("andor")),
         ("camera/trigger", json!("gate")),

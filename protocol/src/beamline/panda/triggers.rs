@@ -112,6 +112,10 @@ fn output(
     table: &PandaOutputTable,
     detector: &DetectorSpec,
 ) -> Result<PandaOutput, BeamlineError> {
+    if matches!(detector.trigger, Trigger::Internal | Trigger::Software) {
+        let reason = format!("trigger = {:?}: it waits for no pulse", detector.trigger.as_str());
+        return Err(BeamlineError::new(key, reason));
+    }
     let output = block(&format!("{key}.output"), &table.output)?;
     let key = format!("{key}.pulse");
     let pulse = table.pulse.as_ref().map(|pulse| block(&key, pulse)).transpose()?;
