@@ -25,6 +25,7 @@ use bluefly_actors::{
 use bluefly_protocol::{
     beamline::{BeamlineSpec, DetectorSpec, DeviceSpec, MotorSpec},
     name::Name,
+    panda::wiring::Loose,
     trajectory::AxisLimits,
 };
 use bluefly_sim::{
@@ -47,6 +48,8 @@ pub(crate) struct Answer {
     pub(crate) mismatches: Vec<String>,
     /// In the order in which its record asks for them.
     pub(crate) signals: Vec<Signal>,
+    /// Fields of a PandA that are set when it is reached for a scan.
+    pub(crate) loose: Vec<Loose>,
 }
 
 impl Answer {
@@ -105,7 +108,8 @@ async fn answer(
         | DeviceSpec::Panda(_) => 0,
     };
     let (signals, mismatches) = (RefCell::default(), RefCell::default());
-    let look = Look { site, clock, batch, num_segments, signals, mismatches };
+    let loose = RefCell::default();
+    let look = Look { site, clock, batch, num_segments, signals, mismatches, loose };
     let said = ask((spec, device), &connector, &look).await;
     if look.signals.borrow().is_empty()
         && let Err(error) = look.at_signals().await
@@ -113,7 +117,7 @@ async fn answer(
         tracing::debug!(%error, "some signals were not found");
     }
     let (mismatches, signals) = (look.mismatches.into_inner(), look.signals.into_inner());
-    Answer { said, mismatches, signals }
+    Answer { said, mismatches, signals, loose: look.loose.into_inner() }
 }
 
 /// What is found out of one device on the way.
@@ -125,6 +129,7 @@ struct Look<'a> {
     num_segments: usize,
     signals: RefCell<Vec<Signal>>,
     mismatches: RefCell<Vec<String>>,
+    loose: RefCell<Vec<Loose>>,
 }
 
 impl Look<'_> {
@@ -218,8 +223,8 @@ async fn ask(
             let within = panda.connection_timeout.min(DEADLINE);
             let (said, found) = panda::look(link, (look.clock, within)).await?;
             let wrong = found.wrong.iter().map(ToString::to_string);
-            let loose = found.loose.iter().map(ToString::to_string);
-            look.mismatches.borrow_mut().extend(wrong.chain(loose));
+            look.mismatches.borrow_mut().extend(wrong);
+            look.loose.replace(found.loose);
             Ok(said)
         }
     }

@@ -63,7 +63,8 @@ fn check_file(old: &str, new: &str, error: &str) {
 fn the_files_of_the_project_are_right() {
     for (file, devices) in [
         ("etc/sim.toml", 11),
-        ("etc/example.toml", 4),
+        ("etc/example.toml", 5),
+        ("etc/panda.toml", 7),
         ("etc/epics.toml", 11),
         ("etc/pmac.toml", 5),
     ] {
@@ -77,11 +78,12 @@ fn the_files_of_the_project_are_right() {
 fn devices_are_listed_as_a_table() {
     let ended = ended(&mut bluefly(&["check", "etc/example.toml"]));
     let expected = "\
-beamline example: 4 devices
+beamline example: 5 devices
 NAME       TYPE                   PROVIDER         DETAILS
 camera     detector               sim://camera     48 x 64 uint16, dead time 1ms, trigger edge
 generator  generator              sim://generator  works out the frames of a scan
 motion     trajectory_controller  sim://motion     axes x, points sparse, trigger bits none, segments 1µs to 4s, turnaround 0ns at least
+panda      panda                  sim://panda      SEQ1 triggers camera, encoders of x, 3 columns captured, 11 settings
 x          motor                  sim://x          -20 to 20 mm, 10 mm/s, 50 mm/s^2
 ";
     assert_eq!(ended.out, expected);
@@ -109,7 +111,8 @@ fn the_example_names_every_key() {
         keys.split(", ").map(str::to_owned).collect::<Vec<_>>()
     };
     let tables = "beamline data publish supervision queue api ca device.x device.motion device.camera \
-                  device.generator sim sim.device.camera";
+                  device.generator device.panda device.panda.encoders.x device.panda.triggers \
+                  device.panda.triggers.outputs.camera sim sim.device.camera";
     for table in known_keys("") {
         assert!(tables.contains(&table), "[{table}] is not looked at");
     }
@@ -119,7 +122,9 @@ fn the_example_names_every_key() {
         let section = section.split("\n[").next().unwrap();
         for key in known_keys(table).iter().filter(|key| (table, key.as_str()) != ("sim", "device"))
         {
-            let written = section.lines().any(|line| line.starts_with(&format!("{key} = ")));
+            let is_table = text.contains(&format!("\n[{table}.{key}"));
+            let written =
+                is_table || section.lines().any(|line| line.starts_with(&format!("{key} = ")));
             assert!(written, "{key} of [{table}] is not in etc/example.toml");
         }
     }

@@ -5,6 +5,7 @@ mod signals;
 use super::{
     CliError, Format,
     table::{Align, table},
+    text::one_line,
 };
 use crate::{
     beamline_file, epics,
@@ -15,6 +16,7 @@ use bluefly_actors::{clock::Clock, system::real_system};
 use bluefly_protocol::{
     beamline::{BeamlineSpec, DeviceSpec, PandaSpec, Scheme},
     name::Name,
+    panda::wiring::Loose,
 };
 use serde_json::{Value, json};
 use std::{
@@ -115,12 +117,32 @@ fn tables(spec: &BeamlineSpec, answers: &Answers) -> String {
     let signals = if answers.is_empty() {
         String::new()
     } else {
-        format!("\n{}", signals::signals_table(answers))
+        format!("\n{}{}", signals::signals_table(answers), wires_table(answers))
     };
     let remarks = remarks::remarks(spec).into_iter();
     remarks.fold(format!("{title}{devices}{signals}"), |text, remark| {
         format!("{text}remark: {remark}\n")
     })
+}
+
+/// What of each PandA is not set up as the file says; nothing if all is.
+fn wires_table(answers: &Answers) -> String {
+    let rows = answers.iter().flat_map(|(device, answer)| {
+        answer.loose.iter().map(|Loose { wire, found }| {
+            let texts = [device.as_str(), &wire.field.to_string(), found, &wire.value, &wire.key];
+            texts.map(one_line)
+        })
+    });
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let header = ["DEVICE", "FIELD", "FOUND", "TO BE SET", "KEY"].map(|name| (name, Align::Left));
+    format!("\n{}", table(header, rows.into_iter()))
+}
+
+fn loose(Loose { wire, found }: &Loose) -> Value {
+    json!({"field": wire.field.to_string(), "found": found, "wanted": wire.value, "key": wire.key})
 }
 
 fn told(answer: &Answer) -> String {
@@ -146,6 +168,7 @@ fn listing(spec: &BeamlineSpec, answers: &Answers) -> Value {
             listed["answer"] = json!(answer.said.as_ref().unwrap_or_else(|error| error));
             listed["mismatches"] = json!(answer.mismatches);
             listed["signals"] = json!(signals);
+            listed["loose"] = answer.loose.iter().map(loose).collect();
         }
         listed
     };

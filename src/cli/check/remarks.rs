@@ -1,10 +1,14 @@
 //! What a beamline file is right without, and a scan is not.
-use bluefly_protocol::beamline::{BeamlineSpec, DeviceType};
+use bluefly_protocol::beamline::{BeamlineSpec, DeviceType, PandaSpec};
 use std::{io, path::Path};
 
 /// What is missing for scans to be flown, or makes them fail.
 pub(super) fn remarks(spec: &BeamlineSpec) -> Vec<String> {
-    let of_type = |wanted| spec.devices.values().any(|device| device.device_type() == wanted);
+    let captures = spec.pandas().any(PandaSpec::is_detector);
+    let of_type = |wanted| {
+        let is_so = spec.devices.values().any(|device| device.device_type() == wanted);
+        is_so || wanted == DeviceType::Detector && captures
+    };
     let needs = [
         (DeviceType::TrajectoryController, "no scan can be flown"),
         (DeviceType::Generator, "the beamline cannot be put into operation"),
