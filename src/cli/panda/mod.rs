@@ -2,6 +2,7 @@
 mod display;
 mod record;
 mod serve;
+mod settings;
 mod summary;
 
 use super::CliError;
@@ -17,6 +18,10 @@ pub(crate) struct Arguments {
 enum Command {
     /// Capture the rows of a PandA into an HDF5 file
     Record(record::Arguments),
+    /// Write down how a PandA is set up
+    Save(settings::SaveArguments),
+    /// Set a PandA up as it was written down
+    Load(settings::LoadArguments),
     /// Serve a simulated PandA box on its two ports
     Serve(serve::Arguments),
 }
@@ -31,6 +36,8 @@ impl Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     match &arguments.command {
         Command::Record(arguments) => record::run(arguments),
+        Command::Save(arguments) => settings::save(arguments),
+        Command::Load(arguments) => settings::load(arguments),
         Command::Serve(arguments) => serve::run(arguments),
     }
 }

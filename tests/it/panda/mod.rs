@@ -10,6 +10,7 @@ use tokio::io::DuplexStream;
 mod actor;
 mod inventory;
 mod link;
+mod program;
 mod rig;
 mod served;
 mod settings;

@@ -118,7 +118,7 @@ fn numbers_are_the_same_however_they_are_written() {
         ("COUNTER1.STEP", "0x10"),
         ("COUNTER1.OUT.SCALE", "1e-4"),
         ("COUNTER1.OUT.OFFSET", "-0"),
-        ("COUNTER1.TRIG.DELAY", "031"),
+        ("COUNTER1.TRIG.DELAY", "31"),
         ("COUNTER1.TRIG_EDGE", "Either"),
     ];
     with_wired(&wired, async |rig| {
@@ -151,7 +151,7 @@ fn wires_of_a_box_that_is_away_are_not_known() {
         tokio::task::yield_now().await;
         let fault = verify(&rig, &RIGHT).await.unwrap_err().to_string();
         let expected = "panda: cannot verify its wiring: panda://p is disconnected; its server p \
-                        closed the connection";
+                        closed the connection (it died, or was stopped)";
         assert_eq!(fault, expected);
     });
 }

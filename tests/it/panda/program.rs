@@ -1,0 +1,109 @@
+//! The program against the program: a served box is set up, saved, and recorded, on real sockets.
+use crate::cli::{bluefly, ended};
+use serde_json::Value;
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    process::{Child, Stdio},
+};
+
+/// A box that ends with the test.
+struct Served {
+    child: Child,
+    /// `HOST:CTRL:DATA`.
+    address: String,
+}
+
+impl Served {
+    fn new() -> Self {
+        let arguments = ["panda", "serve", "--listen", "127.0.0.1:0:0", "--format", "json"];
+        let mut command = bluefly(&arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let places: Value = serde_json::from_str(&line).unwrap();
+        let control = places["control"].as_str().unwrap();
+        let (_, data) = places["data"].as_str().unwrap().rsplit_once(':').unwrap();
+        Self { address: format!("{control}:{data}"), child }
+    }
+
+    /// Exit status and both outputs of `bluefly panda` with its address second.
+    fn run(&self, command: &str, rest: &[&str]) -> (i32, String, String) {
+        let arguments = [&["panda", command, &self.address], rest].concat();
+        let ended = ended(&mut bluefly(&arguments));
+        (ended.status, ended.out, ended.err)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+const SET_UP: &str = "\
+# A row each millisecond.
+CLOCK1.PERIOD.UNITS=ms
+CLOCK1.PERIOD.RAW=125000
+CLOCK1.ENABLE=ONE
+INENC1.VAL.CAPTURE=Value
+PCAP.ENABLE=ONE
+PCAP.TRIG=CLOCK1.OUT
+";
+
+#[test]
+fn a_served_box_is_set_up_from_a_file_and_its_rows_are_recorded() {
+    let (served, directory) = (Served::new(), tempfile::tempdir().unwrap());
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (file, saved, rows) = (path("set_up.txt"), path("saved.txt"), path("rows.h5"));
+    fs::write(&file, SET_UP).unwrap();
+
+    let expected = "\
+FIELD                 FOUND  IN THE FILE
+CLOCK1.ENABLE         ZERO   ONE
+CLOCK1.PERIOD.RAW     0      125000
+CLOCK1.PERIOD.UNITS   s      ms
+INENC1.VAL.CAPTURE    No     Value
+PCAP.ENABLE           ZERO   ONE
+PCAP.TRIG             ZERO   CLOCK1.OUT
+";
+    let shown = (0, expected.to_owned(), String::new());
+    assert_eq!(served.run("load", &[&file, "--dry-run"]), shown);
+    let nothing = (0, String::new(), String::new());
+    assert_eq!(served.run("load", &[&file]), nothing);
+    assert_eq!(served.run("load", &[&file, "--dry-run"]), nothing);
+
+    assert_eq!(served.run("save", &[&saved]), nothing);
+    let text = fs::read_to_string(&saved).unwrap();
+    assert!(SET_UP.lines().skip(1).all(|line| text.lines().any(|saved| saved == line)), "{text}");
+    let (status, out, _) = served.run("save", &[]);
+    assert_eq!((status, out), (0, text));
+    let (status, out, error) = served.run("save", &[&saved]);
+    let expected = format!("error: {saved}: File exists (os error 17)\n");
+    assert_eq!((status, out, error), (2, String::new(), expected));
+
+    let (status, out, error) = served.run("record", &["--out", &rows, "--arm", "--rows", "300"]);
+    assert_eq!(status, 0, "{error}");
+    assert!(out.starts_with(&format!("300 rows of 1 columns in {rows}")), "{out}");
+}
+
+#[test]
+fn what_a_box_refuses_of_a_file_is_told() {
+    let (served, directory) = (Served::new(), tempfile::tempdir().unwrap());
+    let file = directory.path().join("set_up.txt");
+    let name = file.to_str().unwrap();
+    fs::write(&file, "SEQ1.POSA=INENC9.VAL\nSEQ1.POSB=INENC1.VAL\n").unwrap();
+    let (status, out, error) = served.run("load", &[name]);
+    let expected = "FIELD      FOUND  IN THE FILE\nSEQ1.POSA  ZERO   INENC9.VAL\n";
+    assert_eq!((status, out.as_str()), (4, expected));
+    let refused = "SEQ1.POSA=INENC9.VAL was refused: Invalid position selection";
+    assert_eq!(
+        error,
+        format!("error: {name}: {refused}; settings that are not as in the file: 1\n")
+    );
+    fs::write(&file, "SEQ1.POSA\n").unwrap();
+    let (status, _, error) = served.run("load", &[name]);
+    let expected = "line 1: `SEQ1.POSA` is no NAME=VALUE and no NAME<B";
+    assert_eq!((status, error), (2, format!("error: {name}: {expected}\n")));
+}
