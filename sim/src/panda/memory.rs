@@ -250,12 +250,15 @@ impl Shared {
     /// Does something to the box as it is now, and hands on what its outputs did.
     fn with<T>(&self, act: impl FnOnce(&mut Server) -> T) -> T {
         let since = (self.host.clock.now() - self.zero).as_nanos() / u128::from(TICK_NS);
+        let surroundings = self.surroundings();
         let (outcome, edges) = {
             let mut server = self.server.borrow_mut();
             server.advance_to(u64::try_from(since).unwrap_or(u64::MAX));
-            (act(&mut server), server.take_edges())
+            let outcome = act(&mut server);
+            // Where nothing is plugged in they stay, for whoever looks at the box.
+            (outcome, surroundings.as_ref().map(|_| server.take_edges()).unwrap_or_default())
         };
-        if let Some(surroundings) = self.surroundings().filter(|_| !edges.is_empty()) {
+        if let Some(surroundings) = surroundings.filter(|_| !edges.is_empty()) {
             surroundings.take(edges);
         }
         outcome

@@ -165,7 +165,7 @@ fn a_detector_of_several_exposures_gets_its_pulses() {
         flying(rig, &triggers, LINE).await;
         triggers.follow(&|_| {}).await.unwrap();
         rig.clock.sleep(ms(20)).await;
-        let edges = rig.panda.with(|server| server.fpga_mut().take_edges());
+        let edges = rig.panda.with(|server| server.take_edges());
         let rises = |output| {
             let rises = edges.iter().filter(|edge| edge.is_high && edge.output == output);
             rises.map(|edge| edge.tick).collect::<Vec<u64>>()

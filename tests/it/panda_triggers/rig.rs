@@ -165,7 +165,7 @@ impl Rig {
 
     /// When an output rose, ticks, since this was asked last.
     pub(super) fn rises(&self, output: Output) -> Vec<u64> {
-        let edges = self.panda.with(|server| server.fpga_mut().take_edges());
+        let edges = self.panda.with(|server| server.take_edges());
         let rises = edges.into_iter().filter(|edge| edge.is_high && edge.output == output);
         rises.map(|edge| edge.tick).collect()
     }
@@ -244,6 +244,7 @@ pub(super) fn plan(text: &str) -> ScanPlan {
         ..ControllerCapability::new(10_000, SECOND)
     };
     let camera = DetectorCapability {
+        trigger: Trigger::Edge,
         dead_time: Duration::from_micros(10),
         exposure: Some(Duration::from_millis(1)),
         exposures_per_frame: bluefly_protocol::exposures::ExposuresPerFrame::ONE,

@@ -1,0 +1,115 @@
+//! A PCOMP block in place of a sequencer: it needs no table, and makes the pulses of one line.
+use super::{Loaded, PandaTriggers, follow::PERIOD, talk::Talk};
+use crate::logic::triggers::TriggerPlan;
+use bluefly_protocol::{
+    fault::{Fault, FaultClass},
+    sequencer::{Comparison, Live, Progress, Sense, StartOn},
+};
+use std::time::Duration;
+
+const NS_PER_TICK: u64 = 8;
+
+impl PandaTriggers {
+    /// Everything but the last step, if it is a scan of one line.
+    pub(super) async fn load_comparison(
+        &self,
+        talk: &Talk<'_>,
+        plan: &TriggerPlan,
+    ) -> Result<(), Fault> {
+        let comparison = self.comparison(plan);
+        let comparison =
+            comparison.map_err(|reason| talk.task.fault(FaultClass::Rejected, reason))?;
+        self.set_pulses(talk, &plan.plan).await?;
+        self.write_comparison(talk, comparison).await?;
+        let dropped = self.dropped(talk).await?;
+        let first_frame = plan.first_frame;
+        let frames = comparison.pulses.into();
+        let loaded =
+            Loaded { first_frame, frames, rows: Progress::default(), stream: None, dropped };
+        self.loaded.replace(Some(loaded));
+        Ok(())
+    }
+
+    fn comparison(&self, plan: &TriggerPlan) -> Result<Comparison, String> {
+        let block = &self.setup.sequencer;
+        let inputs = match &self.setup.start {
+            StartOn::Position(inputs) => inputs.as_slice(),
+            StartOn::Gate(_) | StartOn::Time => &[],
+        };
+        let [input] = inputs else {
+            return Err(format!("{block} compares one position, and {} are named", inputs.len()));
+        };
+        let scan = &plan.plan;
+        let dead_ticks = match self.live(scan) {
+            Live::First { dead_ticks } | Live::Centred { dead_ticks } => dead_ticks.get(),
+            Live::FirstHalf => 0,
+        };
+        let dead_time = Duration::from_nanos(u64::from(dead_ticks) * NS_PER_TICK);
+        let pieces = scan.pieces(plan.first_frame);
+        let comparison = Comparison::new(input, (scan.planner(), scan.axes()), pieces, dead_time);
+        comparison.map_err(|error| error.to_string())
+    }
+
+    async fn write_comparison(&self, talk: &Talk<'_>, comparison: Comparison) -> Result<(), Fault> {
+        let Comparison { start, step, width, pulses, sense } = comparison;
+        let direction = match sense {
+            Sense::Rising => "Positive",
+            Sense::Falling => "Negative",
+        };
+        let values = [
+            ("PRE_START", "0".to_owned()),
+            ("START", start.0.to_string()),
+            ("WIDTH", width.to_string()),
+            ("STEP", step.to_string()),
+            ("PULSES", pulses.to_string()),
+            ("RELATIVE", "Absolute".to_owned()),
+            ("DIR", direction.to_owned()),
+        ];
+        for (field, value) in &values {
+            talk.put(&self.field(field), value).await?;
+        }
+        let fields = values.each_ref().map(|(field, _)| self.field(field));
+        let found = talk.get_all(&fields).await?;
+        for ((field, (_, wanted)), found) in fields.iter().zip(&values).zip(found) {
+            if found != *wanted {
+                let reason = format!("{field} is {found} although {wanted} was written");
+                return Err(talk.failed(reason));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn follow_comparison(
+        &self,
+        talk: &Talk<'_>,
+        loaded: &Loaded,
+        progress: &dyn Fn(u64),
+    ) -> Result<(), Fault> {
+        let fields = ["ACTIVE", "HEALTH", "PRODUCED"].map(|field| self.field(field));
+        loop {
+            // Whether it is active comes first: if it is not, the count stands.
+            let told = talk.get_all(&fields).await?;
+            let produced: u64 = talk.number(&fields[2], &told[2])?;
+            let frames = loaded.first_frame + produced;
+            progress(frames);
+            if told[1] != "OK" {
+                let reason = format!(
+                    "{} is \"{}\" after the triggers of {frames} frames",
+                    fields[1], told[1]
+                );
+                return Err(talk.task.fault(FaultClass::Lost, reason));
+            }
+            if told[0] != "1" {
+                if produced == loaded.frames {
+                    return self.check_pulses(talk, loaded).await;
+                }
+                let reason = format!(
+                    "{} ended after the triggers of {frames} frames: somebody else disabled it",
+                    self.setup.sequencer
+                );
+                return Err(talk.task.fault(FaultClass::Lost, reason));
+            }
+            self.clock.sleep(PERIOD).await;
+        }
+    }
+}

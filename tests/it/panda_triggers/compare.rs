@@ -1,0 +1,92 @@
+//! A PCOMP block that triggers a line.
+use super::{
+    edges::{GRID, LINE},
+    rig::{
+        GATE, OFFSET, Rig, SCALES, SECOND, TICKS_PER_US, by_position, from_frame, name, plan,
+        setup, with_panda,
+    },
+};
+use bluefly_actors::logic::{
+    panda::triggers::{PandaTriggers, TriggerSetup},
+    triggers::TriggerLogic as _,
+};
+use bluefly_protocol::{
+    fault::FaultClass,
+    sequencer::{Bus, PositionInput, StartOn},
+};
+use bluefly_sim::panda::fpga::Output;
+use std::{cell::Cell, sync::Arc};
+
+/// Ticks from a count to the edge at an output.
+const OF_COUNT: u64 = 4;
+
+/// The encoder of x.
+fn of_x() -> StartOn {
+    StartOn::Position(vec![PositionInput::new(name("x"), Bus::A, SCALES[0], OFFSET).unwrap()])
+}
+
+async fn comparing(rig: &Rig, start: StartOn) -> PandaTriggers {
+    let wires = [("PCOMP1.INP", "INENC1.VAL"), ("TTLOUT1.VAL", "PCOMP1.OUT")];
+    for (field, value) in wires {
+        rig.set(field, value).await;
+    }
+    let wires = wires.map(|(field, value)| (field.parse().unwrap(), value.to_owned())).to_vec();
+    let setup = TriggerSetup { sequencer: "PCOMP1".parse().unwrap(), wires, ..setup(start) };
+    PandaTriggers::comparing(name("panda"), rig.seat.clone(), rig.clock.clone(), setup)
+}
+
+/// Downwards as well as upwards, from the beginning and from within.
+#[test]
+fn a_line_is_triggered_at_equal_steps() {
+    let down = LINE.replace("\"start\": 0, \"stop\": 0.4", "\"start\": 0.4, \"stop\": 0");
+    for (text, frame, lower) in [(LINE, 0, -0.05), (LINE, 2, 0.15), (&down, 0, 0.45)] {
+        with_panda(async |rig| {
+            let triggers = comparing(rig, of_x()).await;
+            let plan = Arc::new(plan(text));
+            triggers.make_safe().await.unwrap();
+            rig.park(&plan, frame);
+            triggers.load(&from_frame(&plan, frame)).await.unwrap();
+            triggers.enable().await.unwrap();
+            let rows = rig.fly(&plan, frame);
+            let last = Cell::new(frame);
+            let progress = |frames| last.set(frames);
+            let followed = rig.clock.timeout(60 * SECOND, triggers.follow(&progress)).await;
+            followed.expect("it ends").unwrap();
+            assert_eq!(last.get(), 5);
+            let begin = rows[0].at_count(0, ((lower - OFFSET) / SCALES[0]).round() as i64);
+            let rises = rig.rises(Output::Ttl(0));
+            assert_eq!(rises.len() as u64, 5 - frame);
+            assert_eq!(rises[0], begin + OF_COUNT);
+            // Each begins half a count before its bound; the first while the speed is reached.
+            for pair in rises[1..].windows(2) {
+                assert_eq!(pair[1] - pair[0], 10_000 * TICKS_PER_US);
+            }
+        });
+    }
+}
+
+#[test]
+fn what_a_comparison_cannot_trigger_is_refused_by_name() {
+    let check = |start: fn() -> StartOn, text: &str, expected: &str| {
+        with_panda(async |rig| {
+            let triggers = comparing(rig, start()).await;
+            let fault = triggers.load(&from_frame(&Arc::new(plan(text)), 0)).await.unwrap_err();
+            assert_eq!(fault.class, FaultClass::Rejected);
+            assert_eq!(fault.to_string(), format!("panda: cannot load triggers: {expected}"));
+        });
+    };
+    check(|| GATE, LINE, "PCOMP1 compares one position, and 0 are named");
+    check(by_position, LINE, "PCOMP1 compares one position, and 2 are named");
+    check(of_x, GRID, "frame 10: another window begins, and a compare of positions makes one");
+    let of_y = LINE.replace("\"x\"", "\"y\"");
+    check(of_x, &of_y, "axis x, whose position is compared, is not in the scan");
+    let uneven = LINE.replace("0.4", "0.4016");
+    check(
+        of_x,
+        &uneven,
+        "frame 5, axis x: it begins -502 counts from the first frame, and equal steps of whole \
+         counts come to -500",
+    );
+    let close = LINE.replace("0.4", "0.004");
+    check(of_x, &close, "frame 0, axis x: it moves -1 counts, and must move at least 2");
+}
