@@ -14,6 +14,7 @@
 //!
 //! All frames of one duration are exposed equally long: it is the dead time that takes the tick.
 mod blind;
+mod comparison;
 mod error;
 mod outline;
 mod pace;
@@ -27,6 +28,7 @@ mod span;
 mod spans;
 mod tables;
 pub use blind::Turnaround;
+pub use comparison::{Comparison, ComparisonError};
 pub use error::SequencerError;
 pub use outline::{Sequencer, StartOn, Summary};
 pub use pace::{Live, MAX_DRIFT};

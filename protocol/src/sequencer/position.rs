@@ -36,6 +36,11 @@ impl PositionInput {
         self.scale.signum()
     }
 
+    /// Counts at a position, EGU, with their fraction.
+    pub(super) fn exact_counts(&self, value: f64) -> f64 {
+        (value - self.offset) / self.scale
+    }
+
     /// The count next to the position `value`, EGU, of which `key` says what it is at `frame`; of
     /// two as near, the even one.
     pub(super) fn counts_at(
@@ -47,7 +52,7 @@ impl PositionInput {
         if !value.is_finite() {
             return Err(SequencerError::NotFinite { frame, axis: axis(), key, value });
         }
-        let counts = ((value - self.offset) / self.scale).round_ties_even();
+        let counts = self.exact_counts(value).round_ties_even();
         if (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&counts) {
             Ok(Counts(counts as i32))
         } else {

@@ -1,4 +1,5 @@
 //! Sources of triggers: their place in a scan, and PandAs as such.
+mod compare;
 mod edges;
 mod faults;
 mod rig;

@@ -1,5 +1,5 @@
 //! Following a sequencer by its counters, and giving it what it is yet to run.
-use super::{Loaded, PandaTriggers, talk::Talk};
+use super::{Loaded, Maker, PandaTriggers, talk::Talk};
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
     sequencer::{Phase, Place, Progress},
@@ -7,7 +7,7 @@ use bluefly_protocol::{
 use std::time::Duration;
 
 /// How often it is looked at.
-const PERIOD: Duration = Duration::from_millis(50);
+pub(super) const PERIOD: Duration = Duration::from_millis(50);
 
 /// What a sequencer showed.
 struct Seen {
@@ -19,14 +19,26 @@ struct Seen {
 }
 
 impl PandaTriggers {
-    pub(super) async fn follow_rows(&self, progress: &dyn Fn(u64)) -> Result<(), Fault> {
+    pub(super) async fn follow_frames(&self, progress: &dyn Fn(u64)) -> Result<(), Fault> {
         let talk = self.talk("trigger the frames")?;
-        let Some(mut loaded) = self.loaded.take() else {
+        let Some(loaded) = self.loaded.take() else {
             return Err(talk.failed("nothing is loaded"));
         };
+        match self.maker {
+            Maker::Sequencer => self.follow_rows(&talk, loaded, progress).await,
+            Maker::Comparison => self.follow_comparison(&talk, &loaded, progress).await,
+        }
+    }
+
+    async fn follow_rows(
+        &self,
+        talk: &Talk<'_>,
+        mut loaded: Loaded,
+        progress: &dyn Fn(u64),
+    ) -> Result<(), Fault> {
         let (mut line, mut frames) = (0, loaded.first_frame);
         loop {
-            let seen = self.look(&talk, (line, loaded.stream.is_some())).await?;
+            let seen = self.look(talk, (line, loaded.stream.is_some())).await?;
             line = seen.place.line;
             let triggered = loaded.rows.triggered(seen.place).ok_or_else(|| {
                 talk.failed(format!("it runs row {line} of {}", loaded.rows.lines()))
@@ -34,7 +46,7 @@ impl PandaTriggers {
             frames = frames.max(loaded.first_frame + triggered);
             progress(frames);
             loaded.rows.forget_before(line);
-            let total = loaded.first_frame + loaded.rows.frames();
+            let total = loaded.first_frame + loaded.frames;
             if seen.health != "OK" {
                 let health = self.field("HEALTH");
                 let reason = format!(
@@ -46,12 +58,12 @@ impl PandaTriggers {
             if !seen.is_active {
                 return if loaded.stream.is_none() && loaded.rows.is_last(seen.place) {
                     progress(total);
-                    self.check_pulses(&talk, &loaded).await
+                    self.check_pulses(talk, &loaded).await
                 } else {
-                    Err(self.ended_early(&talk, &loaded, (seen.place, frames)))
+                    Err(self.ended_early(talk, &loaded, (seen.place, frames)))
                 };
             }
-            self.feed(&talk, &mut loaded, seen.held_rows).await?;
+            self.feed(talk, &mut loaded, seen.held_rows).await?;
             self.clock.sleep(PERIOD).await;
         }
     }
@@ -117,7 +129,7 @@ impl PandaTriggers {
     }
 
     /// Fails if a PULSE block was triggered faster than it could follow.
-    async fn check_pulses(&self, talk: &Talk<'_>, loaded: &Loaded) -> Result<(), Fault> {
+    pub(super) async fn check_pulses(&self, talk: &Talk<'_>, loaded: &Loaded) -> Result<(), Fault> {
         let dropped = self.dropped(talk).await?;
         let blocks = self.setup.outputs.iter().filter_map(|output| output.pulse.as_ref());
         let all = blocks.zip(loaded.dropped.iter().zip(dropped));

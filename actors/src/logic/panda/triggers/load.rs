@@ -1,6 +1,6 @@
 //! Loading: everything but the last step.
 use super::{
-    Loaded, PandaTriggers,
+    Loaded, Maker, PandaTriggers,
     stream::{Rows, Stream},
     talk::Talk,
 };
@@ -50,17 +50,25 @@ impl PandaTriggers {
         self.loaded.take();
         self.stop(&talk).await?;
         self.check_wires(&talk).await?;
-        self.check_gate(&talk, plan)?;
-        let room = self.room(&talk)?;
-        let given = self.rows(&talk, plan, room).await?;
-        self.set_pulses(&talk, &plan.plan).await?;
+        match self.maker {
+            Maker::Sequencer => self.load_rows(&talk, plan).await,
+            Maker::Comparison => self.load_comparison(&talk, plan).await,
+        }
+    }
+
+    async fn load_rows(&self, talk: &Talk<'_>, plan: &TriggerPlan) -> Result<(), Fault> {
+        self.check_gate(talk, plan)?;
+        let room = self.room(talk)?;
+        let given = self.rows(talk, plan, room).await?;
+        self.set_pulses(talk, &plan.plan).await?;
         talk.put(&self.field("PRESCALE.RAW"), 0).await?;
         talk.put(&self.field("REPEATS"), 1).await?;
-        let (rows, stream) = self.write_first(&talk, given).await?;
-        self.check_settings(&talk, stream.is_none().then(|| rows.lines())).await?;
-        let dropped = self.dropped(&talk).await?;
+        let (rows, stream) = self.write_first(talk, given).await?;
+        self.check_settings(talk, stream.is_none().then(|| rows.lines())).await?;
+        let dropped = self.dropped(talk).await?;
         let first_frame = plan.first_frame;
-        self.loaded.replace(Some(Loaded { first_frame, rows, stream, dropped }));
+        let frames = plan.plan.num_frames() - first_frame;
+        self.loaded.replace(Some(Loaded { first_frame, frames, rows, stream, dropped }));
         Ok(())
     }
 

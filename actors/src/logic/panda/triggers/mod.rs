@@ -1,4 +1,5 @@
 //! [`PandaTriggers`]: a PandA that triggers detectors, frame by frame, with one of its sequencers.
+mod compare;
 mod follow;
 mod load;
 mod pulses;
@@ -34,12 +35,24 @@ pub struct PandaTriggers {
     seat: PandaSeat,
     clock: Clock,
     setup: TriggerSetup,
+    maker: Maker,
     loaded: RefCell<Option<Loaded>>,
 }
 
-/// What the sequencer was given.
+/// What makes the triggers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Maker {
+    /// Rows of a table.
+    Sequencer,
+    /// Equal steps of a position.
+    Comparison,
+}
+
+/// What it was given.
 struct Loaded {
     first_frame: u64,
+    /// Frames of it, from the first on.
+    frames: u64,
     rows: Progress,
     /// What is yet to be given, if it was not all at once.
     stream: Option<Stream>,
@@ -52,7 +65,13 @@ const TURN_WITHIN: Duration = Duration::from_secs(1);
 
 impl PandaTriggers {
     pub fn new(name: Name, seat: PandaSeat, clock: Clock, setup: TriggerSetup) -> Self {
-        Self { name, seat, clock, setup, loaded: RefCell::default() }
+        Self { name, seat, clock, setup, maker: Maker::Sequencer, loaded: RefCell::default() }
+    }
+
+    /// As [`new`](Self::new), with a PCOMP block for the sequencer, and one position. It triggers what
+    /// it can count: one line, flown one way, of frames that are a whole number of counts apart.
+    pub fn comparing(name: Name, seat: PandaSeat, clock: Clock, setup: TriggerSetup) -> Self {
+        Self { maker: Maker::Comparison, ..Self::new(name, seat, clock, setup) }
     }
 
     fn talk<'a>(&'a self, operation: &'a str) -> Result<Talk<'a>, Fault> {
@@ -126,6 +145,6 @@ impl TriggerLogic for PandaTriggers {
     }
 
     fn follow<'a>(&'a self, progress: &'a dyn Fn(u64)) -> Doing<'a, ()> {
-        Box::pin(self.follow_rows(progress))
+        Box::pin(self.follow_frames(progress))
     }
 }
