@@ -55,8 +55,8 @@ impl Comparison {
     where
         P: IntoIterator<Item = Piece>,
     {
-        let axis = axes.iter().position(|axis| *axis == input.axis);
-        let axis = axis.ok_or_else(|| ComparisonError::NoAxis { axis: input.axis.clone() })?;
+        let place = axes.iter().position(|axis| *axis == input.axis);
+        let place = place.ok_or_else(|| ComparisonError::NoAxis { axis: input.axis.clone() })?;
         let mut line: Option<Line> = None;
         for section in planner.course(pieces) {
             let frame = section.piece.first_frame;
@@ -67,8 +67,8 @@ impl Comparison {
                 }
                 (Approach::Joined | Approach::RunUp, Path::Straight) => {}
             }
-            let line = line.get_or_insert(Line::new(input, axis, &section)?);
-            line.add((input, axis), &section)?;
+            let line = line.get_or_insert(Line::new(input, place, &section)?);
+            line.add((input, place), &section)?;
         }
         // A scan has a frame.
         let line = line.ok_or(ComparisonError::Window { frame: 0 })?;
