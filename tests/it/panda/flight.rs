@@ -1,0 +1,155 @@
+//! Scans that a PandA triggers and captures: every frame and every row, whatever happens meanwhile.
+use crate::run::rig::{GRID, Rig, Setup, name, spec, with_rig};
+use bluefly_actors::{
+    coordinator::{Pause, Resume},
+    status::Outcome,
+    storage::ColumnData,
+};
+use bluefly_protocol::{run::RunPhase, scan::Stack};
+use bluefly_sim::faults::Fault;
+use std::time::Duration;
+
+/// Beside the devices of the rig. The counts are fine, so that frames begin where they should.
+const PANDA: &str = r#"
+[device.panda]
+type = "panda"
+provider = "sim://panda"
+[device.panda.encoders]
+x = { input = "INENC1", scale = "0.0000001 mm", offset = "0 mm" }
+y = { input = "INENC2", scale = "-0.0000001 mm", offset = "2.5 mm" }
+[device.panda.triggers]
+sequencer = "SEQ1"
+start_on = "position"
+positions = { x = "POSA", y = "POSB" }
+gate = "BITA"
+[device.panda.triggers.outputs]
+camera = { output = "TTLOUT1" }
+diode = { output = "TTLOUT2" }
+[device.panda.wiring]
+"PCAP.ENABLE" = "SEQ1.ACTIVE"
+"PCAP.GATE" = "SEQ1.OUTA"
+"PCAP.TRIG" = "SEQ1.OUTA"
+"PCAP.TRIG_EDGE" = "Falling"
+"SEQ1.BITA" = "TTLIN1.VAL"
+[device.panda.capture]
+"INENC1.VAL" = ["Mean"]
+"INENC2.VAL" = ["Mean"]
+"PCAP.GATE_DURATION" = ["Value"]
+[device.generator]"#;
+
+const FRAMES: u64 = 40;
+/// Part of each frame that is live: all of 50 ms but the millisecond that the camera needs.
+const LIVE_S: f64 = 0.049;
+const FRAME_S: f64 = 0.05;
+
+fn setup(edits: &[(&'static str, &'static str)]) -> Setup {
+    let mut all = vec![("\n[device.generator]", PANDA)];
+    all.extend(edits);
+    Setup { edits: all, ..Setup::default() }
+}
+
+const fn ms(duration: u64) -> Duration {
+    Duration::from_millis(duration)
+}
+
+/// The rows of the PandA are those of the frames, each at its own index.
+fn assert_rows(rig: &Rig) {
+    let documents = rig.documents();
+    let start = documents.iter().rev().find(|(name, _)| name == "start").unwrap();
+    let uid = start.1["uid"].as_str().unwrap();
+    let file = rig.memory.file(&rig.directory.path().join(format!("{uid}-panda.h5"))).unwrap();
+    assert!(file.is_closed);
+    let column = |dataset: &str| {
+        let columns = &file.plan.columns;
+        let found = columns.iter().position(|column| column.dataset.ends_with(dataset)).unwrap();
+        let ColumnData::F64(values) = &file.columns[found] else { panic!("{dataset} is f64") };
+        values[..FRAMES as usize].to_vec()
+    };
+    assert_eq!(file.committed, FRAMES);
+    let stack = Stack::new(&spec(GRID)).unwrap();
+    let frames = stack.frames(0..FRAMES);
+    for (axis, name) in stack.axes().iter().enumerate() {
+        let dataset = if name.as_str() == "x" { "/INENC1.VAL.Mean" } else { "/INENC2.VAL.Mean" };
+        let bounds = frames.lower()[axis].iter().zip(&frames.upper()[axis]);
+        for (index, ((lower, upper), mean)) in bounds.zip(column(dataset)).enumerate() {
+            let wanted = lower + (upper - lower) * LIVE_S / FRAME_S / 2.0;
+            let is_there = (wanted - mean).abs() < 1e-6;
+            assert!(is_there, "frame {index}: {name} was {mean} in the mean, not {wanted}");
+        }
+    }
+    // Ticks are exact, whatever the motion did.
+    for (index, live_s) in column("/PCAP.GATE_DURATION.Value").into_iter().enumerate() {
+        assert!((live_s - LIVE_S).abs() < 1e-9, "frame {index} was live for {live_s} s");
+    }
+}
+
+async fn land(rig: &Rig) {
+    assert_eq!(rig.unstage().await, Ok(Outcome::Done(FRAMES)));
+    rig.assert_complete(GRID, FRAMES);
+    assert_rows(rig);
+    rig.assert_safe();
+}
+
+/// Flies the grid while `meanwhile` happens.
+fn check(edits: &[(&'static str, &'static str)], meanwhile: impl AsyncFnOnce(&Rig)) {
+    with_rig(setup(edits), async |rig| {
+        rig.ready(GRID).await;
+        let status = rig.kickoff().await;
+        meanwhile(rig).await;
+        assert_eq!(status.finished().await, Ok(Outcome::Done(FRAMES)));
+        land(rig).await;
+    });
+}
+
+async fn taken(rig: &Rig, frames: u64) {
+    let mut progress = rig.process.bulletin.progress();
+    let panda = name("panda");
+    let reached = progress
+        .wait_for(|progress| progress.detectors.get(&panda).is_some_and(|taken| *taken >= frames));
+    reached.await.unwrap();
+}
+
+#[test]
+fn a_panda_triggers_and_captures_every_frame_of_a_grid() {
+    check(&[], async |_| {});
+}
+
+#[test]
+fn rows_begin_with_a_gate_or_after_a_time() {
+    let gated = ("axes = [\"x\", \"y\"]", "axes = [\"x\", \"y\"]\ntrigger_bits = \"row_gate\"");
+    check(&[("start_on = \"position\"", "start_on = \"gate\""), gated], async |_| {});
+}
+
+#[test]
+fn pauses_lose_and_double_no_row() {
+    check(&[], async |rig| {
+        for frames in [3, 11, 12, 30] {
+            taken(rig, frames).await;
+            rig.ask(Pause).await.unwrap();
+            rig.reach(RunPhase::Paused).await;
+            rig.assert_still();
+            rig.sleep(ms(1_234)).await;
+            rig.ask(Resume::default()).await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_panda_that_is_cut_off_or_loses_its_power_in_mid_scan_goes_on_when_it_is_back() {
+    check(&[], async |rig| {
+        taken(rig, 7).await;
+        rig.process.world.panda(&name("panda")).unwrap().cut();
+        taken(rig, 20).await;
+        rig.process.world.fault(&Fault::PowerCycle { panda: name("panda"), time: ms(1_500) });
+    });
+}
+
+#[test]
+fn actors_of_a_panda_that_crash_in_mid_scan_go_on_where_they_were() {
+    check(&[], async |rig| {
+        taken(rig, 7).await;
+        rig.process.tree.crash("panda", "a test").unwrap();
+        taken(rig, 20).await;
+        rig.process.tree.crash("panda.triggers", "a test").unwrap();
+    });
+}
