@@ -105,9 +105,9 @@ impl Rig {
         let env = Env::new(clock.clone(), Seed(1));
         let tree = Supervisor::new(Strategy::OneForOne).child(branch).spawn("root", &env);
         let (disk, faults) = (MemoryDisk::new(), DiskFaults::default());
-        let faulty = Box::new(FaultyDisk::new(disk.clone(), faults.clone()));
+        let broken = Box::new(FaultyDisk::new(disk.clone(), faults.clone()));
         let config = StorageConfig { min_free_bytes: 0, ..StorageConfig::default() };
-        let storage = StorageClient::inline(config, clock.clone(), faulty);
+        let storage = StorageClient::inline(config, clock.clone(), broken);
         let tap = Tap::new(Rc::new(panda.data_port()));
         let port = WireDataPort {
             dial: Rc::new(tap.clone()),
