@@ -121,7 +121,7 @@ impl Rig {
     /// Moves encoders and the gate as a controller moves its axes, from soon on: the rows of the
     /// motion.
     pub(super) fn fly(&self, plan: &ScanPlan, frame: u64) -> Vec<Begin> {
-        let trajectory = plan.planner().plan(plan.pieces(frame));
+        let mut trajectory = plan.planner().plan(plan.pieces(frame));
         let places = |positions: &[f64], velocities: &[f64]| -> Vec<(usize, Place)> {
             let states = positions.iter().copied().zip(velocities.iter().copied());
             plan.axes().iter().zip(states).map(|(axis, state)| place(axis, state)).collect()
@@ -250,7 +250,6 @@ pub(super) fn plan(text: &str) -> ScanPlan {
         exposures_per_frame: bluefly_protocol::exposures::ExposuresPerFrame::ONE,
         exposure_bytes: 8,
         file_bytes: 0,
-        trigger: Trigger::Edge,
     };
     let capabilities = Capabilities {
         axes: [(name("x"), axis()), (name("y"), axis())].into(),
