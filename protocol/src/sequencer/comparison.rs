@@ -55,8 +55,8 @@ impl Comparison {
     where
         P: IntoIterator<Item = Piece>,
     {
-        let place = axes.iter().position(|axis| *axis == input.axis);
-        let place = place.ok_or_else(|| ComparisonError::NoAxis { axis: input.axis.clone() })?;
+        let column = axes.iter().position(|name| *name == input.axis);
+        let column = column.ok_or_else(|| ComparisonError::NoAxis { axis: input.axis.clone() })?;
         let mut line: Option<Line> = None;
         for section in planner.course(pieces) {
             let frame = section.piece.first_frame;
@@ -67,8 +67,8 @@ impl Comparison {
                 }
                 (Approach::Joined | Approach::RunUp, Path::Straight) => {}
             }
-            let line = line.get_or_insert(Line::new(input, place, &section)?);
-            line.add((input, place), &section)?;
+            let line = line.get_or_insert(Line::new(input, column, &section)?);
+            line.add((input, column), &section)?;
         }
         // A scan has a frame.
         let line = line.ok_or(ComparisonError::Window { frame: 0 })?;
@@ -88,10 +88,14 @@ struct Line {
 }
 
 impl Line {
-    fn new(input: &PositionInput, axis: usize, section: &Section) -> Result<Self, ComparisonError> {
+    fn new(
+        input: &PositionInput,
+        column: usize,
+        section: &Section,
+    ) -> Result<Self, ComparisonError> {
         let (piece, first_frame) = (&section.piece, section.piece.first_frame);
-        let start = input.exact_counts(piece.start[axis]);
-        let exact = (input.exact_counts(piece.end[axis]) - start) / piece.frames as f64;
+        let start = input.exact_counts(piece.start[column]);
+        let exact = (input.exact_counts(piece.end[column]) - start) / piece.frames as f64;
         let step = exact.round();
         if !(step.abs() >= 2.0 && step.is_finite()) {
             let axis = input.axis.clone();
@@ -102,11 +106,11 @@ impl Line {
 
     fn add(
         &mut self,
-        (input, axis): (&PositionInput, usize),
+        (input, column): (&PositionInput, usize),
         section: &Section,
     ) -> Result<(), ComparisonError> {
         let piece = &section.piece;
-        let ends = [(0, piece.start[axis]), (piece.frames, piece.end[axis])];
+        let ends = [(0, piece.start[column]), (piece.frames, piece.end[column])];
         for (frames, position) in ends {
             let frame = piece.first_frame + frames;
             let found = input.exact_counts(position) - self.start;
