@@ -27,11 +27,15 @@ pub(crate) struct Wires {
     outputs: Vec<(Output, Rc<Detector>)>,
 }
 
-/// Position = counts * scale + offset.
 struct Encoder {
     motor: Rc<Motor>,
     /// From 0.
     number: usize,
+    scale: Scale,
+}
+
+/// Position = counts * scale + offset.
+struct Scale {
     scale: f64,
     offset: f64,
 }
@@ -43,10 +47,12 @@ struct Input {
 }
 
 const SECONDS_PER_TICK: f64 = 1.0 / TICKS_PER_SECOND as f64;
-/// A motion that is bent by less than this many counts is straight: it is rounding.
+/// A motion that is bent by less than this many counts is straight, and by less than so many roundings
+/// of its counts.
 const STRAIGHT_COUNTS: f64 = 1e-6;
+const STRAIGHT_ROUNDINGS: f64 = 64.0;
 
-impl Encoder {
+impl Scale {
     fn counts(&self, position: f64) -> f64 {
         (position - self.offset) / self.scale
     }
@@ -64,7 +70,8 @@ impl Encoder {
         let ticks = duration as f64;
         let [start, velocity, second, third] = coefficients;
         let bends = [second * ticks * ticks, third * ticks * ticks * ticks];
-        if bends.iter().all(|counts| counts.abs() < STRAIGHT_COUNTS) {
+        let rounding = STRAIGHT_ROUNDINGS * f64::EPSILON * (start.abs() + (velocity * ticks).abs());
+        if bends.iter().all(|counts| counts.abs() < STRAIGHT_COUNTS + rounding) {
             let velocity = velocity + (bends[0] + bends[1]) / ticks;
             coefficients = [start, velocity, 0.0, 0.0];
         }
@@ -86,7 +93,8 @@ impl Wires {
         let encoders = config.encoders.iter().filter_map(|encoder| {
             let motor = motors.iter().find(|motor| motor.name == encoder.motor)?.clone();
             let number = usize::from(encoder.number).checked_sub(1)?;
-            Some(Encoder { motor, number, scale: encoder.scale, offset: encoder.offset })
+            let scale = Scale { scale: encoder.scale, offset: encoder.offset };
+            Some(Encoder { motor, number, scale })
         });
         let inputs = config.inputs.iter().filter_map(|input| {
             let named = |controller: &&Rc<Controller>| controller.name == input.controller;
@@ -180,10 +188,10 @@ impl Wires {
         let last = if self.panda.moment(end) > phase.end() { end.saturating_sub(1) } else { end };
         if last > first {
             let elapsed = self.panda.moment(first) - phase.start;
-            let motion = encoder.motion(phase, first, last, elapsed);
+            let motion = encoder.scale.motion(phase, first, last, elapsed);
             self.told(encoder, fpga.move_encoder(encoder.number, &motion));
         }
-        let rest = Motion::rest(end, encoder.counts(phase.to.position));
+        let rest = Motion::rest(end, encoder.scale.counts(phase.to.position));
         self.told(encoder, fpga.move_encoder(encoder.number, &rest));
     }
 
@@ -241,4 +249,32 @@ impl Surroundings for Wires {
 
 fn new_box(started: Duration) -> Server {
     Server::new(Fpga::new(Config::default()), started)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::axis::State;
+
+    /// A motion within 0.7 s from 99.123456 mm on, with fine counts.
+    fn motion(distance: f64, [first, last]: [f64; 2]) -> Motion {
+        let (start, duration) = (Instant::default(), Duration::from_millis(700));
+        let from = State { position: 99.123_456, velocity: first };
+        let to = State { position: 99.123_456 + distance, velocity: last };
+        let phase = Phase { start, duration, from, to };
+        let scale = Scale { scale: 1e-7, offset: 0.3 };
+        scale.motion(&phase, 0, 87_500_000, Duration::ZERO)
+    }
+
+    /// What is captured of a curve is summed up count by count, and that takes long.
+    #[test]
+    fn a_motion_that_is_bent_by_rounding_only_is_a_line() {
+        let line = motion(7.0 / 3.0, [10.0 / 3.0; 2]);
+        assert_eq!(line.coefficients[2..], [0.0; 2]);
+        let end = line.coefficients[0] + line.coefficients[1] * 87_500_000.0;
+        assert_eq!(end.round(), ((99.123_456 + 7.0 / 3.0 - 0.3) / 1e-7_f64).round());
+        // By three counts.
+        let curve = motion(7.0 / 3.0, [10.0 / 3.0, 10.0 / 3.0 + 5e-7]);
+        assert!(curve.coefficients[2] < 0.0);
+    }
 }
