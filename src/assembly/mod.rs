@@ -215,9 +215,6 @@ pub(crate) struct Planned {
     pub(crate) queue: Option<Ref<RunQueue>>,
 }
 
-/// Makes the actor of a device around what tells its hardware what to do.
-type New<A, L> = fn(Name, Rc<L>, Clock) -> A;
-
 /// A child as a branch plans it, each time anew.
 type Plan = Box<dyn Fn() -> ChildSpec>;
 
