@@ -50,15 +50,17 @@ fn a_capture_that_others_disarm_is_a_loss() {
     });
 }
 
+/// Rows of which the last come closer together than they can be captured.
+const CLOSE: &[u8] = b"SEQ1.TABLE<\n1 0 0 125000 1048580 0 62500 62500 1048592 0 1 1\n\n";
+
 #[test]
 fn triggers_that_come_too_close_together_are_a_loss() {
     with_rig(async |rig: Rig| {
         rig.open().await;
         rig.sequence(20);
-        const TABLE: &[u8] = b"SEQ1.TABLE<\n1 0 0 125000 1048580 0 62500 62500 1048592 0 1 1\n\n";
         rig.panda.with(|server| {
             let id = server.connect_control("127.0.0.1:9");
-            server.receive(id, TABLE);
+            server.receive(id, CLOSE);
             assert_eq!(server.take_output(id), b"OK\n");
             server.disconnect(id);
         });

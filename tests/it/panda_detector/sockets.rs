@@ -73,7 +73,7 @@ async fn take(clock: &Clock, server: &PandaServer, path: &std::path::Path) {
         let (name, value) = line.split_once('=').unwrap();
         control.done(Command::assign(name, value).unwrap()).await.unwrap();
     }
-    let rows = [1, 0, 0, 125_000, 300 | 1 << 20, 0, 6_250, 6_250];
+    let rows = [1, 0, 0, 125_000, 0x10_012C, 0, 6_250, 6_250];
     let table = Command::table("SEQ1.TABLE", TableMode::Fixed, TableText::Base64, &rows);
     control.done(table.unwrap()).await.unwrap();
     let config = StorageConfig { min_free_bytes: 0, ..StorageConfig::default() };

@@ -12,7 +12,7 @@ use bluefly_protocol::{
     fault::{Fault, FaultClass},
     sequencer::{PulsePlace, StartOn, TableLimits},
 };
-use bluefly_sim::panda::fpga::Output;
+use bluefly_sim::panda::{Server, fpga::Output};
 use std::{cell::Cell, sync::Arc, time::Duration};
 
 fn ms(duration: u64) -> Duration {
@@ -165,7 +165,7 @@ fn a_detector_of_several_exposures_gets_its_pulses() {
         flying(rig, &triggers, LINE).await;
         triggers.follow(&|_| {}).await.unwrap();
         rig.clock.sleep(ms(20)).await;
-        let edges = rig.panda.with(|server| server.take_edges());
+        let edges = rig.panda.with(Server::take_edges);
         let rises = |output| {
             let rises = edges.iter().filter(|edge| edge.is_high && edge.output == output);
             rises.map(|edge| edge.tick).collect::<Vec<u64>>()

@@ -1,4 +1,4 @@
-//! Sources of triggers: their place in a scan, and PandAs as such.
+//! Sources of triggers: their place in a scan, and each `PandA` as one.
 mod compare;
 mod edges;
 mod faults;
