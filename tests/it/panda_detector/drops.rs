@@ -153,7 +153,7 @@ fn whoever_closes_may_leave_at_any_moment() {
 fn whoever_makes_safe_may_leave_at_any_moment() {
     let makes_safe = async |rig: &Rig| rig.capture.make_safe().await.map(drop);
     for before in [Before::Closed, Before::Open, Before::Armed, Before::Taking] {
-        assert!(check(before, makes_safe) >= 1, "{before:?}");
+        assert!(check(before, &makes_safe) >= 1, "{before:?}");
     }
 }
 

@@ -26,7 +26,7 @@ use bluefly_protocol::{
     trajectory::{AxisLimits, Mark, TriggerBits},
 };
 use bluefly_sim::panda::{
-    MemoryPanda,
+    MemoryPanda, Server,
     fpga::{Motion, Output, Place},
 };
 use std::{rc::Rc, sync::Arc, time::Duration};
@@ -165,7 +165,7 @@ impl Rig {
 
     /// When an output rose, ticks, since this was asked last.
     pub(super) fn rises(&self, output: Output) -> Vec<u64> {
-        let edges = self.panda.with(|server| server.take_edges());
+        let edges = self.panda.with(Server::take_edges);
         let rises = edges.into_iter().filter(|edge| edge.is_high && edge.output == output);
         rises.map(|edge| edge.tick).collect()
     }

@@ -35,7 +35,7 @@ fn stepped() -> Setup {
 }
 
 /// Steps through all frames while `trouble` happens; the frames that the camera wrote more than once.
-fn check(recoveries: u32, trouble: impl AsyncFn(&Rig)) -> usize {
+fn check(recoveries: u32, trouble: &impl AsyncFn(&Rig)) -> usize {
     with_rig(stepped(), async |rig| {
         rig.ready(STEPS).await;
         let status = rig.kickoff().await;
@@ -54,7 +54,7 @@ fn check(recoveries: u32, trouble: impl AsyncFn(&Rig)) -> usize {
 
 #[test]
 fn every_frame_is_taken_at_rest_where_the_scan_puts_it() {
-    assert_eq!(check(0, async |_| ()), 0);
+    assert_eq!(check(0, &async |_| ()), 0);
     with_rig(stepped(), async |rig| {
         assert_eq!(rig.run(STEPS).await, Ok(12));
         let times = numbers(rig, "diode", "NDArrayTimeStamp");
@@ -69,7 +69,7 @@ fn every_frame_is_taken_at_rest_where_the_scan_puts_it() {
 
 #[test]
 fn a_scan_that_steps_is_paused_and_gone_on_with() {
-    let again = check(0, async |rig| {
+    let again = check(0, &async |rig| {
         rig.sleep(ms(1_500)).await;
         rig.ask(Pause).await.unwrap();
         rig.reach(RunPhase::Paused).await;
@@ -91,7 +91,7 @@ fn what_breaks_costs_only_what_was_not_on_disk() {
         Fault::Disconnect { device: motion, time: ms(3_000) },
     ] {
         let told = format!("{fault:?}");
-        let again = check(1, async |rig| {
+        let again = check(1, &async |rig| {
             rig.process.world.schedule(vec![Planned { after: ms(300), fault: fault.clone() }]);
         });
         assert!(again <= 1, "{told}: {again}");
@@ -101,7 +101,7 @@ fn what_breaks_costs_only_what_was_not_on_disk() {
 #[test]
 fn a_crash_of_a_device_costs_only_what_was_not_on_disk() {
     for device in ["camera", "motion", "generator"] {
-        check(u32::from(device != "generator"), async |rig| {
+        check(u32::from(device != "generator"), &async |rig| {
             rig.sleep(ms(700)).await;
             rig.process.tree.crash(device, "a crash in mid-step").unwrap();
         });
