@@ -60,13 +60,13 @@ fn a_served_box_is_set_up_from_a_file_and_its_rows_are_recorded() {
     fs::write(&file, SET_UP).unwrap();
 
     let expected = "\
-FIELD                 FOUND  IN THE FILE
-CLOCK1.ENABLE         ZERO   ONE
-CLOCK1.PERIOD.RAW     0      125000
-CLOCK1.PERIOD.UNITS   s      ms
-INENC1.VAL.CAPTURE    No     Value
-PCAP.ENABLE           ZERO   ONE
-PCAP.TRIG             ZERO   CLOCK1.OUT
+FIELD                FOUND  IN THE FILE
+CLOCK1.ENABLE        ZERO   ONE
+CLOCK1.PERIOD.RAW    0      125000
+CLOCK1.PERIOD.UNITS  s      ms
+INENC1.VAL.CAPTURE   No     Value
+PCAP.ENABLE          ZERO   ONE
+PCAP.TRIG            ZERO   CLOCK1.OUT
 ";
     let shown = (0, expected.to_owned(), String::new());
     assert_eq!(served.run("load", &[&file, "--dry-run"]), shown);
