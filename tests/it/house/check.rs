@@ -8,11 +8,12 @@ fn every_signal_is_asked_when_connecting() {
     assert_eq!((ended.status, ended.err.as_str()), (0, ""));
     let (devices, signals) = ended.out.split_once("\n\n").unwrap();
     let expected = "\
-beamline example: 4 devices
+beamline example: 5 devices
 NAME       TYPE                   PROVIDER         DETAILS
 camera     detector               sim://camera     connected: 48 x 64 UInt16, dead time 1ms
 generator  generator              sim://generator  connected: 0 points loaded
 motion     trajectory_controller  sim://motion     connected: 1 axes, room for 4000 segments
+panda      panda                  sim://panda      connected: server 4.1, application pandabox-no-fmc, 257 fields
 x          motor                  sim://x          connected: at 0 mm";
     assert_eq!(devices, expected);
     let lines: Vec<Vec<&str>> =
@@ -22,6 +23,8 @@ x          motor                  sim://x          connected: at 0 mm";
     assert!(lines.contains(&vec!["generator", "sim://generator:PointsSent", "long", "rw", "0"]));
     let state = "sim://camera:cam1:DetectorState_RBV";
     assert!(lines.contains(&vec!["camera", state, "enum", "r", "Idle"]));
+    let wire = ["panda", "SEQ1.POSA", "ZERO", "INENC1.VAL", "device.panda.triggers.positions.x"];
+    assert!(lines.contains(&wire.to_vec()));
 }
 
 #[test]
