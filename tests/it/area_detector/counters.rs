@@ -9,7 +9,7 @@ use bluefly_actors::{
     status::Outcome,
 };
 use bluefly_protocol::fault::FaultClass;
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 async fn put<T: SignalValue>(connector: &Connector, pv: &str, value: T) {
     let signal = connector.w::<T>(&format!("sim://camera:{pv}")).await.unwrap();
@@ -165,11 +165,32 @@ fn an_id_that_stayed_behind_by_one_was_hidden_by_frames_that_came_fast() {
             // One frame is being exposed: it has this id, and so has the next.
             put(&connector, "cam1:ArrayCounter", counter.get().await.unwrap()).await;
             rig.sleep(Duration::from_millis(1_200)).await;
-            let forward = counter.get().await.unwrap() + 10;
+            let forward = counter.get().await.unwrap() + 100;
             put(&connector, "cam1:ArrayCounter", forward).await;
         };
-        let (flown, ()) = tokio::join!(rig.try_step(Kickoff), setting);
-        assert_eq!(flown, Ok(3_000));
+        let told = RefCell::new(Vec::new());
+        let listening = async {
+            let mut progress = rig.process.bulletin.progress();
+            while progress.changed().await.is_ok() {
+                let trouble = progress.borrow().trouble.clone();
+                let is_new = told.borrow().last() != Some(&trouble);
+                if is_new && trouble.is_some() {
+                    told.borrow_mut().push(trouble);
+                }
+            }
+        };
+        let flying = async { tokio::join!(rig.try_step(Kickoff), setting).0 };
+        let flown = tokio::select! { biased;
+            flown = flying => flown,
+            () = listening => panic!("nobody tells of the run"),
+        };
+        assert_eq!(flown, Ok(3_000), "{told:?}");
+        let told: Vec<String> = told.into_inner().into_iter().flatten().collect();
+        let expected = [": someone set the counter at exposure ", " were lost ("];
+        assert_eq!(told.len(), expected.len(), "{told:?}");
+        for (told, expected) in told.iter().zip(expected) {
+            assert!(told.contains(expected), "{told}");
+        }
         assert_eq!(rig.unstage().await, Ok(Outcome::Done(3_000)));
         rig.assert_complete(FAST, 3_000);
         assert_eq!(rig.progress().recoveries, 2);
