@@ -36,9 +36,9 @@ fn check_frames(rig: &Rig, starts: &[Duration], exposure: Duration) {
     let expected: Vec<Vec<f64>> = starts
         .iter()
         .map(|start| {
-            let middle_s = (*start + exposure / 2).as_secs_f64() - 0.5;
+            let middle = (*start + exposure / 2).saturating_sub(ms(500));
             let timestamp_s = rig.beam.clock.unix_s(Instant::default() + *start);
-            vec![timestamp_s, 2.5 + 10.0 * middle_s]
+            vec![timestamp_s, 2.5 + 10.0 * middle.as_secs_f64()]
         })
         .collect();
     let found: Vec<Vec<f64>> =
