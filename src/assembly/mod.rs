@@ -65,6 +65,8 @@ const DEVICE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// One device of a kind: its name and what knows its hardware.
 pub(crate) type Logics<L> = Vec<(Name, Rc<L>)>;
+/// What makes the actor of a device around what tells its hardware what to do.
+type New<A, L> = fn(Name, Rc<L>, Clock) -> A;
 
 /// Everything that has signals, connected. Cheap to clone; all clones are the same hardware.
 #[derive(Clone)]
