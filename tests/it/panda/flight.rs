@@ -115,7 +115,7 @@ fn a_panda_triggers_and_captures_every_frame_of_a_grid() {
 }
 
 #[test]
-fn rows_begin_with_a_gate_or_after_a_time() {
+fn rows_begin_with_a_gate() {
     let gated = ("axes = [\"x\", \"y\"]", "axes = [\"x\", \"y\"]\ntrigger_bits = \"row_gate\"");
     check(&[("start_on = \"position\"", "start_on = \"gate\""), gated], async |_| {});
 }
@@ -131,6 +131,21 @@ fn pauses_lose_and_double_no_row() {
             rig.sleep(ms(1_234)).await;
             rig.ask(Resume::default()).await.unwrap();
         }
+    });
+}
+
+#[test]
+fn rows_of_the_arm_before_a_pause_were_taken_for_those_after_it() {
+    with_rig(setup(&[]), async |rig| {
+        rig.ready(GRID).await;
+        let status = rig.kickoff().await;
+        taken(rig, 21).await;
+        rig.ask(Pause).await.unwrap();
+        rig.reach(RunPhase::Paused).await;
+        rig.ask(Resume::default()).await.unwrap();
+        assert_eq!(status.finished().await, Ok(Outcome::Done(FRAMES)));
+        assert_eq!(rig.progress().recoveries, 0);
+        land(rig).await;
     });
 }
 

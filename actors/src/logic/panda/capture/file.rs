@@ -34,6 +34,8 @@ pub(super) struct Open {
     /// Why the last reader ended.
     pub(super) over: RefCell<Option<Over>>,
     pub(super) armed: Cell<Armed>,
+    /// Arms of the reader before the one that is expected.
+    pub(super) arms_before: Cell<u64>,
     /// Frames that it is armed for.
     pub(super) due: Cell<Option<u64>>,
     /// Arms that have ended, of which the file does not tell yet.
@@ -125,6 +127,7 @@ impl Open {
             reader: RefCell::default(),
             over: RefCell::default(),
             armed: Cell::new(Armed::No),
+            arms_before: Cell::default(),
             due: Cell::default(),
             ends: RefCell::default(),
             last: RefCell::default(),

@@ -79,7 +79,9 @@ impl PandaCapture {
             let Some(reader) = &mut told else { return Err(open.over_fault(task)) };
             let (kept, missed) = {
                 let progress = reader.borrow_and_update();
-                (progress.kept, progress.missed)
+                // Until it begins, what is told is of the arm before.
+                let has_begun = progress.arms > open.arms_before.get();
+                if has_begun { (progress.kept, progress.missed) } else { (0, 0) }
             };
             if missed > 0 {
                 let reason = format!("{missed} rows were lost before its data port was read");

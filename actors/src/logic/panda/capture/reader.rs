@@ -42,6 +42,8 @@ impl Open {
         self.last.take();
         self.due.set(None);
         self.armed.set(Armed::Perhaps);
+        let told = self.told();
+        self.arms_before.set(told.map_or(0, |told| told.borrow().arms));
         if let Some(reader) = &*self.reader.borrow() {
             reader.expect(plan);
         }
