@@ -241,6 +241,10 @@ impl Pilot {
         if !self.is_ours() {
             return Err(self.interfered().await);
         }
+        // Whoever ends the process may have come while nothing was under way that could be aborted.
+        if leg != Leg::Unstage && self.register.is_closed() {
+            return Err(Verdict::Returned);
+        }
         let before = self.register.flying();
         loop {
             self.note(run, leg);
