@@ -11,7 +11,8 @@ use super::{
     request::Stage,
 };
 use crate::{
-    device::{generator::Plan, motor::MayFly},
+    device::{generator::Plan, motor::MayFly, triggers::Check},
+    logic::triggers::TriggerPlan,
     status::{Intent, Outcome},
     storage::MasterEnd,
 };
@@ -101,6 +102,7 @@ impl Setting {
         let planned = async {
             let plan = planning.plan(&session, spec).await?;
             planning.may_fly(&plan).await?;
+            planning.may_trigger(&plan).await?;
             let description = describe(&planning.beamline, &plan, &session).await?;
             Ok::<_, Fault>((plan, description))
         };
@@ -165,11 +167,29 @@ impl Setting {
         .map(drop)
     }
 
+    /// Fails if a source of triggers could not trigger the scan.
+    async fn may_trigger(&self, plan: &Arc<ScanPlan>) -> Result<(), Fault> {
+        let beamline = &self.beamline;
+        let patience = beamline.settings.device_timeout;
+        try_join_all(beamline.triggers.iter().map(|(name, source)| async move {
+            let caller = beamline.triggers(name)?;
+            let check = || {
+                let check = Check(TriggerPlan { plan: Arc::clone(plan), first_frame: 0 });
+                caller.call("trigger the scan", check, PLAN_WITHIN)
+            };
+            beamline.persist(patience, source, check).await
+        }))
+        .await
+        .map(drop)
+    }
+
     /// Fails if the scan cannot be begun now: nothing was changed then.
-    async fn may_begin(&self, plan: &ScanPlan) -> Result<(), Fault> {
+    async fn may_begin(&self, plan: &Arc<ScanPlan>) -> Result<(), Fault> {
         self.find_room(plan).await?;
         self.beamline.rest_from_hands(self.beamline.settings.device_timeout).await?;
-        self.may_fly(plan).await
+        self.may_fly(plan).await?;
+        // A source that was away when the scan was prepared may take less than was thought.
+        self.may_trigger(plan).await
     }
 
     /// Fails if the disk has no room for what the scan is to leave: better before it than in the

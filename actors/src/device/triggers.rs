@@ -7,7 +7,7 @@ use super::{
 use crate::{
     clock::Clock,
     logic::triggers::{TriggerLogic, TriggerPlan},
-    status::{Status, Work},
+    status::{Operation, OperationError, Outcome, Status, Work},
     supervise::Ping,
 };
 use actix::prelude::*;
@@ -136,6 +136,26 @@ impl Worker for Triggers {
 /// Where a job leaves the source.
 fn then(next: Phase) -> impl FnOnce(&mut Triggers, &Result<(), Fault>) {
     |actor, result| actor.phase = if result.is_ok() { next } else { Phase::Unknown }
+}
+
+/// Finds out whether the source could make these triggers; done if so. Legal in every phase, which it
+/// leaves as it is.
+#[derive(Debug, Message)]
+#[rtype(result = "Status<(), ()>")]
+pub struct Check(pub TriggerPlan);
+
+impl Handler<Check> for Triggers {
+    type Result = MessageResult<Check>;
+    fn handle(&mut self, Check(plan): Check, ctx: &mut Context<Self>) -> Self::Result {
+        let operation = Operation::new(self.name.clone(), ());
+        let (status, logic) = (operation.status(), Rc::clone(&self.logic));
+        let check = async move {
+            let checked = logic.check(&plan).await;
+            operation.settle(checked.map(Outcome::Done).map_err(OperationError::Fault));
+        };
+        ctx.spawn(check.into_actor(self));
+        MessageResult(status)
+    }
 }
 
 /// Gets everything ready for these triggers but the last step; none leaves. Refused unless safe.

@@ -14,6 +14,12 @@ pub struct TriggerPlan {
 /// A source of triggers. Methods may be called in any order; each future may be dropped at any await,
 /// and a later `make_safe` brings the source to rest from whatever was left.
 pub trait TriggerLogic {
+    /// Whether it could trigger the scan, as far as that can be told before anything is loaded. It
+    /// changes nothing, may be asked whatever else is under way, and also of hardware that is away.
+    ///
+    /// Fails as rejected, naming frame and rule, if it cannot.
+    fn check<'a>(&'a self, plan: &'a TriggerPlan) -> Doing<'a, ()>;
+
     /// Resolves when no trigger would leave, whatever moves.
     fn make_safe(&self) -> Doing<'_, ()>;
 

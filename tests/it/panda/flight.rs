@@ -1,7 +1,7 @@
 //! Scans that a PandA triggers and captures: every frame and every row, whatever happens meanwhile.
 use crate::run::rig::{GRID, Rig, Setup, name, spec, with_rig};
 use bluefly_actors::{
-    coordinator::{Pause, Resume},
+    coordinator::{Pause, Prepare, Resume, Stage},
     status::Outcome,
     storage::ColumnData,
 };
@@ -118,6 +118,21 @@ fn a_panda_triggers_and_captures_every_frame_of_a_grid() {
 fn rows_begin_with_a_gate() {
     let gated = ("axes = [\"x\", \"y\"]", "axes = [\"x\", \"y\"]\ntrigger_bits = \"row_gate\"");
     check(&[("start_on = \"position\"", "start_on = \"gate\""), gated], async |_| {});
+}
+
+#[test]
+fn a_scan_that_a_panda_cannot_trigger_was_refused_once_files_were_open() {
+    let without_x = ("x = \"POSA\", y = \"POSB\"", "y = \"POSB\"");
+    with_rig(setup(&[without_x]), async |rig| {
+        rig.step(Stage::default()).await.unwrap();
+        let refused = rig.try_step(Prepare(spec(GRID))).await.unwrap_err();
+        let told = "panda: cannot trigger the scan: frame 0: no axis moves by a count between lower \
+                    bound and midpoint, of those with a position input (y): a position compare \
+                    needs one";
+        assert_eq!(refused, told);
+        assert_eq!(rig.progress().phase, RunPhase::Staged);
+        assert_eq!(rig.documents(), []);
+    });
 }
 
 #[test]

@@ -70,6 +70,9 @@ fn what_a_comparison_cannot_trigger_is_refused_by_name() {
     let check = |start: fn() -> StartOn, text: &str, expected: &str| {
         with_panda(async |rig| {
             let triggers = comparing(rig, start()).await;
+            let fault = triggers.check(&from_frame(&Arc::new(plan(text)), 0)).await.unwrap_err();
+            assert_eq!(fault.class, FaultClass::Rejected);
+            assert_eq!(fault.to_string(), format!("panda: cannot trigger the scan: {expected}"));
             let fault = triggers.load(&from_frame(&Arc::new(plan(text)), 0)).await.unwrap_err();
             assert_eq!(fault.class, FaultClass::Rejected);
             assert_eq!(fault.to_string(), format!("panda: cannot load triggers: {expected}"));

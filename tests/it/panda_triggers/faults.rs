@@ -33,6 +33,15 @@ async fn check_load(
 ) {
     let triggers = rig.triggers(setup);
     let plan = Arc::new(plan(text));
+    let checked = triggers.check(&from_frame(&plan, 0)).await;
+    match class {
+        // Of what is wired nothing is asked before it is loaded.
+        FaultClass::Failed | FaultClass::Disconnected | FaultClass::Lost => checked.unwrap(),
+        FaultClass::Rejected => {
+            let expected = expected.replace("load triggers", "trigger the scan");
+            assert_eq!(told(checked), (class, expected));
+        }
+    }
     let found = told(triggers.load(&from_frame(&plan, 0)).await);
     assert_eq!(found, (class, expected.to_owned()));
     assert_eq!(rig.get("SEQ1.ENABLE").await, "ZERO");
@@ -89,6 +98,20 @@ async fn flying(rig: &Rig, triggers: &PandaTriggers, text: &str) {
     triggers.load(&from_frame(&plan, 0)).await.unwrap();
     triggers.enable().await.unwrap();
     rig.fly(&plan, 0);
+}
+
+#[test]
+fn a_scan_is_checked_though_the_panda_is_away() {
+    with_panda(async |rig| {
+        rig.panda.switch_off();
+        rig.clock.sleep(ms(1_000)).await;
+        let (line, slow) = (from_frame(&Arc::new(plan(LINE)), 0), ms(10));
+        rig.triggers(setup(GATE)).check(&line).await.unwrap();
+        let triggers = rig.triggers(TriggerSetup { dead_time: slow, ..setup(GATE) });
+        let short = "panda: cannot trigger the scan: frame 0: duration 0.01 s is shorter than \
+                     0.010000008 s, dead time and one tick of live time";
+        assert_eq!(told(triggers.check(&line).await), (FaultClass::Rejected, short.to_owned()));
+    });
 }
 
 #[test]

@@ -9,7 +9,9 @@ use bluefly_protocol::{fault::FaultClass, run::RunPhase};
 use std::time::Duration;
 
 /// What is asked for in a scan that nothing disturbs.
-const UNDISTURBED: [&str; 5] = [
+const UNDISTURBED: [&str; 7] = [
+    "check 0 of 40",
+    "check 0 of 40",
     "load 0 of 40, armed",
     "enable, armed",
     "follow, armed",
@@ -49,6 +51,26 @@ fn triggers_are_loaded_once_detectors_are_armed_and_enabled_before_the_motion() 
         assert_eq!(rig.kickoff().await.finished().await, Ok(Outcome::Done(40)));
         assert_eq!(rig.unstage().await, Ok(Outcome::Done(80)));
         assert_eq!(script.calls(), [UNDISTURBED, UNDISTURBED].concat());
+    });
+}
+
+#[test]
+fn what_a_source_cannot_trigger_was_refused_once_files_were_open() {
+    with_script(&[], async |rig, script| {
+        let told = "panda: cannot check 0 of 40: as it was told";
+        rig.step(Stage::default()).await.unwrap();
+        script.will(Call::Check, Answer::Fails(FaultClass::Rejected));
+        assert_eq!(rig.try_step(Prepare(spec(GRID))).await, Err(told.to_owned()));
+        assert_eq!(rig.progress().phase, RunPhase::Staged);
+        // It may have become so since then.
+        rig.step(Prepare(spec(GRID))).await.unwrap();
+        script.will(Call::Check, Answer::Fails(FaultClass::Rejected));
+        assert_eq!(rig.try_step(Kickoff).await, Err(told.to_owned()));
+        assert_eq!(rig.progress().phase, RunPhase::Ready);
+        assert_eq!(rig.documents(), []);
+        assert_eq!(rig.kickoff().await.finished().await, Ok(Outcome::Done(40)));
+        rig.unstage().await.unwrap();
+        rig.assert_complete(GRID, 40);
     });
 }
 

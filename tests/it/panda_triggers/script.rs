@@ -26,6 +26,7 @@ const PERIOD: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
+    Check,
     MakeSafe,
     Load,
     Enable,
@@ -112,6 +113,13 @@ impl<T: Copy> TakeIf<T> for Cell<Option<T>> {
 }
 
 impl TriggerLogic for Script {
+    fn check<'a>(&'a self, plan: &'a TriggerPlan) -> Doing<'a, ()> {
+        let (first, total) = (plan.first_frame, plan.plan.num_frames());
+        Box::pin(async move {
+            self.begin(Call::Check, format!("check {first} of {total}")).await.map(drop)
+        })
+    }
+
     fn make_safe(&self) -> Doing<'_, ()> {
         Box::pin(async move {
             self.begin(Call::MakeSafe, "make safe".to_owned()).await?;

@@ -60,6 +60,10 @@ impl<L: DetectorLogic> DetectorLogic for Wired<L> {
 }
 
 impl<L: TriggerLogic> TriggerLogic for Wired<L> {
+    fn check<'a>(&'a self, plan: &'a TriggerPlan) -> Doing<'a, ()> {
+        self.logic.check(plan)
+    }
+
     fn make_safe(&self) -> Doing<'_, ()> {
         TriggerLogic::make_safe(&self.logic)
     }

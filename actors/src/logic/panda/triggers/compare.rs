@@ -1,5 +1,5 @@
 //! A PCOMP block in place of a sequencer: it needs no table, and makes the pulses of one line.
-use super::{Loaded, PandaTriggers, follow::PERIOD, talk::Talk};
+use super::{super::super::Task, Loaded, PandaTriggers, follow::PERIOD, talk::Talk};
 use crate::logic::triggers::TriggerPlan;
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
@@ -16,9 +16,7 @@ impl PandaTriggers {
         talk: &Talk<'_>,
         plan: &TriggerPlan,
     ) -> Result<(), Fault> {
-        let comparison = self.comparison(plan);
-        let comparison =
-            comparison.map_err(|reason| talk.task.fault(FaultClass::Rejected, reason))?;
+        let comparison = self.comparison(talk.task, plan)?;
         self.set_pulses(talk, &plan.plan).await?;
         self.write_comparison(talk, comparison).await?;
         let dropped = self.dropped(talk).await?;
@@ -30,14 +28,21 @@ impl PandaTriggers {
         Ok(())
     }
 
-    fn comparison(&self, plan: &TriggerPlan) -> Result<Comparison, String> {
+    /// What the block is told of the scan.
+    pub(super) fn comparison(
+        &self,
+        task: Task<'_>,
+        plan: &TriggerPlan,
+    ) -> Result<Comparison, Fault> {
+        let rejected = |reason: String| task.fault(FaultClass::Rejected, reason);
         let block = &self.setup.sequencer;
         let inputs = match &self.setup.start {
             StartOn::Position(inputs) => inputs.as_slice(),
             StartOn::Gate(_) | StartOn::Time => &[],
         };
         let [input] = inputs else {
-            return Err(format!("{block} compares one position, and {} are named", inputs.len()));
+            let named = inputs.len();
+            return Err(rejected(format!("{block} compares one position, and {named} are named")));
         };
         let scan = &plan.plan;
         let dead_ticks = match self.live(scan) {
@@ -47,7 +52,7 @@ impl PandaTriggers {
         let dead_time = Duration::from_nanos(u64::from(dead_ticks) * NS_PER_TICK);
         let pieces = scan.pieces(plan.first_frame);
         let comparison = Comparison::new(input, (scan.planner(), scan.axes()), pieces, dead_time);
-        comparison.map_err(|error| error.to_string())
+        comparison.map_err(|error| rejected(error.to_string()))
     }
 
     async fn write_comparison(&self, talk: &Talk<'_>, comparison: Comparison) -> Result<(), Fault> {

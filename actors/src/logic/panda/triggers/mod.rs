@@ -1,4 +1,5 @@
 //! [`PandaTriggers`]: a PandA that triggers detectors, frame by frame, with one of its sequencers.
+mod check;
 mod compare;
 mod follow;
 mod load;
@@ -128,6 +129,10 @@ const BITS: ChangeGroup = ChangeGroup::Bits;
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 impl TriggerLogic for PandaTriggers {
+    fn check<'a>(&'a self, plan: &'a TriggerPlan) -> Doing<'a, ()> {
+        Box::pin(self.check_plan(plan))
+    }
+
     fn make_safe(&self) -> Doing<'_, ()> {
         Box::pin(async move {
             self.loaded.take();

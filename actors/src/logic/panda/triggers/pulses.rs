@@ -1,5 +1,6 @@
 //! PULSE blocks: the pulses of detectors that want others than one for each frame.
 use super::{
+    super::super::Task,
     PandaTriggers,
     setup::TriggerOutput,
     talk::{Talk, of},
@@ -42,10 +43,15 @@ impl PandaTriggers {
             .filter(|enable| self.setup.wires.iter().all(|(field, _)| field.to_string() != *enable))
     }
 
-    /// Sets every PULSE block that is used; none makes pulses before the first frame.
-    pub(super) async fn set_pulses(&self, talk: &Talk<'_>, plan: &ScanPlan) -> Result<(), Fault> {
+    /// What every PULSE block that is used makes of a frame.
+    pub(super) fn trains<'a>(
+        &'a self,
+        task: Task<'_>,
+        plan: &'a ScanPlan,
+    ) -> Result<Vec<(&'a BlockName, PulseTrain)>, Fault> {
+        let mut trains = Vec::new();
         for output in self.outputs(plan) {
-            let rejected = |reason: String| talk.task.fault(FaultClass::Rejected, reason);
+            let rejected = |reason: String| task.fault(FaultClass::Rejected, reason);
             let TriggerOutput { detector, exposures_per_frame: exposures, .. } = output;
             let Some(block) = &output.pulse else {
                 if exposures.get() > 1 {
@@ -64,6 +70,14 @@ impl PandaTriggers {
                 place: output.place,
             };
             let train = pulse_train(&request).map_err(|error| rejected(error.to_string()))?;
+            trains.push((block, train));
+        }
+        Ok(trains)
+    }
+
+    /// Sets every PULSE block that is used; none makes pulses before the first frame.
+    pub(super) async fn set_pulses(&self, talk: &Talk<'_>, plan: &ScanPlan) -> Result<(), Fault> {
+        for (block, train) in self.trains(talk.task, plan)? {
             set_pulse(talk, block, train).await?;
         }
         for enable in self.driven_pulses() {
