@@ -20,6 +20,8 @@ pub struct Tally {
     on_disk: BTreeMap<Name, u64>,
     complete: u64,
     published: u64,
+    /// Whether the motion itself triggers the frames.
+    is_paced_by_motion: bool,
 }
 
 /// Whether what is heard at present tells of frames that are being taken.
@@ -36,7 +38,14 @@ impl Tally {
     pub fn new(detectors: impl IntoIterator<Item = Name>, first_row: u64, total: u64) -> Self {
         let on_disk = detectors.into_iter().map(|name| (name, first_row)).collect();
         let attempt = Attempt::Grounded;
-        Self { first_row, total, attempt, on_disk, complete: 0, published: 0 }
+        let is_paced_by_motion = true;
+        Self { first_row, total, attempt, on_disk, complete: 0, published: 0, is_paced_by_motion }
+    }
+
+    /// Something else than the motion triggers the frames: it goes on when the motion stands still,
+    /// and a frame that a detector has tells nothing of the motion.
+    pub fn paced_apart(self) -> Self {
+        Self { is_paced_by_motion: false, ..self }
     }
 
     /// Number of frames of the scan.
@@ -122,7 +131,9 @@ impl Tally {
         }
         // A frame that a detector has was begun, and the motion had gone through the one before.
         let begun = rows.saturating_sub(self.first_row);
-        if let Attempt::Flying { from, .. } = self.attempt {
+        if let Attempt::Flying { from, .. } = self.attempt
+            && self.is_paced_by_motion
+        {
             self.pass(begun.saturating_sub(1).saturating_sub(from));
         }
         self.count();
@@ -190,6 +201,18 @@ mod tests {
 
     fn name(text: &str) -> Name {
         text.parse().expect("a name")
+    }
+
+    #[test]
+    fn frames_that_were_taken_while_the_motion_stood_still_were_complete() {
+        let mut tally = flying().paced_apart();
+        tally.pass(3);
+        for detector in ["a", "b"] {
+            tally.hear(&name(detector), 108);
+        }
+        assert_eq!((tally.passed(), tally.complete()), (3, 3));
+        tally.pass(5);
+        assert_eq!(tally.complete(), 5);
     }
 
     /// A scan of 10 frames at row 100 of its run, in the air.

@@ -92,8 +92,9 @@ fn check(controller: ControllerCapability, millis: u64, segments: u64) {
 #[test]
 fn a_controller_is_given_what_it_can_follow() {
     check(USUAL, 840, 6);
-    check(ControllerCapability { trigger_bits: TriggerBits::EveryPoint, ..USUAL }, 840, 20);
-    check(ControllerCapability { trigger_bits: TriggerBits::RowGate, ..USUAL }, 840, 6);
+    // Bits are cleared first.
+    check(ControllerCapability { trigger_bits: TriggerBits::EveryPoint, ..USUAL }, 850, 21);
+    check(ControllerCapability { trigger_bits: TriggerBits::RowGate, ..USUAL }, 850, 7);
     check(ControllerCapability { min_segment: us(10_000), ..USUAL }, 840, 6);
     check(ControllerCapability { max_segment: us(200_000), ..USUAL }, 840, 8);
 }
@@ -107,8 +108,8 @@ fn no_segment_is_shorter_than_the_shortest() {
             ..USUAL
         });
         assert!(batch.durations_us.iter().all(|&duration| duration >= shortest), "{shortest} us");
-        // Between the rows, which are eight segments each behind the run-up.
-        let turn = &batch.durations_us[9..batch.len() - 9];
+        // Between the rows, which are eight segments each, behind the standstill and the run-up.
+        let turn = &batch.durations_us[10..batch.len() - 9];
         assert!(turn.iter().all(|duration| duration.is_multiple_of(shortest)), "{turn:?}");
         assert!(!turn.is_empty());
     }

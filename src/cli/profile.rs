@@ -153,6 +153,7 @@ fn named(mark: Mark) -> &'static str {
         Mark::RowEnd => "row_end",
         Mark::Turnaround => "turnaround",
         Mark::RunDown => "run_down",
+        Mark::Entry => "entry",
     }
 }
 

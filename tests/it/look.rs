@@ -228,8 +228,8 @@ fn a_profile_tells_every_point_of_the_motion() {
         let points = told["points"].as_array().unwrap();
         points.iter().map(|point| point["user_program"].as_u64().unwrap()).collect::<Vec<_>>()
     };
-    assert_eq!(programs("row-gate"), [0, 0, 1, 8, 0]);
-    assert_eq!(programs("every-point"), [0, 8, 1, 4, 1, 4, 1, 4, 1, 4, 2, 8]);
+    assert_eq!(programs("row-gate"), [0, 8, 0, 1, 8, 0]);
+    assert_eq!(programs("every-point"), [0, 8, 8, 1, 4, 1, 4, 1, 4, 1, 4, 2, 8]);
 }
 
 #[test]
@@ -268,17 +268,18 @@ fn a_profile_is_of_the_controller_as_the_beamline_drives_it() {
     let every = driven(&[("TRIGGER_BITS", "every_point")]);
     let expected = [
         point((0, "start"), [-0.570_000_000_000_000_1, 0.0], [3, 0, 0, 0]),
-        point((10_000, "turnaround"), [-0.52, 10.0], [1, 8, 0, 0]),
-        point((12_000, "row_start"), [-0.5, 10.0], [1, 1, 0, 0]),
-        point((62_000, "midpoint"), [0.0, 10.0], [0, 4, 1, 0]),
-        point((112_000, "frame_end"), [0.5, 10.0], [0, 1, 0, 1]),
-        point((162_000, "midpoint"), [1.0, 10.0], [0, 4, 1, 1]),
-        point((212_000, "frame_end"), [1.5, 10.0], [0, 1, 0, 2]),
-        point((262_000, "midpoint"), [2.0, 10.0], [0, 4, 1, 2]),
-        point((312_000, "frame_end"), [2.5, 10.0], [0, 1, 0, 3]),
-        point((362_000, "midpoint"), [3.0, 10.0], [0, 4, 1, 3]),
-        point((412_000, "row_end"), [3.5, 10.0], [1, 2, 0, 4]),
-        point((422_000, "run_down"), [3.55, 0.0], [3, 8, 0, 4]),
+        point((10_000, "entry"), [-0.570_000_000_000_000_1, 0.0], [3, 8, 0, 0]),
+        point((20_000, "turnaround"), [-0.52, 10.0], [1, 8, 0, 0]),
+        point((22_000, "row_start"), [-0.5, 10.0], [1, 1, 0, 0]),
+        point((72_000, "midpoint"), [0.0, 10.0], [0, 4, 1, 0]),
+        point((122_000, "frame_end"), [0.5, 10.0], [0, 1, 0, 1]),
+        point((172_000, "midpoint"), [1.0, 10.0], [0, 4, 1, 1]),
+        point((222_000, "frame_end"), [1.5, 10.0], [0, 1, 0, 2]),
+        point((272_000, "midpoint"), [2.0, 10.0], [0, 4, 1, 2]),
+        point((322_000, "frame_end"), [2.5, 10.0], [0, 1, 0, 3]),
+        point((372_000, "midpoint"), [3.0, 10.0], [0, 4, 1, 3]),
+        point((422_000, "row_end"), [3.5, 10.0], [1, 2, 0, 4]),
+        point((432_000, "run_down"), [3.55, 0.0], [3, 8, 0, 4]),
     ];
     assert_eq!(seen(&every), expected);
     let silent = driven(&[("POINTS", "every")]);
@@ -287,10 +288,13 @@ fn a_profile_is_of_the_controller_as_the_beamline_drives_it() {
     };
     assert_eq!(programs(&silent), vec![json!(0); 12]);
     let gate = driven(&[("TRIGGER_BITS", "row_gate"), ("POINTS", "every")]);
-    assert_eq!(programs(&gate), [0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 8, 0].map(|number| json!(number)));
+    assert_eq!(
+        programs(&gate),
+        [0, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 8, 0].map(|number| json!(number))
+    );
     assert_eq!(
         programs(&driven(&[("TRIGGER_BITS", "row_gate")])),
-        [0, 0, 1, 8, 0].map(|number| json!(number))
+        [0, 8, 0, 1, 8, 0].map(|number| json!(number))
     );
     // The settle time of 2 ms becomes one segment of 4 ms.
     let coarse = driven(&[("MIN_SEGMENT_DURATION", "4 ms")]);

@@ -98,6 +98,7 @@ impl Flight {
         let gate = Gate::new(beamline.settings.lag);
         let detectors = beamline.detectors.keys().cloned();
         let tally = Tally::new(detectors, session.frames, plan.num_frames());
+        let tally = if beamline.triggers.is_empty() { tally } else { tally.paced_apart() };
         Self {
             beamline,
             plan,

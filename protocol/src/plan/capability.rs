@@ -3,7 +3,7 @@ use crate::{
     beamline::Trigger,
     exposures::ExposuresPerFrame,
     name::Name,
-    trajectory::{AxisLimits, Planner, PointMode, TriggerBits},
+    trajectory::{AxisLimits, BitsBefore, Planner, PointMode, TriggerBits},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -63,6 +63,7 @@ impl ControllerCapability {
             .with_max_segment(self.max_segment)
             .with_min_turnaround(self.min_turnaround)
             .with_modes(self.points, self.trigger_bits)
+            .with_bits_before(BitsBefore::Unknown)
     }
 }
 

@@ -246,13 +246,15 @@ impl ScanPlan {
     }
 
     /// The rows that make `sequencer`, which is one for [`axes`](Self::axes), trigger the frames from
-    /// `frame` on as the [`planner`](Self::planner) moves through them.
+    /// `frame` on as the [`planner`](Self::planner) moves through them, its [entry](Sequencer::entry)
+    /// first.
     pub fn trigger_rows(
         &self,
         frame: u64,
         sequencer: &Sequencer,
     ) -> impl Iterator<Item = Result<Row, SequencerError>> + Send + use<> {
-        sequencer.rows(sequencer.spans(&self.planner, self.pieces(frame)))
+        let rows = sequencer.rows(sequencer.spans(&self.planner, self.pieces(frame)));
+        sequencer.entry().map(Ok).into_iter().chain(rows)
     }
 }
 

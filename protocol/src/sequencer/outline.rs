@@ -1,9 +1,13 @@
 //! [`Sequencer`]: what the rows of a scan depend on, besides its frames.
 use super::{
-    BitInput, Counts, Level, Live, PositionInput, Rows, Sense, SequencerError, Span, Start, Trigger,
+    BitInput, Counts, Level, Live, Outputs, PositionInput, Repeats, Row, Rows, Sense,
+    SequencerError, Span, Start, Trigger,
 };
 use crate::name::Name;
-use std::sync::Arc;
+use std::{
+    num::{NonZeroU16, NonZeroU32},
+    sync::Arc,
+};
 
 /// What begins a window, if an axis moves in the scan.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,6 +95,23 @@ impl Sequencer {
         S: IntoIterator<Item = Result<Span, SequencerError>>,
     {
         Rows::new(Arc::new(self.clone()), spans.into_iter())
+    }
+
+    /// What comes before the rows of a scan: a gate that an earlier scan has left high is not the
+    /// first window. The controller clears it as it begins
+    /// ([`BitsBefore::Unknown`](crate::trajectory::BitsBefore)).
+    pub fn entry(&self) -> Option<Row> {
+        match self.begin {
+            Begin::Gate(input) => Some(Row {
+                repeats: Repeats::Times(NonZeroU16::MIN),
+                trigger: Trigger::Bit { input, level: Level::Low },
+                time1_ticks: 0,
+                outputs1: Outputs::NONE,
+                time2_ticks: NonZeroU32::MIN,
+                outputs2: Outputs::NONE,
+            }),
+            Begin::Position(_) | Begin::Time => None,
+        }
     }
 
     /// What `spans` need, or the first reason why they cannot be triggered.

@@ -44,6 +44,8 @@ pub use cubic::Cubic;
 pub use error::{Bound, Needed, PlanError, Stretch};
 pub use planner::{MAX_SEGMENT, Planner, Prediction, Trajectory};
 pub use pmac::{PmacTable, PmacWriter, VelocityMode};
-pub use segment::{AxisLimits, Batch, Mark, PointMode, Segment, TriggerBits, TriggerSource};
+pub use segment::{
+    AxisLimits, Batch, BitsBefore, Mark, PointMode, Segment, TriggerBits, TriggerSource,
+};
 pub use servo::align_to_servo;
 pub use velocity_profile::{Passage, Shape, VelocityProfile};

@@ -1,6 +1,6 @@
 //! [`Planner`]: checks a scan before motion and turns it into a [`Trajectory`].
 use super::{
-    AxisLimits, Batch, PlanError, PointMode, TriggerBits,
+    AxisLimits, Batch, BitsBefore, PlanError, PointMode, TriggerBits,
     check::Check,
     leg::Leg,
     row::{Joint, curve_frame_s, shortest_frame_s},
@@ -46,6 +46,7 @@ impl Planner {
             min_turnaround: 0,
             points: PointMode::Sparse,
             bits: TriggerBits::None,
+            bits_before: BitsBefore::Low,
         };
         Self { names: axes.iter().map(|(name, _)| name.clone()).collect(), rules }
     }
@@ -79,6 +80,13 @@ impl Planner {
             TriggerBits::None | TriggerBits::RowGate => points,
         };
         self.rules.bits = bits;
+        self
+    }
+
+    /// The same with such trigger bits before it ([`BitsBefore::Low`] otherwise). If they are unknown,
+    /// and it has any, it begins with a standstill of 10 ms, at the end of which they are cleared.
+    pub fn with_bits_before(mut self, before: BitsBefore) -> Self {
+        self.rules.bits_before = before;
         self
     }
 

@@ -86,7 +86,10 @@ impl PmacWriter {
             (Mark::Within, Mark::RowStart | Mark::Midpoint | Mark::FrameEnd | Mark::Join) => {
                 VelocityMode::PreviousToNext
             }
-            (Mark::Within, Mark::Within | Mark::RowEnd | Mark::Turnaround | Mark::RunDown)
+            (
+                Mark::Within,
+                Mark::Within | Mark::RowEnd | Mark::Turnaround | Mark::RunDown | Mark::Entry,
+            )
             | (Mark::RowStart | Mark::Turnaround | Mark::Join, _)
             | (Mark::RowEnd, Mark::Midpoint) => VelocityMode::RealPreviousToCurrent,
             (
@@ -97,9 +100,10 @@ impl PmacWriter {
                 | Mark::Join
                 | Mark::RowEnd
                 | Mark::Turnaround
-                | Mark::RunDown,
+                | Mark::RunDown
+                | Mark::Entry,
             ) => VelocityMode::AveragePreviousToCurrent,
-            (Mark::RunDown, _) => VelocityMode::Zero,
+            (Mark::RunDown | Mark::Entry, _) => VelocityMode::Zero,
         }
     }
 
@@ -116,7 +120,7 @@ fn user_program(bits: TriggerBits, mark: Mark) -> u8 {
         TriggerBits::None => 0,
         TriggerBits::RowGate => match mark {
             Mark::RowStart => 1,
-            Mark::RowEnd => 8,
+            Mark::RowEnd | Mark::Entry => 8,
             Mark::Within
             | Mark::Midpoint
             | Mark::FrameEnd
@@ -128,7 +132,7 @@ fn user_program(bits: TriggerBits, mark: Mark) -> u8 {
             Mark::RowStart | Mark::FrameEnd | Mark::Join => 1,
             Mark::Midpoint => 4,
             Mark::RowEnd => 2,
-            Mark::Turnaround | Mark::RunDown => 8,
+            Mark::Turnaround | Mark::RunDown | Mark::Entry => 8,
             Mark::Within => 0,
         },
     }

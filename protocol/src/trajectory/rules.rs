@@ -3,12 +3,15 @@ use super::{
     AxisLimits,
     beat::Pace,
     row::Row,
-    segment::{PointMode, TriggerBits},
+    segment::{BitsBefore, PointMode, TriggerBits},
     stroke::RunUp,
     ticks::{self, Grid},
 };
 use crate::scan::{Path, Piece};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+/// How long bits take to be cleared before the first row: as a usual point, not as the shortest.
+const CLEARING: Duration = Duration::from_millis(10);
 
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
@@ -23,6 +26,7 @@ pub(super) struct Rules {
     pub(super) min_turnaround: u64,
     pub(super) points: PointMode,
     pub(super) bits: TriggerBits,
+    pub(super) bits_before: BitsBefore,
 }
 
 impl Rules {
@@ -73,6 +77,17 @@ impl Rules {
         match self.bits {
             TriggerBits::None => 0,
             TriggerBits::RowGate | TriggerBits::EveryPoint => self.grid.interval,
+        }
+    }
+
+    /// How long all stand still before the first row, so that a point of their own clears the bits.
+    pub(super) fn entry(&self) -> u64 {
+        match (self.bits_before, self.bits) {
+            (BitsBefore::Low, _) | (BitsBefore::Unknown, TriggerBits::None) => 0,
+            (BitsBefore::Unknown, TriggerBits::RowGate | TriggerBits::EveryPoint) => {
+                let interval = self.grid.interval;
+                ticks::of(CLEARING).div_ceil(interval) * interval
+            }
         }
     }
 

@@ -52,6 +52,8 @@ pub enum Mark {
     Turnaround,
     /// Standstill after the last row.
     RunDown,
+    /// Standstill before the first row, where bits are cleared that an earlier trajectory has left.
+    Entry,
 }
 
 /// Which points of a scan end a segment.
@@ -102,6 +104,15 @@ impl TriggerBits {
             Self::EveryPoint => "every_point",
         }
     }
+}
+
+/// What the bits of a controller are before a trajectory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BitsBefore {
+    #[default]
+    Low,
+    /// A trajectory that was given up in mid-row has left them as they were.
+    Unknown,
 }
 
 /// What makes detectors take frames while a trajectory is followed.

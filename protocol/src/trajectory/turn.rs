@@ -56,6 +56,8 @@ pub(super) struct Turn {
     pub(super) strokes: Vec<Stroke>,
     /// Ascending. Empty if nothing takes any time.
     stretches: Vec<Stretch>,
+    /// When a standstill is over that comes before all motion; 0 if there is none.
+    entry: u64,
     duration: u64,
     /// What is at its end.
     end: Mark,
@@ -75,17 +77,19 @@ impl Turn {
         // Before a step all settle: how they came there is unknown.
         let standing = to.axes().map(|axis| rules.settle(axis)).max().unwrap_or(0);
         let duration = if moving == 0 { standing } else { moving }.max(rules.least());
+        let entry = rules.entry();
+        let duration = duration + entry;
         let strokes = to.axes().zip(run_ups);
         let strokes =
             strokes.map(|(axis, run_up)| Stroke::run_up(to.of(axis), run_up, duration)).collect();
-        Self::new(strokes, duration, Mark::RowStart, rules)
+        Self::new(strokes, (entry, duration), Mark::RowStart, rules)
     }
 
     /// From the end of the last row to rest.
     pub(super) fn run_down(from: &State, rules: &Rules) -> Self {
         let ramp = from.ramp(rules);
         let strokes = from.axes().map(|axis| Stroke::run_down(from.of(axis), ramp));
-        Self::new(strokes.collect(), ramp, Mark::RunDown, rules)
+        Self::new(strokes.collect(), (0, ramp), Mark::RunDown, rules)
     }
 
     /// From the end of a row to the start of the next, in the least time, no less than
@@ -97,12 +101,12 @@ impl Turn {
         let strokes = by_profiles(&passages, least, interval)
             .unwrap_or_else(|| by_rest(&passages, least, rules));
         let duration = strokes.iter().map(Stroke::duration).max().unwrap_or(0).max(least);
-        Self::new(strokes, duration, Mark::RowStart, rules)
+        Self::new(strokes, (0, duration), Mark::RowStart, rules)
     }
 
-    fn new(strokes: Vec<Stroke>, duration: u64, end: Mark, rules: &Rules) -> Self {
+    fn new(strokes: Vec<Stroke>, (entry, duration): (u64, u64), end: Mark, rules: &Rules) -> Self {
         let knots = strokes.iter().flat_map(Stroke::knots);
-        let mut ends: Vec<u64> = knots.map(|knot| knot.tick).chain([duration]).collect();
+        let mut ends: Vec<u64> = knots.map(|knot| knot.tick).chain([entry, duration]).collect();
         ends.sort_unstable();
         ends.dedup();
         let (mut before, mut until) = (0, 0);
@@ -113,7 +117,7 @@ impl Turn {
             stretches.push(Stretch { end, until, parts });
             before = end;
         }
-        Self { strokes, stretches, duration, end }
+        Self { strokes, stretches, entry, duration, end }
     }
 
     /// Where every axis is before it.
@@ -140,6 +144,8 @@ impl Turn {
         let part = parts - (until - segments);
         let mark = if segments == self.count() {
             self.end
+        } else if part == parts && end == self.entry {
+            Mark::Entry
         } else if part == parts {
             Mark::Turnaround
         } else {

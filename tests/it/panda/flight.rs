@@ -1,7 +1,7 @@
 //! Scans that a PandA triggers and captures: every frame and every row, whatever happens meanwhile.
 use crate::run::rig::{GRID, Rig, Setup, name, spec, with_rig};
 use bluefly_actors::{
-    coordinator::{Pause, Prepare, Resume, Stage},
+    coordinator::{Abort, Pause, Prepare, Resume, Stage},
     status::Outcome,
     storage::ColumnData,
 };
@@ -109,15 +109,30 @@ async fn taken(rig: &Rig, frames: u64) {
     reached.await.unwrap();
 }
 
+/// Pauses for a while once so many frames are taken.
+async fn pause(rig: &Rig, frames: u64) {
+    taken(rig, frames).await;
+    rig.ask(Pause).await.unwrap();
+    rig.reach(RunPhase::Paused).await;
+    rig.assert_still();
+    rig.sleep(ms(1_234)).await;
+    rig.ask(Resume::default()).await.unwrap();
+}
+
 #[test]
 fn a_panda_triggers_and_captures_every_frame_of_a_grid() {
     check(&[], async |_| {});
 }
 
+/// Rows begin with the gate that the controller holds.
+const GATED: [(&str, &str); 2] = [
+    ("start_on = \"position\"", "start_on = \"gate\""),
+    ("axes = [\"x\", \"y\"]", "axes = [\"x\", \"y\"]\ntrigger_bits = \"row_gate\""),
+];
+
 #[test]
 fn rows_begin_with_a_gate() {
-    let gated = ("axes = [\"x\", \"y\"]", "axes = [\"x\", \"y\"]\ntrigger_bits = \"row_gate\"");
-    check(&[("start_on = \"position\"", "start_on = \"gate\""), gated], async |_| {});
+    check(&GATED, async |_| {});
 }
 
 #[test]
@@ -139,12 +154,7 @@ fn a_scan_that_a_panda_cannot_trigger_was_refused_once_files_were_open() {
 fn pauses_lose_and_double_no_row() {
     check(&[], async |rig| {
         for frames in [3, 11, 12, 30] {
-            taken(rig, frames).await;
-            rig.ask(Pause).await.unwrap();
-            rig.reach(RunPhase::Paused).await;
-            rig.assert_still();
-            rig.sleep(ms(1_234)).await;
-            rig.ask(Resume::default()).await.unwrap();
+            pause(rig, frames).await;
         }
     });
 }
@@ -159,6 +169,30 @@ fn rows_of_the_arm_before_a_pause_were_taken_for_those_after_it() {
         rig.reach(RunPhase::Paused).await;
         rig.ask(Resume::default()).await.unwrap();
         assert_eq!(status.finished().await, Ok(Outcome::Done(FRAMES)));
+        assert_eq!(rig.progress().recoveries, 0);
+        land(rig).await;
+    });
+}
+
+#[test]
+fn a_gate_that_a_pause_in_mid_row_left_high_began_the_next_row() {
+    check(&GATED, async |rig| {
+        for frames in [3, 14, 25, 36] {
+            pause(rig, frames).await;
+        }
+    });
+}
+
+#[test]
+fn a_gate_that_an_abort_in_mid_row_left_high_began_the_next_scan() {
+    with_rig(setup(&GATED), async |rig| {
+        rig.ready(GRID).await;
+        let status = rig.kickoff().await;
+        taken(rig, 5).await;
+        rig.step(Abort { reason: None }).await.unwrap();
+        assert_eq!(status.finished().await, Ok(Outcome::Aborted));
+        rig.ready(GRID).await;
+        assert_eq!(rig.kickoff().await.finished().await, Ok(Outcome::Done(FRAMES)));
         assert_eq!(rig.progress().recoveries, 0);
         land(rig).await;
     });

@@ -2,7 +2,9 @@
 use super::{LIMITS, piece, rig, segment};
 use crate::{
     scan::Piece,
-    trajectory::{AxisLimits, Batch, Mark, PointMode, TriggerBits},
+    trajectory::{
+        AxisLimits, Batch, BitsBefore, Mark, PmacWriter, PointMode, TriggerBits, VelocityMode,
+    },
 };
 use std::time::Duration;
 
@@ -123,4 +125,27 @@ fn the_motion_between_two_rows_is_that_of_the_scan() {
     let between = planner.turnaround(&rows[0], &rows[1]);
     assert_eq!(between.segments().collect::<Batch>(), turn);
     assert!(planner.turnaround(&rows[1], &rows[2]).is_empty());
+}
+
+#[test]
+fn bits_are_cleared_before_the_first_row_if_they_may_be_high() {
+    let check = |bits, programs: &[u8], times_us: &[u64]| {
+        let planner = rig([LIMITS]).planner();
+        let planner = planner.with_modes(PointMode::Sparse, bits);
+        let planner = planner.with_bits_before(BitsBefore::Unknown);
+        let row = [piece(0, 10, &[0.0], &[5.0])];
+        let prediction = planner.check(row.clone()).expect("it can be flown");
+        let mut trajectory = planner.plan(row);
+        let (start, batch) = (trajectory.start(), trajectory.next_batch(100));
+        let table = PmacWriter::new(bits, 0).table(&batch);
+        assert_eq!((&*table.user_program, &*table.time_us), (programs, times_us), "{bits:?}");
+        assert_eq!(prediction.segments, programs.len() as u64);
+        assert_eq!(prediction.duration, Duration::from_micros(times_us.iter().sum()));
+        if batch.marks[0] == Mark::Entry {
+            assert_eq!((batch.positions[0][0], batch.velocities[0][0]), (start[0], 0.0));
+            assert_eq!(table.velocity_mode[0], VelocityMode::Zero);
+        }
+    };
+    check(TriggerBits::None, &[0, 0, 0], &[250_000, 1_000_000, 250_000]);
+    check(TriggerBits::RowGate, &[8, 1, 8, 0], &[10_000, 250_000, 1_000_000, 250_000]);
 }
