@@ -138,3 +138,25 @@ pub(crate) fn dtype(dtype: beamline::Dtype) -> Dtype {
         beamline::Dtype::F64 => Dtype::Float64,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beamline_file;
+
+    #[test]
+    fn a_detector_on_a_panda_was_asked_for_a_pulse_block_of_its_own() {
+        let check = |file: &str, expected: &[&str]| {
+            let spec = beamline_file::read_text("panda.toml", file).expect("it is right");
+            let config = world_config(&spec, Latency::default(), Schedule::Fifo);
+            let detectors = config.detectors.iter().filter(|detector| detector.has_multiplier);
+            let names: Vec<&str> = detectors.map(|detector| detector.name.as_str()).collect();
+            assert_eq!(names, expected);
+        };
+        let file = include_str!("../etc/panda.toml");
+        check(file, &[]);
+        let plug = r#"diode = { output = "TTLOUT2", pulse = "PULSE1" }"#;
+        assert!(file.contains(plug));
+        check(&file.replace(plug, ""), &["diode"]);
+    }
+}

@@ -175,10 +175,12 @@ pub(crate) fn detector_setup(
     let axes = if detector.positions { axes_beside } else { Vec::new() };
     // A simulated detector writes to the disk of this process, which looks for itself.
     let is_elsewhere = detector.provider.scheme != Scheme::Sim;
+    let mut triggers = spec.pandas().filter_map(|panda| panda.triggers.as_ref());
     DetectorSetup {
         camera: detector.camera.clone(),
         trigger: detector.trigger,
         exposures_per_frame: detector.exposures_per_frame,
+        pulses_come_from_panda: triggers.any(|it| it.outputs.contains_key(&detector.name)),
         dead_time: detector.dead_time,
         axes,
         statistics: detector.statistics,

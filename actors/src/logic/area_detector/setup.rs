@@ -17,6 +17,8 @@ pub struct DetectorSetup {
     /// What starts its exposures in a scan.
     pub trigger: Trigger,
     pub exposures_per_frame: ExposuresPerFrame,
+    /// Whether a PandA makes its pulses, which is set up there.
+    pub pulses_come_from_panda: bool,
     /// Least time between the end of an exposure and the next trigger.
     pub dead_time: Duration,
     /// The axes whose positions its file has.
@@ -50,6 +52,7 @@ impl DetectorSetup {
             camera: CameraSpec::SimDetector,
             trigger: Trigger::Edge,
             exposures_per_frame: ExposuresPerFrame::ONE,
+            pulses_come_from_panda: false,
             dead_time,
             axes: Vec::new(),
             statistics: true,
@@ -60,12 +63,13 @@ impl DetectorSetup {
         }
     }
 
-    /// Whether a pulse block stands before it: it makes several pulses of one, and gives them their
-    /// length.
+    /// Whether a pulse block of its own stands before it: it makes several pulses of one, and gives
+    /// them their length.
     pub fn has_multiplier(&self) -> bool {
+        let is_alone = !self.pulses_come_from_panda;
         match self.trigger {
-            Trigger::Gate => true,
-            Trigger::Edge => self.exposures_per_frame != ExposuresPerFrame::ONE,
+            Trigger::Gate => is_alone,
+            Trigger::Edge => is_alone && self.exposures_per_frame != ExposuresPerFrame::ONE,
             Trigger::Internal | Trigger::Software => false,
         }
     }
