@@ -228,6 +228,16 @@ fn is_alike(line: &str, pattern: &str) -> bool {
     rest.ends_with(last)
 }
 
+/// The file that a guide says to write.
+pub(crate) fn file(guide: &str, wanted: &str) -> String {
+    let text = fs::read_to_string(Path::new(ROOT).join(guide)).unwrap();
+    let texts = steps(&text).into_iter().filter_map(|step| match step {
+        Step::File { name, text } if name == wanted => Some(text),
+        Step::File { .. } | Step::Command { .. } => None,
+    });
+    texts.last().unwrap_or_else(|| panic!("{guide} has no file {wanted}"))
+}
+
 /// Does what a guide says.
 pub(crate) fn follow(guide: &str) {
     let text = fs::read_to_string(Path::new(ROOT).join(guide)).unwrap();

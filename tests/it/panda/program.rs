@@ -1,5 +1,8 @@
 //! The program against the program: a served box is set up, saved, and recorded, on real sockets.
-use crate::cli::{bluefly, ended};
+use crate::{
+    cli::{bluefly, ended},
+    transcript,
+};
 use serde_json::Value;
 use std::{
     fs,
@@ -42,22 +45,13 @@ impl Drop for Served {
     }
 }
 
-const SET_UP: &str = "\
-# A row each millisecond.
-CLOCK1.PERIOD.UNITS=ms
-CLOCK1.PERIOD.RAW=125000
-CLOCK1.ENABLE=ONE
-INENC1.VAL.CAPTURE=Value
-PCAP.ENABLE=ONE
-PCAP.TRIG=CLOCK1.OUT
-";
-
 #[test]
 fn a_served_box_is_set_up_from_a_file_and_its_rows_are_recorded() {
     let (served, directory) = (Served::new(), tempfile::tempdir().unwrap());
     let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
     let (file, saved, rows) = (path("set_up.txt"), path("saved.txt"), path("rows.h5"));
-    fs::write(&file, SET_UP).unwrap();
+    let set_up = transcript::file("docs/panda.md", "set_up.txt");
+    fs::write(&file, &set_up).unwrap();
 
     let expected = "\
 FIELD                FOUND  IN THE FILE
@@ -76,7 +70,7 @@ PCAP.TRIG            ZERO   CLOCK1.OUT
 
     assert_eq!(served.run("save", &[&saved]), nothing);
     let text = fs::read_to_string(&saved).unwrap();
-    assert!(SET_UP.lines().skip(1).all(|line| text.lines().any(|saved| saved == line)), "{text}");
+    assert!(set_up.lines().all(|line| text.lines().any(|saved| saved == line)), "{text}");
     let (status, out, _) = served.run("save", &[]);
     assert_eq!((status, out), (0, text));
     let (status, out, error) = served.run("save", &[&saved]);

@@ -74,10 +74,8 @@ fn rows_of_an_arm_are_in_the_file_as_the_box_captured_them() {
             };
             file.plan.columns[i].attributes.iter().find_map(named)
         };
-        assert_eq!(
-            [0, 1, 2, 3].map(units),
-            [Some("s".into()), Some("mm".into()), Some("mm".into()), None]
-        );
+        let expected = ["s", "mm", "mm", ""].map(|units| Some(units.to_owned()));
+        assert_eq!([0, 1, 2, 3].map(units), expected);
         let entry = (vec![0, 20, 20, 20, 20, 20], "Ok".to_owned(), String::new());
         assert_eq!(journal(&file), [entry]);
         assert_eq!(rig.capture.make_safe().await.unwrap(), None);

@@ -125,10 +125,7 @@ impl FileColumn {
             ..ColumnPlan::number(self.dataset())
         };
         let plan = plan.with_attribute("capture", Attribute::Text(self.capture.to_string()));
-        match &self.units {
-            Some(units) => plan.with_units(units.clone()),
-            None => plan,
-        }
+        plan.with_units(self.units.clone().unwrap_or_default())
     }
 }
 
