@@ -1,5 +1,5 @@
 //! [`BeamlineFile`]: a beamline file as written, key by key, before anything is checked.
-use super::{BeamlineError, DeviceType, PandaTable};
+use super::{BeamlineError, DeviceType, PandaTable, panda::quoted};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt};
@@ -368,7 +368,10 @@ fn device_table(key: &str, mut table: Value) -> Result<DeviceTable, BeamlineErro
         }
         Some(DeviceType::Detector) => read(key, table).map(DeviceTable::Detector),
         Some(DeviceType::Generator) => read(key, table).map(DeviceTable::Generator),
-        Some(DeviceType::Panda) => read(key, table).map(DeviceTable::Panda),
+        Some(DeviceType::Panda) => {
+            quoted(key, &table)?;
+            read(key, table).map(DeviceTable::Panda)
+        }
         None => Err(BeamlineError::new(
             format!("{key}.type"),
             format!("{written} is no type of device; expected one of {}", types()),

@@ -7,6 +7,7 @@ mod triggers;
 mod wiring;
 
 pub use spec::{EncoderSpec, PandaOutput, PandaSpec, PandaStart, PandaTriggersSpec};
+pub(super) use table::quoted;
 pub use table::{EncoderTable, PandaOutputTable, PandaTable, PandaTriggersTable};
 
 use super::{
@@ -45,6 +46,8 @@ pub(super) fn panda(
     if let Some((triggers, positions)) = &triggers {
         wiring.follow_triggers(&format!("{key}.triggers"), triggers, positions, &encoders)?;
     }
+    let capture = capture(&format!("{key}.capture"), table.capture.as_ref())?;
+    wiring.gate(&format!("{key}.capture"), &capture)?;
     let seconds = Duration::from_secs(1)..=HOUR;
     let connection_key = format!("{key}.connection_timeout");
     let frame_key = format!("{key}.frame_timeout");
@@ -57,7 +60,7 @@ pub(super) fn panda(
         wiring: wiring.into_wires(),
         encoders,
         triggers: triggers.map(|(triggers, _)| triggers),
-        capture: capture(&format!("{key}.capture"), table.capture.as_ref())?,
+        capture,
         name,
     })
 }

@@ -1,6 +1,7 @@
 //! [`PandaTable`]: a PandA as written.
-use crate::beamline::Quantity;
+use crate::beamline::{BeamlineError, Quantity};
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// `[device.NAME]` of type `panda`.
@@ -51,6 +52,26 @@ pub struct PandaOutputTable {
     pub output: String,
     #[serde(default)]
     pub pulse: Option<String>,
+}
+
+/// Refuses a field that is not quoted: its dots make tables of it.
+pub(in crate::beamline) fn quoted(key: &str, panda: &Value) -> Result<(), BeamlineError> {
+    for table in ["wiring", "capture"] {
+        let Some(fields) = panda.get(table).and_then(Value::as_object) else { continue };
+        for (block, value) in fields {
+            let (mut field, mut inner) = (block.clone(), value);
+            while let Some((name, value)) = inner.as_object().and_then(|table| table.iter().next())
+            {
+                field = format!("{field}.{name}");
+                inner = value;
+            }
+            if inner != value {
+                let reason = format!("a table: quote the key, \"{field}\" = {inner}");
+                return Err(BeamlineError::new(format!("{key}.{table}.{block}"), reason));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn two_seconds() -> Quantity {

@@ -28,12 +28,15 @@ fn right() -> Value {
             "th": motor("sim://th", "deg"),
             "motion": {
                 "type": "trajectory_controller", "provider": "sim://motion", "axes": ["x", "th"],
+                "trigger_bits": "row_gate",
             },
             "camera": camera("sim://camera"),
             "diode": camera("sim://diode"),
             "panda": {
                 "type": "panda", "provider": "panda://192.168.0.10",
-                "wiring": {"PCAP.TRIG": "SEQ1.OUTA", "SEQ1.BITA": "TTLIN1.VAL"},
+                "wiring": {
+                    "PCAP.GATE": "SEQ1.OUTA", "PCAP.TRIG": "SEQ1.OUTA", "SEQ1.BITA": "TTLIN1.VAL",
+                },
                 "encoders": {
                     "x": {"input": "INENC1", "scale": "-0.0001 mm", "offset": "1.5 mm"},
                     "th": {"input": "INENC2", "scale": "1e-7 deg", "offset": "0 deg"},
@@ -118,6 +121,7 @@ fn what_follows_from_other_tables_is_wired_too() {
         "INENC2.VAL.OFFSET=0",
         "INENC2.VAL.SCALE=0.0000001",
         "INENC2.VAL.UNITS=deg",
+        "PCAP.GATE=SEQ1.OUTA",
         "PCAP.TRIG=SEQ1.OUTA",
         "PULSE1.TRIG=SEQ1.OUTA",
         "SEQ1.BITA=TTLIN1.VAL",
@@ -129,9 +133,9 @@ fn what_follows_from_other_tables_is_wired_too() {
     assert_eq!(wires(&changed(&[]).unwrap()), expected);
     let keys: Vec<String> = changed(&[]).unwrap().wiring.into_iter().map(|wire| wire.key).collect();
     assert_eq!(keys[0], "device.panda.encoders.x");
-    assert_eq!(keys[6], "device.panda.wiring.PCAP.TRIG");
-    assert_eq!(keys[9], "device.panda.triggers.positions.x");
-    assert_eq!(keys[12], "device.panda.triggers.outputs.diode");
+    assert_eq!(keys[7], "device.panda.wiring.PCAP.TRIG");
+    assert_eq!(keys[10], "device.panda.triggers.positions.x");
+    assert_eq!(keys[13], "device.panda.triggers.outputs.diode");
     // What is written as well agrees.
     let twice = changed(&[("panda/wiring/SEQ1.POSA", json!("INENC1.VAL"))]).unwrap();
     assert_eq!(wires(&twice), expected);
@@ -300,6 +304,11 @@ fn a_window_begins_with_what_the_sequencer_sees() {
         &[("panda/triggers/start_on", json!("gate")), ("panda/triggers/gate", Value::Null)],
         "device.panda.triggers.start_on: \"gate\" needs the input: gate = \"BITA\"",
     );
+    check_all(
+        &[("panda/triggers/start_on", json!("gate")), ("motion/trigger_bits", json!("none"))],
+        "device.panda.triggers.start_on: \"gate\": no controller says when a row begins, as \
+         device.motion.trigger_bits is \"none\": expected \"row_gate\" or \"every_point\" there",
+    );
 }
 
 #[test]
@@ -363,5 +372,39 @@ fn what_is_captured_is_said_in_the_words_of_a_panda() {
         json!({}),
         "device.panda.capture: {} captures nothing: expected a field, such as \"PCAP.TS_TRIG\" = \
          [\"Value\"]",
+    );
+    for word in ["Mean", "Min", "Max", "Sum", "Diff", "StdDev"] {
+        check_all(
+            &[
+                ("panda/wiring/PCAP.GATE", Value::Null),
+                ("panda/capture/INENC1.VAL", json!(["Value", word])),
+            ],
+            &format!(
+                "device.panda.capture.INENC1.VAL: {word} is over the time that PCAP.GATE is high, \
+                 which may be never: missing in the table wiring, such as \"PCAP.GATE\" = \
+                 \"SEQ1.OUTA\""
+            ),
+        );
+    }
+    let values = json!({"INENC1.VAL": ["Value"], "PCAP.TS_TRIG": ["Value"]});
+    changed(&[("panda/wiring/PCAP.GATE", Value::Null), ("panda/capture", values)]).unwrap();
+}
+
+#[test]
+fn a_field_without_quotes_was_told_as_a_wrong_type() {
+    check(
+        "panda/wiring/SEQ1",
+        json!({"BITB": "TTLIN2.VAL"}),
+        "device.panda.wiring.SEQ1: a table: quote the key, \"SEQ1.BITB\" = \"TTLIN2.VAL\"",
+    );
+    check(
+        "panda/wiring/PULSE2",
+        json!({"WIDTH": {"UNITS": "us"}}),
+        "device.panda.wiring.PULSE2: a table: quote the key, \"PULSE2.WIDTH.UNITS\" = \"us\"",
+    );
+    check(
+        "panda/capture/INENC2",
+        json!({"VAL": ["Mean"]}),
+        "device.panda.capture.INENC2: a table: quote the key, \"INENC2.VAL\" = [\"Mean\"]",
     );
 }

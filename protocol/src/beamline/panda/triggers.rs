@@ -7,6 +7,7 @@ use crate::{
     beamline::{BeamlineError, DetectorSpec, DeviceSpec, Trigger, check::word},
     name::Name,
     sequencer::{BitInput, Bus},
+    trajectory::TriggerBits,
 };
 use std::collections::BTreeMap;
 
@@ -43,13 +44,39 @@ pub(super) fn triggers(
             return lacks("\"position\" needs positions, such as positions = { x = \"POSA\" }");
         }
         (Start::Position, _) => PandaStart::Position(positions.clone()),
-        (Start::Gate, Some(gate)) => PandaStart::Gate(gate),
+        (Start::Gate, Some(gate)) => {
+            has_gate(&start_key, others)?;
+            PandaStart::Gate(gate)
+        }
         (Start::Gate, None) => return lacks("\"gate\" needs the input: gate = \"BITA\""),
         (Start::Time, _) => PandaStart::Time,
     };
     let sequencer = block(&format!("{key}.sequencer"), &table.sequencer)?;
     let outputs = outputs(&format!("{key}.outputs"), &table.outputs, others)?;
     Ok((PandaTriggersSpec { sequencer, start_on, outputs }, positions))
+}
+
+/// A gate comes from a controller that is told to say when a row begins.
+fn has_gate(key: &str, others: &Others) -> Result<(), BeamlineError> {
+    let controllers = others.values().filter_map(|device| match device {
+        DeviceSpec::TrajectoryController(controller) => Some(controller),
+        DeviceSpec::Motor(_)
+        | DeviceSpec::Detector(_)
+        | DeviceSpec::Generator(_)
+        | DeviceSpec::Panda(_) => None,
+    });
+    let controllers: Vec<_> = controllers.collect();
+    if let Some(first) = controllers.first()
+        && controllers.iter().all(|controller| controller.trigger_bits == TriggerBits::None)
+    {
+        let reason = format!(
+            "\"gate\": no controller says when a row begins, as device.{}.trigger_bits is \
+             \"none\": expected \"row_gate\" or \"every_point\" there",
+            first.name
+        );
+        return Err(BeamlineError::new(key, reason));
+    }
+    Ok(())
 }
 
 /// The name of an input, as the PandA has it.

@@ -3,7 +3,12 @@ use super::{EncoderSpec, PandaTriggersSpec, field};
 use crate::{
     beamline::{BeamlineError, check::at},
     name::Name,
-    panda::{control::Command, describe::FieldName, wiring::Wire},
+    panda::{
+        Capture,
+        control::Command,
+        describe::{Captured, FieldName},
+        wiring::Wire,
+    },
     sequencer::Bus,
 };
 use std::{collections::BTreeMap, num::NonZeroU32};
@@ -85,6 +90,24 @@ impl Wiring {
                 frames = field(pulse, "OUT");
             }
             self.follow(&key, field(&output.output, "VAL"), frames.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// What is captured over the time of a gate has one.
+    pub(super) fn gate(&self, key: &str, captured: &[Captured]) -> Result<(), BeamlineError> {
+        let gate: FieldName = "PCAP.GATE".parse().expect("a literal");
+        if self.wire(&gate).is_some() {
+            return Ok(());
+        }
+        for Captured { name, captures } in captured {
+            if let Some(capture) = captures.iter().find(|capture| **capture != Capture::Value) {
+                let reason = format!(
+                    "{capture} is over the time that {gate} is high, which may be never: missing \
+                     in the table wiring, such as \"{gate}\" = \"SEQ1.OUTA\""
+                );
+                return Err(BeamlineError::new(format!("{key}.{name}"), reason));
+            }
         }
         Ok(())
     }
