@@ -1,5 +1,5 @@
 //! [`Pandas`]: the connections to every PandA of a beamline, which outlive the actors that use them.
-use crate::process::StartError;
+use crate::{assembly::cannot_capture, process::StartError};
 use bluefly_actors::{
     backend::panda::capture::DataPort,
     clock::Clock,
@@ -7,7 +7,11 @@ use bluefly_actors::{
     device::panda::{Panda, PandaLink},
     supervise::{Env, Ref, Seat, Snapshot, Strategy, Supervisor, Tree},
 };
-use bluefly_protocol::{beamline::BeamlineSpec, name::Name};
+use bluefly_protocol::{
+    beamline::{BeamlineSpec, PandaSpec},
+    fault::{Fault, FaultClass},
+    name::Name,
+};
 use futures_util::future::try_join_all;
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
@@ -53,7 +57,7 @@ impl Pandas {
         let pandas = Self { references, tree: Some(tree.clone()) };
         let reached = spec.pandas().filter_map(|panda| {
             let link = &places.get(&panda.name)?.link;
-            Some(reached(&panda.name, link, panda.connection_timeout, (&tree, clock)))
+            Some(reached((spec, panda), link, (&tree, clock)))
         });
         match try_join_all(reached).await {
             Ok(_) => Ok(pandas),
@@ -74,17 +78,24 @@ impl Pandas {
 }
 
 async fn reached(
-    name: &Name,
+    (spec, panda): (&BeamlineSpec, &PandaSpec),
     link: &PandaLink,
-    within: Duration,
     (tree, clock): (&Tree, &Clock),
 ) -> Result<(), StartError> {
+    let (name, within) = (&panda.name, panda.connection_timeout);
     if clock.timeout(within, link.seat.until_reached()).await.is_err() {
         let (device, peer) = (name.clone(), link.dial.peer());
         let why = last_exit(&tree.snapshot(), name);
         return Err(StartError::Away { device, peer, within, why });
     }
-    link.wiring.verify(name, &link.seat).await.map_err(StartError::Wiring)
+    link.wiring.verify(name, &link.seat).await.map_err(StartError::Wiring)?;
+    let session = link.seat.reached().map_err(|error| {
+        let (device, operation) = (name.clone(), "look what it can capture".to_owned());
+        let (class, reason) = (FaultClass::Disconnected, error.to_string());
+        StartError::Wiring(Fault { device, operation, class, reason })
+    })?;
+    let wrong = cannot_capture(spec, panda, &session.inventory);
+    if wrong.is_empty() { Ok(()) } else { Err(StartError::Capture(wrong.join("; "))) }
 }
 
 /// How the connection of a PandA ended last, if it was ever tried to its end.

@@ -92,6 +92,9 @@ pub enum StartError {
     Sequencer { device: Name, source: SequencerError },
     #[error("device.{0}")]
     Wiring(#[source] Fault),
+    /// With the keys that ask for it.
+    #[error("{0}")]
+    Capture(String),
     #[error(transparent)]
     Unconnected(#[from] Unconnected),
     #[error("beamline {0}: no device of type generator, which a scan needs")]

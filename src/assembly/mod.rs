@@ -1,6 +1,8 @@
 //! The tree of actors of a beamline, planned from its specification.
 mod panda;
 
+pub(crate) use panda::cannot_capture;
+
 use crate::{hardware::Site, links::Links, process::StartError};
 use actix::{Actor, Context, Handler, dev::ToEnvelope};
 use bluefly_actors::{

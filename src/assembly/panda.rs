@@ -21,7 +21,10 @@ use bluefly_protocol::{
     },
     exposures::ExposuresPerFrame,
     name::Name,
-    panda::{describe::Captured, wiring::Wire},
+    panda::{
+        describe::{Captured, Inventory},
+        wiring::Wire,
+    },
     plan::DetectorCapability,
     sequencer::{PositionInput, PulsePlace, SequencerError, StartOn, TableLimits},
 };
@@ -37,11 +40,26 @@ pub(super) fn capture(
     if !panda.is_detector() {
         return None;
     }
-    let columns = panda.capture.iter().map(|captured| column(panda, captured)).collect();
-    let setup = CaptureSetup { columns, flush_period: spec.data.flush_period };
     let ports = (place.link.seat.clone(), Rc::clone(&place.data));
+    let setup = capture_setup(spec, panda);
     let logic = PandaCapture::new(panda.name.clone(), ports, storage.clone(), setup);
     Some(Rc::new(wired(panda, place, logic)))
+}
+
+/// What the file asks a PandA to capture that it cannot, each with its key.
+pub(crate) fn cannot_capture(
+    spec: &BeamlineSpec,
+    panda: &PandaSpec,
+    inventory: &Inventory,
+) -> Vec<String> {
+    let wrong = capture_setup(spec, panda).wrong(inventory).into_iter();
+    let name = &panda.name;
+    wrong.map(|(field, reason)| format!("device.{name}.capture.{field}: {reason}")).collect()
+}
+
+fn capture_setup(spec: &BeamlineSpec, panda: &PandaSpec) -> CaptureSetup {
+    let columns = panda.capture.iter().map(|captured| column(panda, captured)).collect();
+    CaptureSetup { columns, flush_period: spec.data.flush_period }
 }
 
 /// Triggers detectors by a sequencer of a PandA, if it is to.

@@ -116,6 +116,7 @@ impl CliError {
             | StartError::Connect { .. }
             | StartError::Away { .. }
             | StartError::Wiring(_)
+            | StartError::Capture(_)
             | StartError::Sequencer { .. }
             | StartError::Unconnected(_)
             | StartError::NotUp(_) => Self::failed("start", error.to_string()),

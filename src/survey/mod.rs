@@ -5,7 +5,7 @@ mod panda;
 mod tests;
 
 use crate::{
-    assembly::{detector_setup, trajectory_setup},
+    assembly::{cannot_capture, detector_setup, trajectory_setup},
     hardware::{Hardware, Simulation, Site},
     world,
 };
@@ -221,11 +221,12 @@ async fn ask(
             let place = look.site.pandas.get(&name);
             let link = &place.ok_or_else(|| format!("{address} is nowhere"))?.link;
             let within = panda.connection_timeout.min(DEADLINE);
-            let (said, found) = panda::look(link, (look.clock, within)).await?;
+            let (inventory, found) = panda::look(link, (look.clock, within)).await?;
             let wrong = found.wrong.iter().map(ToString::to_string);
+            let wrong = wrong.chain(cannot_capture(spec, panda, &inventory));
             look.mismatches.borrow_mut().extend(wrong);
             look.loose.replace(found.loose);
-            Ok(said)
+            Ok(panda::named(&inventory))
         }
     }
 }

@@ -8,11 +8,11 @@ use bluefly_actors::{
 use bluefly_protocol::panda::describe::Inventory;
 use std::time::Duration;
 
-/// What it says, and how it is set up; or why it cannot be asked within that time.
+/// What it has, and how it is set up; or why it cannot be asked within that time.
 pub(super) async fn look(
     link: &PandaLink,
     (clock, within): (&Clock, Duration),
-) -> Result<(String, Found), String> {
+) -> Result<(Inventory, Found), String> {
     let peer = link.dial.peer();
     let asked = async {
         let wire = link.dial.dial().await;
@@ -28,13 +28,14 @@ pub(super) async fn look(
     asked.map_err(|why| format!("{peer}: {why}"))
 }
 
-async fn ask(link: &PandaLink, control: &Control) -> Result<(String, Found), ControlFault> {
+async fn ask(link: &PandaLink, control: &Control) -> Result<(Inventory, Found), ControlFault> {
     let inventory = control.inventory().await?;
     let found = link.wiring.look(control, &inventory).await?;
-    Ok((named(&inventory), found))
+    Ok((inventory, found))
 }
 
-fn named(inventory: &Inventory) -> String {
+/// What it says of itself.
+pub(super) fn named(inventory: &Inventory) -> String {
     let identity = &inventory.identity;
     let application = inventory.application.as_deref().unwrap_or("not named");
     let num_fields = inventory.num_fields();

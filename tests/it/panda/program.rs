@@ -1,6 +1,6 @@
 //! The program against the program: a served box is set up, saved, and recorded, on real sockets.
 use crate::{
-    cli::{bluefly, ended},
+    cli::{ROOT, bluefly, ended},
     transcript,
 };
 use serde_json::Value;
@@ -100,4 +100,33 @@ fn what_a_box_refuses_of_a_file_is_told() {
     let (status, _, error) = served.run("load", &[name]);
     let expected = "line 1: `SEQ1.POSA` is no NAME=VALUE and no NAME<B";
     assert_eq!((status, error), (2, format!("error: {name}: {expected}\n")));
+}
+
+#[test]
+fn what_a_box_cannot_capture_was_told_by_the_first_scan() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("wrong.toml");
+    let name = path.to_str().unwrap();
+    let file = fs::read_to_string(format!("{ROOT}/etc/panda.toml")).unwrap();
+    let edits = [
+        (r#""INENC2.VAL" = ["Mean"]"#, r#""INENC9.VAL" = ["Mean"]"#),
+        (r#""PCAP.TS_TRIG" = ["Value"]"#, r#""PCAP.TS_TRIG" = ["Mean"]"#),
+    ];
+    let wrong = edits.iter().fold(file, |file, (from, to)| {
+        assert!(file.contains(from), "{from}");
+        file.replace(from, to)
+    });
+    fs::write(&path, wrong).unwrap();
+    let absent = "device.panda.capture.INENC9.VAL: it has no INENC9.VAL";
+    let time = "device.panda.capture.PCAP.TS_TRIG: PCAP.TS_TRIG is ext_out timestamp, of which there \
+                is no Mean: only Value";
+    let out = directory.path().to_str().unwrap();
+    let flown = ["scan", "etc/demo.json", "--beamline", name, "--sim", "--fast", "--out", out];
+    let flown = ended(&mut bluefly(&flown));
+    assert_eq!((flown.status, flown.err), (4, format!("error: start: {absent}; {time}\n")));
+    let looked = ended(&mut bluefly(&["check", name, "--sim", "--connect"]));
+    assert_eq!(looked.status, 4);
+    for wrong in [absent, time] {
+        assert!(looked.out.contains(wrong), "{wrong}\n{}", looked.out);
+    }
 }

@@ -51,29 +51,22 @@ pub(super) struct Selection {
 }
 
 impl CaptureSetup {
+    /// What cannot be captured at a PandA: the field, and why.
+    pub fn wrong(&self, inventory: &Inventory) -> Vec<(FieldName, String)> {
+        let wrong =
+            |column: &CaptureColumn| Some((column.field.clone(), column.choose(inventory).err()?));
+        self.columns.iter().filter_map(wrong).collect()
+    }
+
     /// What to select, or what the PandA has not.
     pub(super) fn selection(&self, inventory: &Inventory) -> Result<Selection, String> {
         let mut selection =
             Selection { captured: Vec::new(), are_bits: Vec::new(), have_units: Vec::new() };
-        for CaptureColumn { field, captures, .. } in &self.columns {
-            let missing = || format!("it has no {field}");
-            let told = field.told(&inventory.blocks).ok_or_else(missing)?;
-            let class = &inventory.field(field).ok_or_else(missing)?.class;
-            let is_position = match class {
-                FieldClass::PosOut => true,
-                FieldClass::ExtOut(_) => false,
-                other => return Err(format!("{field} is {other}, which cannot be captured")),
-            };
-            if let Some(capture) =
-                captures.iter().find(|capture| !is_position && **capture != Capture::Value)
-            {
-                return Err(format!(
-                    "{field} is {class}, of which there is no {capture}: only Value"
-                ));
-            }
-            selection.captured.push(Captured { name: told, captures: captures.clone() });
+        for column in &self.columns {
+            let (name, class) = column.choose(inventory)?;
+            selection.captured.push(Captured { name, captures: column.captures.clone() });
             selection.are_bits.push(*class == FieldClass::ExtOut(ExtOut::Bits));
-            selection.have_units.push(is_position);
+            selection.have_units.push(*class == FieldClass::PosOut);
         }
         Ok(selection)
     }
@@ -99,6 +92,28 @@ impl CaptureSetup {
             column.captures.iter().map(dataset).collect::<Vec<_>>()
         };
         columns.flat_map(of_column).collect()
+    }
+}
+
+impl CaptureColumn {
+    /// The name that the PandA uses itself and what is under it, if that can be captured.
+    fn choose<'a>(&self, inventory: &'a Inventory) -> Result<(FieldName, &'a FieldClass), String> {
+        let Self { field, captures, .. } = self;
+        let missing = || format!("it has no {field}");
+        let told = field.told(&inventory.blocks).ok_or_else(missing)?;
+        let class = &inventory.field(field).ok_or_else(missing)?.class;
+        let is_position = match class {
+            FieldClass::PosOut => true,
+            FieldClass::ExtOut(_) => false,
+            other => return Err(format!("{field} is {other}, which cannot be captured")),
+        };
+        let is_absent = |capture: &&Capture| !is_position && **capture != Capture::Value;
+        match captures.iter().find(is_absent) {
+            Some(capture) => {
+                Err(format!("{field} is {class}, of which there is no {capture}: only Value"))
+            }
+            None => Ok((told, class)),
+        }
     }
 }
 
