@@ -12,7 +12,7 @@ use crate::{
     device::detector::Describe,
     logic::detector::{self, Dataset, DatasetKind, Dtype, FilePlan, OpenFile},
     status::Intent,
-    storage::{AxisPlan, DetectorLink, MasterPlan},
+    storage::{AxisPlan, ColumnsLink, DetectorLink, MasterPlan},
 };
 use bluefly_protocol::{
     api::Description,
@@ -298,16 +298,25 @@ async fn create_master(
         units: beamline.capabilities.axes[axis].units.clone(),
     });
     let directory = &beamline.settings.directory;
-    let detectors = files.iter().flat_map(|(name, file)| {
+    let relative = |file: &OpenFile| {
         let relative = file.path.strip_prefix(directory).unwrap_or(&file.path);
-        let images = file.datasets.iter().filter(|set| set.kind == DatasetKind::Detector);
-        images.map(|dataset| DetectorLink {
+        relative.to_string_lossy().into_owned()
+    };
+    let is_image = |set: &Dataset| set.kind == DatasetKind::Detector;
+    let detectors = files.iter().flat_map(|(name, file)| {
+        file.datasets.iter().filter(|set| is_image(set)).map(|dataset| DetectorLink {
             name: name.to_string(),
-            file: relative.to_string_lossy().into_owned(),
+            file: relative(file),
             dataset: dataset.path.clone(),
             row_rank: dataset.shape.len(),
             exposures_per_frame: file.exposures_per_frame,
         })
+    });
+    let columns = files.iter().filter(|(_, file)| !file.datasets.iter().any(is_image));
+    let columns = columns.map(|(name, file)| ColumnsLink {
+        name: name.to_string(),
+        file: relative(file),
+        datasets: file.datasets.iter().map(|set| set.path.clone()).collect(),
     });
     let clock = &beamline.clock;
     let master = MasterPlan {
@@ -319,6 +328,7 @@ async fn create_master(
         axes: axes.collect(),
         setpoints: Box::new(setpoints),
         detectors: detectors.collect(),
+        columns: columns.collect(),
     };
     let fault = |reason: String| {
         beamline.publisher().fault("create the master file", FaultClass::Failed, reason)

@@ -39,7 +39,7 @@ pub use hdf5_disk::Hdf5Disk;
 pub use journal::{Cell, Entry, JournalPlan, Kind};
 pub use lag::Lag;
 pub use memory::{MemoryDisk, MemoryFile, MemoryMaster};
-pub use nexus::{AxisPlan, DetectorLink, MasterEnd, MasterPlan, Setpoints};
+pub use nexus::{AxisPlan, ColumnsLink, DetectorLink, MasterEnd, MasterPlan, Setpoints};
 pub use plan::{Attribute, ColumnData, ColumnPlan, Element, Rows, StreamPlan};
 pub use producer::{Producer, Refused};
 pub use writer::{FileSummary, StreamState};

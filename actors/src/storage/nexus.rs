@@ -20,6 +20,7 @@ pub struct MasterPlan {
     pub setpoints: Setpoints,
     /// The first becomes the default plot.
     pub detectors: Vec<DetectorLink>,
+    pub columns: Vec<ColumnsLink>,
 }
 
 /// One scanned axis.
@@ -44,6 +45,17 @@ pub struct DetectorLink {
     pub row_rank: usize,
     /// How many rows belong to a frame.
     pub exposures_per_frame: ExposuresPerFrame,
+}
+
+/// The columns of a stream file that has no images, each with a row per frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnsLink {
+    /// Name of the `NXcollection` group.
+    pub name: String,
+    /// Path of the stream file relative to the master, so that both can be moved together.
+    pub file: String,
+    /// Datasets within the stream file, each linked by its last name.
+    pub datasets: Vec<String>,
 }
 
 /// What is known only at the end of a run.

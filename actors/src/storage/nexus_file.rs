@@ -2,7 +2,7 @@
 use super::{
     h5raw::{self, Slab},
     layout,
-    nexus::{DetectorLink, MasterEnd, MasterPlan, Setpoints},
+    nexus::{ColumnsLink, DetectorLink, MasterEnd, MasterPlan, Setpoints},
     plan::Element,
 };
 use bluefly_protocol::exposures::ExposuresPerFrame;
@@ -48,6 +48,9 @@ pub(super) fn write(file: File, plan: MasterPlan) -> Result<()> {
     for detector in &plan.detectors {
         create_detector(&file, detector, &axes)?;
     }
+    for columns in &plan.columns {
+        link_columns(&file, columns)?;
+    }
     drop((entry, scan, axes, shape));
     file.close()
 }
@@ -85,6 +88,15 @@ fn create_detector(file: &File, link: &DetectorLink, axes: &[(String, Dataset)])
     layout::set_texts(&group, "axes", &names.map(str::to_owned).collect::<Vec<_>>())?;
     for (name, _) in axes {
         link_setpoints(&group, name)?;
+    }
+    Ok(())
+}
+
+fn link_columns(file: &File, link: &ColumnsLink) -> Result<()> {
+    let group = layout::create_group(file, &format!("/entry/{}", link.name), "NXcollection")?;
+    for dataset in &link.datasets {
+        let (_, name) = dataset.rsplit_once('/').unwrap_or(("", dataset));
+        group.link_external(&link.file, dataset, name)?;
     }
     Ok(())
 }

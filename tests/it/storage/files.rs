@@ -1,8 +1,8 @@
 //! Streams in HDF5 files, read back with the library.
 use super::{check_state, chunked, config, plan, rows, simulated};
 use bluefly_actors::storage::{
-    AxisPlan, Cause, ColumnData, DetectorLink, DiskCall, DiskError, MasterEnd, MasterPlan,
-    StorageClient, StorageError,
+    AxisPlan, Cause, ColumnData, ColumnsLink, DetectorLink, DiskCall, DiskError, MasterEnd,
+    MasterPlan, StorageClient, StorageError,
 };
 use hdf5::{File, types::VarLenUnicode};
 use rustix::fs::{FlockOperation, flock};
@@ -276,6 +276,11 @@ fn a_nexus_master_links_to_streams_and_is_finished_in_place() {
         row_rank: 2,
         exposures_per_frame: exposures.try_into().unwrap(),
     };
+    let columns = ColumnsLink {
+        name: "panda".to_owned(),
+        file: "a.h5".to_owned(),
+        datasets: vec!["/entry/detector/data".to_owned()],
+    };
     let plan_master = MasterPlan {
         path: master.clone(),
         title: "a scan".to_owned(),
@@ -285,6 +290,7 @@ fn a_nexus_master_links_to_streams_and_is_finished_in_place() {
         axes: vec![axis("x"), axis("y")],
         setpoints: Box::new(windows.into_iter()),
         detectors: vec![link("camera", 1), link("diode", 2)],
+        columns: vec![columns],
     };
     let end = MasterEnd {
         end_time: "2026-01-01T00:00:03Z".to_owned(),
@@ -318,6 +324,7 @@ fn a_nexus_master_links_to_streams_and_is_finished_in_place() {
     assert_eq!(numbers("/entry/camera/y_set"), [7.0, 7.0, 8.0]);
     let frames = file.dataset("/entry/scan/num_frames").unwrap().read_scalar::<u64>().unwrap();
     assert_eq!(frames, 2);
+    assert_eq!(file.dataset("/entry/panda/data").unwrap().shape(), [2, 2, 3]);
     let images = file.dataset("/entry/camera/data").unwrap();
     assert_eq!(images.shape(), [2, 2, 3]);
     assert_eq!(ColumnData::U16(images.read_raw().unwrap()), rows(0, 2, 0).columns[2]);
