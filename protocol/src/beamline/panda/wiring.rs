@@ -20,7 +20,7 @@ pub(super) struct Wiring {
 
 /// What a scan sets in the sequencer that it uses, and in the blocks of pulses.
 const OF_SEQUENCER: [&str; 4] = ["ENABLE", "TABLE", "PRESCALE", "REPEATS"];
-const OF_PULSES: [&str; 4] = ["DELAY", "WIDTH", "STEP", "PULSES"];
+const OF_PULSES: [&str; 6] = ["DELAY", "ENABLE", "PULSES", "STEP", "TRIG_EDGE", "WIDTH"];
 
 impl Wiring {
     /// As written in the table of the PandA at `key`.

@@ -53,8 +53,18 @@ impl PandaCapture {
     /// Disarms the PandA, reads what it captured to the end, and brings it to disk.
     pub(super) async fn come_to_rest(&self, task: Task<'_>) -> Result<(), Fault> {
         let session = self.session(task)?;
+        let Some(open) = self.open_now() else {
+            return done(task, session.control.disarm().await);
+        };
+        open.absorb();
+        // Somebody else armed it: what our reader is told of that may come late, and must not be taken
+        // for what comes next.
+        let is_foreign =
+            open.armed.get() == Armed::No && self.status(task, &session).await?.is_busy;
         done(task, session.control.disarm().await)?;
-        let Some(open) = self.open_now() else { return Ok(()) };
+        if is_foreign {
+            self.end_reader(task, &open).await?;
+        }
         self.drain(task, (&session, &open)).await?;
         self.reconcile(&open).await;
         if open.is_closing() { Ok(()) } else { self.flush(task).await }
