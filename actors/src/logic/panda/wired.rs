@@ -1,4 +1,4 @@
-//! [`Wired`]: a PandA whose wiring is verified before each scan.
+//! [`Wired`]: a PandA whose wiring is verified before each part of a scan, and when its last frame is there.
 use super::wiring::Wiring;
 use crate::{
     logic::{
@@ -39,7 +39,10 @@ impl<L: DetectorLogic> DetectorLogic for Wired<L> {
     }
 
     fn on_disk<'a>(&'a self, progress: &'a dyn Fn(u64)) -> Doing<'a, ()> {
-        self.logic.on_disk(progress)
+        Box::pin(async move {
+            self.logic.on_disk(progress).await?;
+            self.wiring.verify(&self.device, &self.seat).await
+        })
     }
 
     fn disarm(&self) -> Doing<'_, u64> {
@@ -80,6 +83,9 @@ impl<L: TriggerLogic> TriggerLogic for Wired<L> {
     }
 
     fn follow<'a>(&'a self, progress: &'a dyn Fn(u64)) -> Doing<'a, ()> {
-        self.logic.follow(progress)
+        Box::pin(async move {
+            self.logic.follow(progress).await?;
+            self.wiring.verify(&self.device, &self.seat).await
+        })
     }
 }

@@ -40,6 +40,8 @@ pub struct Capture {
     process: Process,
     file: File,
     next_arm: ArmPlan,
+    /// Whether an arm must be told where its rows are to go.
+    needs_place: bool,
     num_arms: u64,
     /// One more than the highest row so far.
     behind: u64,
@@ -75,9 +77,10 @@ impl Capture {
         Self::to(request, File::New { path, run_uid })
     }
 
-    /// Rows of what follows `request` go to a file that is there, with these columns.
+    /// Rows of what follows `request` go to a file that is there, with these columns, each arm where
+    /// it is [expected](Self::expect) to; one that is not expected is an error.
     pub fn into_file(request: DataRequest, columns: Vec<FileColumn>) -> Self {
-        Self::to(request, File::Made(columns))
+        Self { needs_place: true, ..Self::to(request, File::Made(columns)) }
     }
 
     fn to(request: DataRequest, file: File) -> Self {
@@ -86,6 +89,7 @@ impl Capture {
             process: request.process,
             file,
             next_arm: ArmPlan::default(),
+            needs_place: false,
             num_arms: 0,
             behind: 0,
             arm: None,
@@ -205,8 +209,11 @@ impl Capture {
     fn begin(&mut self, header: &Header) -> Result<Option<Step>, CaptureError> {
         let asked = self.next_arm.asked.clone();
         let plan = std::mem::replace(&mut self.next_arm, ArmPlan { asked, ..ArmPlan::default() });
-        let (layout, missed) = (FileLayout::of(header, &plan)?, header.missed);
         let arm = self.num_arms;
+        if self.needs_place && plan.first_row.is_none() {
+            return Err(CaptureError::Unexpected { arm });
+        }
+        let (layout, missed) = (FileLayout::of(header, &plan)?, header.missed);
         let (layout, create) = match &self.file {
             File::Made(columns) => {
                 let layout = layout.arranged(columns);

@@ -20,6 +20,9 @@ pub enum CaptureError {
     /// An arm captures something else than those before it in the file.
     #[error("arm {arm} captures something else than the file holds: {difference}")]
     OtherColumns { arm: u64, difference: String },
+    /// Rows of an arm that somebody else asked for have no place in the file.
+    #[error("arm {arm} was asked for by somebody else: its rows are no frames")]
+    Unexpected { arm: u64 },
     #[error("data port: cannot read: {0}")]
     Socket(#[source] io::Error),
     /// Something began to come and did not go on.

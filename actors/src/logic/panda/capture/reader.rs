@@ -152,6 +152,7 @@ impl Over {
                 | DataError::ClosedInRows { .. }
                 | DataError::ClosedBeforeEnd { .. },
             ) => FaultClass::Disconnected,
+            CaptureError::Unexpected { .. } => FaultClass::Lost,
             CaptureError::Data(_)
             | CaptureError::Scaling(_)
             | CaptureError::OtherColumns { .. }

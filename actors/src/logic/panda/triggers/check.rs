@@ -52,6 +52,7 @@ impl PandaTriggers {
     /// streams.
     pub(super) async fn check_plan(&self, plan: &TriggerPlan) -> Result<(), Fault> {
         let task = Task { device: &self.name, operation: "trigger the scan" };
+        self.check_start(task, plan)?;
         self.trains(task, &plan.plan)?;
         match self.maker {
             Maker::Comparison => self.comparison(task, plan).map(drop),
@@ -64,6 +65,19 @@ impl PandaTriggers {
                 self.rows(task, plan, room).await.map(drop)
             }
         }
+    }
+
+    /// Nothing ties the moment when triggers are let go to where the motion is then.
+    fn check_start(&self, task: Task<'_>, plan: &TriggerPlan) -> Result<(), Fault> {
+        let Some(axis) = plan.plan.axes().first() else { return Ok(()) };
+        if !matches!((&self.maker, &self.setup.start), (Maker::Sequencer, StartOn::Time)) {
+            return Ok(());
+        }
+        let reason = format!(
+            "axis {axis} is in the scan, and start_on = \"time\" begins frames when triggers are let \
+             go, wherever it is: use \"position\" or \"gate\""
+        );
+        Err(task.fault(FaultClass::Rejected, reason))
     }
 
     /// A gate is held by a controller that was told to.
@@ -94,7 +108,7 @@ impl PandaTriggers {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let limits = self.setup.tables.with_at_most(most);
         let limits = limits.map_err(|error| failed(format!("{table}: {error}")))?;
-        let software = || inventory.identity.software.to_string();
+        let software = || inventory.identity.software.clone();
         let appends =
             if streams { Appends::WhileItRuns } else { Appends::Never { software: software() } };
         Ok(Room { limits, appends })
