@@ -235,7 +235,7 @@ pub(crate) fn file(guide: &str, wanted: &str) -> String {
         Step::File { name, text } if name == wanted => Some(text),
         Step::File { .. } | Step::Command { .. } => None,
     });
-    texts.last().unwrap_or_else(|| panic!("{guide} has no file {wanted}"))
+    texts.next_back().unwrap_or_else(|| panic!("{guide} has no file {wanted}"))
 }
 
 /// Does what a guide says.
