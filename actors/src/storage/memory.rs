@@ -4,7 +4,7 @@ use super::{
     config::StorageConfig,
     disk::{Cause, Disk, DiskCall, DiskError, StreamFile},
     journal::Entry,
-    nexus::{AxisPlan, DetectorLink, MasterEnd, MasterPlan},
+    nexus::{AxisPlan, ColumnsLink, DetectorLink, MasterEnd, MasterPlan},
     plan::{ColumnData, Rows, StreamPlan},
 };
 use crate::clock::Clock;
@@ -47,6 +47,7 @@ pub struct MemoryMaster {
     /// One vector per axis.
     pub setpoints: Vec<Vec<f64>>,
     pub detectors: Vec<DetectorLink>,
+    pub columns: Vec<ColumnsLink>,
     pub end: Option<MasterEnd>,
 }
 
@@ -123,6 +124,7 @@ impl Disk for MemoryDisk {
             axes: plan.axes,
             setpoints,
             detectors: plan.detectors,
+            columns: plan.columns,
             end: None,
         };
         contents.masters.insert(plan.path, master);

@@ -3,7 +3,7 @@ use crate::run::rig::{GRID, Rig, Setup, name, spec, with_rig};
 use bluefly_actors::{
     coordinator::{Abort, Pause, Prepare, Resume, Stage},
     status::Outcome,
-    storage::ColumnData,
+    storage::{ColumnData, ColumnsLink},
 };
 use bluefly_protocol::{run::RunPhase, scan::Stack};
 use bluefly_sim::faults::Fault;
@@ -59,6 +59,14 @@ fn assert_rows(rig: &Rig) {
     let uid = start.1["uid"].as_str().unwrap();
     let file = rig.memory.file(&rig.directory.path().join(format!("{uid}-panda.h5"))).unwrap();
     assert!(file.is_closed);
+    let master = rig.memory.master(&rig.directory.path().join(format!("{uid}.nxs"))).unwrap();
+    let columns = file.plan.columns.iter().map(|column| column.dataset.clone());
+    let link = ColumnsLink {
+        name: "panda".to_owned(),
+        file: format!("{uid}-panda.h5"),
+        datasets: columns.collect(),
+    };
+    assert_eq!(master.columns, [link]);
     let column = |dataset: &str| {
         let columns = &file.plan.columns;
         let found = columns.iter().position(|column| column.dataset.ends_with(dataset)).unwrap();
