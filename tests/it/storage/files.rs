@@ -263,24 +263,30 @@ fn the_lock_beside_the_file_is_held_while_it_is_written() {
     });
 }
 
+fn detector_link(name: &str, exposures: u32) -> DetectorLink {
+    DetectorLink {
+        name: name.to_owned(),
+        file: "a.h5".to_owned(),
+        dataset: "/entry/detector/data".to_owned(),
+        row_rank: 2,
+        exposures_per_frame: exposures.try_into().unwrap(),
+    }
+}
+
+fn columns_link() -> ColumnsLink {
+    ColumnsLink {
+        name: "panda".to_owned(),
+        file: "a.h5".to_owned(),
+        datasets: vec!["/entry/detector/data".to_owned()],
+    }
+}
+
 #[test]
 fn a_nexus_master_links_to_streams_and_is_finished_in_place() {
     let directory = TempDir::new().unwrap();
     let (master, stream_path) = (directory.path().join("run.nxs"), directory.path().join("a.h5"));
     let windows = [vec![vec![0.5, 1.5], vec![7.0, 7.0]], vec![vec![2.5], vec![8.0]]];
     let axis = |name: &str| AxisPlan { name: name.to_owned(), units: "mm".to_owned() };
-    let link = |name: &str, exposures: u32| DetectorLink {
-        name: name.to_owned(),
-        file: "a.h5".to_owned(),
-        dataset: "/entry/detector/data".to_owned(),
-        row_rank: 2,
-        exposures_per_frame: exposures.try_into().unwrap(),
-    };
-    let columns = ColumnsLink {
-        name: "panda".to_owned(),
-        file: "a.h5".to_owned(),
-        datasets: vec!["/entry/detector/data".to_owned()],
-    };
     let plan_master = MasterPlan {
         path: master.clone(),
         title: "a scan".to_owned(),
@@ -289,8 +295,8 @@ fn a_nexus_master_links_to_streams_and_is_finished_in_place() {
         scan_shape: vec![1, 3],
         axes: vec![axis("x"), axis("y")],
         setpoints: Box::new(windows.into_iter()),
-        detectors: vec![link("camera", 1), link("diode", 2)],
-        columns: vec![columns],
+        detectors: vec![detector_link("camera", 1), detector_link("diode", 2)],
+        columns: vec![columns_link()],
     };
     let end = MasterEnd {
         end_time: "2026-01-01T00:00:03Z".to_owned(),
