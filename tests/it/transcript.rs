@@ -231,7 +231,7 @@ fn is_alike(line: &str, pattern: &str) -> bool {
 /// The file that a guide says to write.
 pub(crate) fn file(guide: &str, wanted: &str) -> String {
     let text = fs::read_to_string(Path::new(ROOT).join(guide)).unwrap();
-    let texts = steps(&text).into_iter().filter_map(|step| match step {
+    let mut texts = steps(&text).into_iter().filter_map(|step| match step {
         Step::File { name, text } if name == wanted => Some(text),
         Step::File { .. } | Step::Command { .. } => None,
     });
