@@ -135,7 +135,11 @@ impl Wiring {
     }
 
     /// Refuses what a scan sets itself.
-    fn leave(&self, key: &str, fields: impl IntoIterator<Item = FieldName>) -> Result<(), BeamlineError> {
+    fn leave(
+        &self,
+        key: &str,
+        fields: impl IntoIterator<Item = FieldName>,
+    ) -> Result<(), BeamlineError> {
         for field in fields {
             let is_part = |wire: &&Wire| {
                 wire.field.block == field.block && wire.field.field() == field.field()
