@@ -1,5 +1,6 @@
 //! Integration tests: one binary, which sees all crates, one module for each subject.
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
+mod alone;
 mod api;
 mod area_detector;
 mod beam;

@@ -1,6 +1,10 @@
 //! The simulated hardware: motion, triggers, frames and faults, at exact times.
-use crate::beam::{
-    Beam, DEAD_TIME, LIMITS, ROW_START, arm, ms, name, plan, setup, simulate, snake, stage_setup,
+use crate::{
+    alone::is_alone,
+    beam::{
+        Beam, DEAD_TIME, LIMITS, ROW_START, arm, ms, name, plan, setup, simulate, snake,
+        stage_setup,
+    },
 };
 use bluefly_actors::{
     clock::Clock,
@@ -358,6 +362,9 @@ fn traced(seed: u64) -> String {
 
 #[test]
 fn one_seed_gives_one_trace() {
+    if !is_alone("sim_world::one_seed_gives_one_trace") {
+        return;
+    }
     let first = traced(7);
     assert!(first.lines().any(|line| line.contains("fault=")), "{first}");
     assert!(

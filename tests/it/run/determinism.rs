@@ -1,5 +1,6 @@
 //! One seed, one trace: in one process, in two, in every build.
 use super::rig::{BEAMLINE, GRID, Rig, beamline, spec};
+use crate::alone::is_alone;
 use bluefly::process::{DiskChoice, Options, Process};
 use bluefly_actors::{
     clock::Clock,
@@ -95,25 +96,6 @@ async fn fly(rig: &Rig) {
     assert_eq!(rig.unstage().await, Ok(Outcome::Done(40)));
 }
 
-/// Whether a test has this process for itself. If not, it is done by one that has, and must succeed:
-/// tracing keeps in one place for all threads who listens to a line, so that another test's listener
-/// now and then cost this one a line of its trace.
-fn is_alone(test: &str) -> bool {
-    const ALONE: &str = "BLUEFLY_TEST_ALONE";
-    if std::env::var_os(ALONE).is_some() {
-        return true;
-    }
-    let name = format!("run::determinism::{test}");
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &name, "--test-threads", "1"])
-        .env(ALONE, "1")
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && told.contains("1 passed"), "{told}");
-    false
-}
-
 /// The same seed tells the same story, whoever else uses the processor.
 fn check_repeats(telling: Telling) {
     let first = tell(telling);
@@ -129,7 +111,7 @@ fn check_repeats(telling: Telling) {
 
 #[test]
 fn one_seed_tells_one_story_with_a_disk_in_memory() {
-    if !is_alone("one_seed_tells_one_story_with_a_disk_in_memory") {
+    if !is_alone("run::determinism::one_seed_tells_one_story_with_a_disk_in_memory") {
         return;
     }
     check_repeats(PLAIN);
@@ -138,7 +120,7 @@ fn one_seed_tells_one_story_with_a_disk_in_memory() {
 
 #[test]
 fn one_seed_tells_one_story_with_the_hdf5_thread() {
-    if !is_alone("one_seed_tells_one_story_with_the_hdf5_thread") {
+    if !is_alone("run::determinism::one_seed_tells_one_story_with_the_hdf5_thread") {
         return;
     }
     check_repeats(Telling { disk: |_| DiskChoice::Hdf5, ..PLAIN });
@@ -161,7 +143,7 @@ const STORY: u64 = 0x58bd_f4dd_e16c_13d4;
 
 #[test]
 fn every_build_tells_one_story() {
-    if !is_alone("every_build_tells_one_story") {
+    if !is_alone("run::determinism::every_build_tells_one_story") {
         return;
     }
     let (plain, shuffled) = (tell(PLAIN).hash(), tell(SHUFFLED).hash());
