@@ -90,6 +90,7 @@ pub struct ScanPlan {
     max_segments: usize,
     planner: Planner,
     is_stepped: bool,
+    moved: Option<Name>,
     usual: UsualFrame,
     prediction: Prediction,
     shortest_frame: Duration,
@@ -158,6 +159,7 @@ impl ScanPlan {
         let prediction = planner
             .check(pieces.take_while(|piece| census.takes(piece)))
             .map_err(|error| unflyable(&spec, error, (beamline, slowest)))?;
+        let moved = stillness.moved().map(|column| axes[column].clone());
         let is_stepped = stillness.takes_steps((&spec, &axes), &beamline.detectors)?;
         let shortest_frame = census.shortest_frame(prediction.duration)?;
         let shortest_frame = shortest_frame.unwrap_or(usual.at_least);
@@ -175,6 +177,7 @@ impl ScanPlan {
             max_segments,
             planner,
             is_stepped,
+            moved,
             usual,
             prediction,
             shortest_frame,
@@ -208,6 +211,11 @@ impl ScanPlan {
 
     pub fn planner(&self) -> &Planner {
         &self.planner
+    }
+
+    /// The first axis that does not stay where it is at the beginning, if there is one.
+    pub fn moved(&self) -> Option<&Name> {
+        self.moved.as_ref()
     }
 
     /// Whether its frames are taken at commands, each while every axis rests: no trajectory is followed.

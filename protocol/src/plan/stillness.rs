@@ -15,6 +15,8 @@ pub(super) struct Stillness {
     change: Option<(u64, Change)>,
     /// The first frame in which an axis moves, and its column.
     motion: Option<(u64, usize)>,
+    /// The column of the first axis that does not stay where it is at the beginning.
+    moved: Option<usize>,
 }
 
 /// What a frame has that the first frame has not.
@@ -31,16 +33,22 @@ enum Change {
 impl Stillness {
     /// Looks at the next piece, which has a duration.
     pub(super) fn sees(&mut self, piece: &Piece) {
-        if self.change.is_some() && self.motion.is_some() {
+        if self.change.is_some() && self.motion.is_some() && self.moved.is_some() {
             return;
         }
         let first = self.first.get_or_insert_with(|| piece.clone());
         let motion = motion(piece);
         self.motion = self.motion.or(motion.map(|column| (piece.first_frame, column)));
+        self.moved = self.moved.or(motion).or_else(|| elsewhere(first, piece));
         if self.change.is_none() {
             let change = motion.map(Change::Moves).or_else(|| change(first, piece));
             self.change = change.map(|change| (piece.first_frame, change));
         }
+    }
+
+    /// The column of the first axis that does not stay where it is at the beginning.
+    pub(super) const fn moved(&self) -> Option<usize> {
+        self.moved
     }
 
     /// Whether a scan steps by command, whose axes are in these columns. Fails if one of `detectors` cannot take it.
@@ -102,10 +110,14 @@ fn motion(piece: &Piece) -> Option<usize> {
     curved.or_else(|| (0..piece.start.len()).find(moves))
 }
 
+/// The column of an axis that begins a piece elsewhere than the first.
+fn elsewhere(first: &Piece, piece: &Piece) -> Option<usize> {
+    (0..piece.start.len()).find(|column| piece.start[*column] != first.start[*column])
+}
+
 /// What a piece that rests has that the first has not.
 fn change(first: &Piece, piece: &Piece) -> Option<Change> {
-    let is_elsewhere = |column: &usize| piece.start[*column] != first.start[*column];
-    if let Some(column) = (0..piece.start.len()).find(is_elsewhere) {
+    if let Some(column) = elsewhere(first, piece) {
         return Some(Change::Moves(column));
     }
     match (first.frame_duration_s, piece.frame_duration_s) {

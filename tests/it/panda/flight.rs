@@ -159,6 +159,37 @@ fn a_scan_that_a_panda_cannot_trigger_was_refused_once_files_were_open() {
 }
 
 #[test]
+fn frames_that_begin_by_time_were_taken_wherever_the_motion_was() {
+    with_rig(setup(&[("start_on = \"position\"", "start_on = \"time\"")]), async |rig| {
+        rig.step(Stage::default()).await.unwrap();
+        let refused = rig.try_step(Prepare(spec(GRID))).await.unwrap_err();
+        let told = "panda: cannot trigger the scan: axis x moves, and start_on = \"time\" begins \
+                    frames when triggers are let go, wherever it is: use \"position\" or \"gate\"";
+        assert_eq!(refused, told);
+        let still = r#"{"type": "ConstantDuration", "constant_duration": 0.05, "spec":
+            {"type": "Static", "axis": "x", "value": 2, "num": 20}}"#;
+        rig.step(Prepare(spec(still))).await.unwrap();
+        assert_eq!(rig.kickoff().await.finished().await, Ok(Outcome::Done(20)));
+    });
+}
+
+#[test]
+fn a_wire_that_somebody_changed_in_mid_scan_ended_well() {
+    with_rig(setup(&[]), async |rig| {
+        rig.ready(GRID).await;
+        let status = rig.kickoff().await;
+        taken(rig, 5).await;
+        rig.process.world.panda(&name("panda")).unwrap().with(|server| {
+            let id = server.connect_control("127.0.0.1:9");
+            server.receive(id, b"PCAP.GATE=ZERO\n");
+            assert_eq!(server.take_output(id), b"OK\n");
+        });
+        let error = status.finished().await.unwrap_err().to_string();
+        assert!(error.contains("PCAP.GATE is ZERO, not SEQ1.OUTA as "), "{error}");
+    });
+}
+
+#[test]
 fn pauses_lose_and_double_no_row() {
     check(&[], async |rig| {
         for frames in [3, 11, 12, 30] {

@@ -69,12 +69,12 @@ impl PandaTriggers {
 
     /// Nothing ties the moment when triggers are let go to where the motion is then.
     fn check_start(&self, task: Task<'_>, plan: &TriggerPlan) -> Result<(), Fault> {
-        let Some(axis) = plan.plan.axes().first() else { return Ok(()) };
+        let Some(axis) = plan.plan.moved() else { return Ok(()) };
         if !matches!((&self.maker, &self.setup.start), (Maker::Sequencer, StartOn::Time)) {
             return Ok(());
         }
         let reason = format!(
-            "axis {axis} is in the scan, and start_on = \"time\" begins frames when triggers are let \
+            "axis {axis} moves, and start_on = \"time\" begins frames when triggers are let \
              go, wherever it is: use \"position\" or \"gate\""
         );
         Err(task.fault(FaultClass::Rejected, reason))
