@@ -9,8 +9,6 @@ use bluefly_protocol::{
     },
 };
 
-/// Numbers that differ by less are equal: a PandA tells ten digits.
-const DIGITS: f64 = 1e-9;
 
 impl PandaCapture {
     /// What is to be captured, under the names of this PandA.
@@ -111,9 +109,14 @@ fn sayable(task: Task<'_>, command: Result<Command, CommandError>) -> Result<Com
 /// Whether a value is what it was set to, in whatever way it is written.
 fn is_equal(found: &str, wanted: &str) -> bool {
     match (found.parse::<f64>(), wanted.parse::<f64>()) {
-        (Ok(found), Ok(wanted)) => (found - wanted).abs() <= wanted.abs() * DIGITS,
+        (Ok(found), Ok(wanted)) => ten_digits(found) == ten_digits(wanted),
         _ => found == wanted,
     }
+}
+
+/// A number as a PandA tells it; there is but one zero.
+fn ten_digits(number: f64) -> String {
+    format!("{:.9e}", if number == 0.0 { 0.0 } else { number })
 }
 
 /// Whether the same is captured, in whatever order it is told.
