@@ -9,7 +9,6 @@ use bluefly_protocol::{
     },
 };
 
-
 impl PandaCapture {
     /// What is to be captured, under the names of this PandA.
     pub(super) fn select(&self, task: Task<'_>, session: &Session) -> Result<Selection, Fault> {
