@@ -85,10 +85,10 @@ class Remote:
         return self._number or 0
 
     async def describe(self) -> Description:
-        return cast(Description, await self._get("describe", {}))
+        return cast(Description, await self._told("describe", {}))
 
     async def assets(self, start: int) -> Assets:
-        return cast(Assets, await self._get("assets", {"start": start}))
+        return cast(Assets, await self._told("assets", {"start": start}))
 
     def same_process(self, status: Status) -> Status:
         """The status, unless it is of another process than the one that was staged."""
@@ -206,6 +206,15 @@ class Remote:
     def _refused(self, status: Status, why: str) -> RefusedError:
         error = {"code": "refused", "where": "", "message": why, "phase": status["phase"]}
         return RefusedError("stage", self.server.url, error)
+
+    async def _told(self, step: str, params: Mapping[str, Any]) -> Any:
+        """What the process tells of our run; these answers do not say which process made them."""
+        try:
+            return await self._get(step, params)
+        except RefusedError:
+            # By another process, maybe, which knows of no such run.
+            await self.status()
+            raise
 
     async def _get(self, step: str, params: Mapping[str, Any]) -> Any:
         answer, _ = await self._sent(step, "GET", params=params)

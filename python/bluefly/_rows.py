@@ -51,6 +51,7 @@ class Table:
         while True:
             told = await remote.assets(self.rows)
             if told["run"] != run:
+                await remote.status()
                 url = remote.server.url
                 raise RunLostError(f"the process at {url} flies another run: {run} is lost")
             self.run = run

@@ -74,16 +74,29 @@ def test_the_process_is_killed(bench, served):
     assert f"at {served.url}: not reached within" in stop["reason"]
 
 
-def test_the_process_is_restarted(bench, served, line_to, tmp_path):
+@pytest.mark.parametrize("flies", [False, True], ids=["idle", "flying"])
+@pytest.mark.parametrize("step", ["status", "assets"])
+def test_the_process_is_restarted(bench, served, line_to, tmp_path, step, flies):
+    """Whatever is asked first of the process that is there now, and whatever that one does."""
     bench.flyer = bluefly.Flyer(line_to.url)
     (tmp_path / "other").mkdir()
     other = Served(tmp_path / "other")
+    if flies:
+        with bluefly.Client(other.url) as client:
+            client.stage()
+            client.prepare(ENDLESS)
+            client.kickoff()
 
-    def restart():
-        line_to.target = other.url
-        served.kill()
+    def restart(request):
+        if request == step:
+            line_to.before = lambda request: None
+            line_to.target = other.url
+            served.kill()
 
-    bench.at_row(20, restart)
+    def watch():
+        line_to.before = restart
+
+    bench.at_row(20, watch)
     bench.run(bench.fly(ENDLESS))
     assert "was restarted: the run is lost" in str(bench.error)
     check(bench.documents, None, expect="fail")
