@@ -1,6 +1,7 @@
 //! What comes from the data port of a PandA, from memory to rows and from rows to columns: 1e7 rows of
 //! 10 fields. `cargo bench --bench panda`; items are rows, bytes are those of the wire.
-//! `receive` is what a reader does that looks at nothing: the limit of `parse`.
+//! `receive` is what a reader does that looks at nothing: the limit of `parse`. `socket_receive` and
+//! `socket_parse` are the same two where the bytes come by TCP from another thread.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run says so")]
 use bluefly_protocol::panda::{
     data::{DataDecoder, DataRequest, Event, Process},
@@ -10,7 +11,13 @@ use divan::{
     Bencher, black_box,
     counter::{BytesCount, ItemsCount},
 };
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    sync::Arc,
+    thread,
+};
 
 const NUM_ROWS: usize = 10_000_000;
 const NUM_FIELDS: usize = 10;
@@ -77,6 +84,22 @@ impl Stream {
     fn open(&self) -> Socket<'_> {
         Socket { stream: self, part: 0, repeat: 0, at: 0 }
     }
+
+    /// The end of a connection at which all of it arrives, as fast as it is taken.
+    fn connect(self: &Arc<Self>) -> TcpStream {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let receiver = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut sender, _) = listener.accept().unwrap();
+        let stream = Arc::clone(self);
+        thread::spawn(move || {
+            for (i, part) in stream.parts.iter().enumerate() {
+                for _ in 0..if i == 1 { stream.frame_repeats } else { 1 } {
+                    sender.write_all(part).unwrap();
+                }
+            }
+        });
+        receiver
+    }
 }
 
 fn frame(num_rows: usize, row_bytes: usize) -> Vec<u8> {
@@ -121,7 +144,37 @@ fn receive(bencher: Bencher, process: &str) {
 fn parse(bencher: Bencher, process: &str) {
     let stream = Stream::new(process);
     let bencher = bencher.counter(ItemsCount::new(NUM_ROWS));
-    bencher.counter(BytesCount::new(stream.num_bytes())).bench_local(|| read(&stream, |_, _| ()));
+    bencher.counter(BytesCount::new(stream.num_bytes())).bench_local(|| {
+        let mut socket = stream.open();
+        read(stream.request, |space| socket.receive(space), |_, _| ());
+    });
+}
+
+#[divan::bench(args = PROCESSES, sample_count = 9, sample_size = 1)]
+fn socket_receive(bencher: Bencher, process: &str) {
+    let stream = Arc::new(Stream::new(process));
+    let mut buffer = vec![0; SOCKET_BYTES];
+    let bencher = bencher.counter(ItemsCount::new(NUM_ROWS));
+    bencher
+        .counter(BytesCount::new(stream.num_bytes()))
+        .with_inputs(|| stream.connect())
+        .bench_local_values(|mut socket| {
+            while socket.read(&mut buffer).unwrap() > 0 {
+                black_box(&buffer);
+            }
+        });
+}
+
+#[divan::bench(args = PROCESSES, sample_count = 9, sample_size = 1)]
+fn socket_parse(bencher: Bencher, process: &str) {
+    let stream = Arc::new(Stream::new(process));
+    let bencher = bencher.counter(ItemsCount::new(NUM_ROWS));
+    bencher
+        .counter(BytesCount::new(stream.num_bytes()))
+        .with_inputs(|| stream.connect())
+        .bench_local_values(|mut socket| {
+            read(stream.request, |space| socket.read(space).unwrap(), |_, _| ());
+        });
 }
 
 /// Parses, and makes columns in engineering units.
@@ -131,20 +184,25 @@ fn columns(bencher: Bencher, process: &str) {
     let mut columns = vec![vec![]; NUM_FIELDS];
     let bencher = bencher.counter(ItemsCount::new(NUM_ROWS));
     bencher.counter(BytesCount::new(stream.num_bytes())).bench_local(|| {
-        read(&stream, |scaling, bytes| {
+        let mut socket = stream.open();
+        let each = |scaling: &Columns, bytes: &[u8]| {
             columns.iter_mut().for_each(Vec::clear);
             scaling.append(bytes, &mut columns);
             black_box(&columns);
-        });
+        };
+        read(stream.request, |space| socket.receive(space), each);
     });
 }
 
-fn read(stream: &Stream, mut each: impl FnMut(&Columns, &[u8])) {
-    let mut decoder = DataDecoder::new(stream.request);
-    let mut socket = stream.open();
+fn read(
+    request: DataRequest,
+    mut receive: impl FnMut(&mut [u8]) -> usize,
+    mut each: impl FnMut(&Columns, &[u8]),
+) {
+    let mut decoder = DataDecoder::new(request);
     let mut scaling = None;
     loop {
-        let length = socket.receive(decoder.space());
+        let length = receive(decoder.space());
         if length == 0 {
             break;
         }

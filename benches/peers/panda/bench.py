@@ -5,7 +5,8 @@
 
 The other end is `replay.c` on 127.0.0.1, which is built first: ten fields as fast as they are taken, raw and
 scaled, then rows of 60 bytes at exactly 1 MHz, while h5py follows the file with `swmr=True`. Figures are of the
-whole process, from its start to its end, by the kernel's account.
+whole process, from its start to its end, by the kernel's account. Stolen is what a virtual machine's cores wanted
+to run and were not let.
 """
 import argparse
 import json
@@ -51,6 +52,22 @@ def finish(record, began):
     return json.loads(summary), wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
+class Stolen:
+    """The part of the time, of all cores, in which the machine below ran something else."""
+
+    def __init__(self):
+        self._total, self._stolen = self._times()
+
+    @staticmethod
+    def _times():
+        times = [int(part) for part in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        return sum(times), times[7]
+
+    def __str__(self):
+        total, stolen = self._times()
+        return f"stolen {100 * (stolen - self._stolen) / max(1, total - self._total):.0f} %"
+
+
 def check(path, rows, num_columns):
     with h5py.File(path) as file:
         data = file["/entry/data"]
@@ -63,6 +80,7 @@ def check(path, rows, num_columns):
 
 def full_speed(bluefly, replay, path, rows, *arguments):
     server, address = start_replay(replay, "f10", rows)
+    stolen = Stolen()
     began = time.monotonic()
     summary, wall, cpu, memory = finish(start_record(bluefly, address, path, *arguments), began)
     sent = float(server.communicate()[0].split("sent ")[1].split()[1])
@@ -75,7 +93,7 @@ def full_speed(bluefly, replay, path, rows, *arguments):
     name = "scaled" if arguments else "raw"
     print(
         f"{name:<8}{rows:>12} rows  {rows / wall / 1e6:7.2f} M rows/s (sent in {sent:.2f} s: {rows / sent / 1e6:.2f})"
-        f"  CPU {cpu:6.2f} s, {cpu / rows * 1e6:.3f} us a row  peak {memory:.0f} MiB",
+        f"  CPU {cpu:6.2f} s, {cpu / rows * 1e6:.3f} us a row  peak {memory:.0f} MiB  {stolen}",
         flush=True,
     )
 
@@ -103,6 +121,7 @@ def follow(path, started, behind, is_over):
 def at_a_rate(bluefly, replay, path, seconds):
     rows = seconds * RATE
     server, address = start_replay(replay, "d60", rows, RATE, 65_540)
+    stolen = Stolen()
     began = time.monotonic()
     record = start_record(bluefly, address, path)
     started = float(server.stdout.readline().split()[1])
@@ -122,7 +141,7 @@ def at_a_rate(bluefly, replay, path, seconds):
     at = lambda part: 1e3 * behind[int(part * (len(behind) - 1))]
     print(
         f"1 MHz   {rows:>12} rows in {sent:.2f} s  CPU {100 * cpu / sent:.1f} % of a core  peak {memory:.0f} MiB  "
-        f"reader behind p50 {at(0.5):.0f}, p99 {at(0.99):.0f}, most {at(1):.0f} ms ({len(behind)} looks)",
+        f"reader behind p50 {at(0.5):.0f}, p99 {at(0.99):.0f}, most {at(1):.0f} ms ({len(behind)} looks)  {stolen}",
         flush=True,
     )
 
