@@ -25,6 +25,8 @@ pub(crate) struct Wires {
     encoders: Vec<Encoder>,
     inputs: Vec<Input>,
     outputs: Vec<(Output, Rc<Detector>)>,
+    /// All of the beamline: what they tell their motors and detectors reaches the box.
+    controllers: Vec<Rc<Controller>>,
 }
 
 struct Encoder {
@@ -113,6 +115,7 @@ impl Wires {
             encoders: encoders.collect(),
             inputs: inputs.collect(),
             outputs: outputs.collect(),
+            controllers: controllers.to_vec(),
         });
         wires.connect();
         wires
@@ -123,7 +126,8 @@ impl Wires {
             let weak = Rc::downgrade(self);
             encoder.motor.axis.follow(Rc::new(move |phase| {
                 if let Some(wires) = weak.upgrade() {
-                    wires.panda.with(|server| wires.go(server, &wires.encoders[i], phase));
+                    let encoder = &wires.encoders[i];
+                    wires.panda.with_unmoved(|server| wires.go(server, encoder, phase));
                 }
             }));
         }
@@ -131,7 +135,8 @@ impl Wires {
             let weak = Rc::downgrade(self);
             input.controller.outputs.listen(Rc::new(move |moment, bits| {
                 if let Some(wires) = weak.upgrade() {
-                    wires.panda.with(|server| wires.set(server, &wires.inputs[i], moment, bits));
+                    let input = &wires.inputs[i];
+                    wires.panda.with_unmoved(|server| wires.set(server, input, moment, bits));
                 }
             }));
         }
@@ -216,6 +221,10 @@ impl Wires {
 }
 
 impl Surroundings for Wires {
+    fn catch_up(&self, now: Instant) {
+        self.controllers.iter().for_each(|controller| controller.catch_up(now));
+    }
+
     fn wire(&self, server: &mut Server) {
         let now = self.now();
         for encoder in &self.encoders {

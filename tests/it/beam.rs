@@ -39,6 +39,16 @@ pub(crate) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
+/// Something else has the processor again and again, for up to 90 ms: who was to wake then wakes late.
+#[expect(clippy::disallowed_methods, reason = "time that passes while nobody runs")]
+pub(crate) async fn busy(clock: Clock) {
+    for i in 0_u64.. {
+        clock.sleep(Duration::from_micros(1_003 + i * 7_919 % 23_011)).await;
+        // A microsecond of the simulated clock is a millisecond of the one beneath.
+        tokio::time::advance(Duration::from_millis(1_009 + i * 104_729 % 89_003)).await;
+    }
+}
+
 pub(crate) struct Beam {
     pub(crate) clock: Clock,
     pub(crate) world: World,
@@ -158,7 +168,7 @@ pub(crate) const fn arm(first_index: u64, frames: u64) -> Arm {
     Arm { first_index, frames, frame_duration, exposure }
 }
 
-fn segment(duration_ms: u64, frames: u64, x: [f64; 2], y: [f64; 2]) -> Segment {
+pub(crate) fn segment(duration_ms: u64, frames: u64, x: [f64; 2], y: [f64; 2]) -> Segment {
     Segment {
         duration_us: duration_ms * 1_000,
         frame_goes_on: false,

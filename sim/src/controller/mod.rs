@@ -57,6 +57,9 @@ pub(crate) struct Controller {
     activity: watch::Sender<Activity>,
     /// Which activity is the latest.
     epoch: Cell<u64>,
+    /// When the axes come to the point that they are on their way to.
+    next_point: Cell<Option<Instant>>,
+    is_catching_up: Cell<bool>,
     /// Whether the put of an execution is complete.
     is_executing: watch::Sender<bool>,
     train: Cell<Option<Train>>,
@@ -86,6 +89,8 @@ impl Controller {
             table: RefCell::default(),
             activity: watch::Sender::new(Activity::Idle),
             epoch: Cell::new(0),
+            next_point: Cell::new(None),
+            is_catching_up: Cell::new(false),
             is_executing: watch::Sender::new(false),
             train: Cell::new(None),
             outputs: Outputs::default(),
@@ -238,14 +243,16 @@ impl Controller {
         Ok(())
     }
 
-    fn append(&self) {
+    fn append(self: &Rc<Self>) {
         let step: &StepPvs = &self.pvs.append;
         step.state.post(StepState::Busy);
         step.status.post(ProfileStatus::Success);
         step.end(self.try_append());
     }
 
-    fn try_append(&self) -> Result<String, String> {
+    fn try_append(self: &Rc<Self>) -> Result<String, String> {
+        // What comes now is too late for a point that should have been gone on from.
+        self.catch_up(self.now());
         let mut table = self.table.borrow_mut();
         if !table.is_built {
             return Err("Cannot append points, is the scan built?".to_owned());

@@ -46,7 +46,9 @@ impl Controller {
             let this = Rc::downgrade(self);
             motor.set_brake(Some(Rc::new(move |reason| {
                 if let Some(this) = this.upgrade() {
-                    this.stop(Outcome::error(reason));
+                    let now = this.now();
+                    this.catch_up(now);
+                    this.stop(Outcome::error(reason), now);
                 }
             })));
         }
@@ -59,33 +61,60 @@ impl Controller {
     }
 
     async fn run(self: Rc<Self>, epoch: u64) {
-        let mut start = self.now();
-        loop {
-            let point = self.table.borrow_mut().next();
-            let Some(Point { segment, user_program }) = point else {
-                return self.run_out();
-            };
-            if let Err(reason) = self.begin(&segment, start) {
-                return self.stop(Outcome::error(format!("Scan failed, {reason}")));
-            }
-            let end = start + Duration::from_micros(segment.duration_us);
-            if user_program != 0 {
-                self.outputs.announce(end, user_program);
-            }
-            while self.now() < end {
-                self.line.host.clock.sleep_until(end.min(self.now() + UPDATE_PERIOD)).await;
-                if self.epoch.get() != epoch {
-                    return;
-                }
-                if self.now() < end {
-                    self.refresh();
-                }
-            }
-            self.table.borrow_mut().scanned += 1;
-            self.outputs.come();
-            self.refresh();
-            start = end;
+        if self.epoch.get() != epoch {
+            return;
         }
+        self.go_on(self.now());
+        while self.epoch.get() == epoch
+            && let Some(point) = self.next_point.get()
+        {
+            self.line.host.clock.sleep_until(point.min(self.now() + UPDATE_PERIOD)).await;
+            if self.epoch.get() != epoch {
+                return;
+            }
+            self.catch_up(self.now());
+            match self.next_point.get() {
+                Some(point) if point <= self.now() => self.come_to(point),
+                _ => self.refresh(),
+            }
+        }
+    }
+
+    /// Comes to every point before `now`, each at its moment: whoever looks at what moves sees the same,
+    /// however late the task of this controller wakes.
+    pub(crate) fn catch_up(self: &Rc<Self>, now: Instant) {
+        // Whoever is told of a motion may look.
+        if self.is_catching_up.replace(true) {
+            return;
+        }
+        while let Some(point) = self.next_point.get().filter(|point| *point < now) {
+            self.come_to(point);
+        }
+        self.is_catching_up.set(false);
+    }
+
+    fn come_to(self: &Rc<Self>, point: Instant) {
+        self.next_point.set(None);
+        self.table.borrow_mut().scanned += 1;
+        self.outputs.come();
+        self.refresh();
+        self.go_on(point);
+    }
+
+    /// Begins to go to the next point.
+    fn go_on(self: &Rc<Self>, start: Instant) {
+        let point = self.table.borrow_mut().next();
+        let Some(Point { segment, user_program }) = point else {
+            return self.run_out(start);
+        };
+        if let Err(reason) = self.begin(&segment, start) {
+            return self.stop(Outcome::error(format!("Scan failed, {reason}")), start);
+        }
+        let end = start + Duration::from_micros(segment.duration_us);
+        if user_program != 0 {
+            self.outputs.announce(end, user_program);
+        }
+        self.next_point.set(Some(end));
     }
 
     fn begin(&self, segment: &Segment, start: Instant) -> Result<(), String> {
@@ -118,50 +147,52 @@ impl Controller {
     }
 
     /// No point is left to go to: the end of the trajectory, or more came too late.
-    fn run_out(self: &Rc<Self>) {
+    fn run_out(self: &Rc<Self>, end: Instant) {
         let (built, scanned) = {
             let table = self.table.borrow();
             (table.built, table.scanned)
         };
         if scanned < built {
             let reason = format!("Scan failed, unable to fill buffers in time ({scanned}/{built})");
-            self.stop(Outcome::finished(ProfileStatus::Failure, reason));
+            self.stop(Outcome::finished(ProfileStatus::Failure, reason), end);
         } else {
-            self.stop(Outcome::finished(ProfileStatus::Success, "Trajectory scan complete"));
+            self.stop(Outcome::finished(ProfileStatus::Success, "Trajectory scan complete"), end);
         }
     }
 
     /// Stops whatever is under way.
     pub(super) fn abort(self: &Rc<Self>, reason: &str) {
+        let now = self.now();
+        self.catch_up(now);
         match self.activity() {
             Activity::Idle => {
                 self.table.borrow_mut().is_built = false;
                 // Whoever waits for demands that were dropped.
                 self.activity.send_replace(Activity::Idle);
             }
-            Activity::Moving => self.stop(Outcome::finished(ProfileStatus::Aborted, reason)),
+            Activity::Moving => self.stop(Outcome::finished(ProfileStatus::Aborted, reason), now),
             Activity::Executing => {
                 tracing::debug!(device = %self.name, reason, "abort");
                 self.set_executing(false);
-                self.stop(Outcome::finished(ProfileStatus::Aborted, reason));
+                self.stop(Outcome::finished(ProfileStatus::Aborted, reason), now);
             }
             Activity::Stopping => {}
         }
     }
 
-    /// Decelerates every axis; then all is over with this outcome.
-    fn stop(self: &Rc<Self>, outcome: Outcome) {
+    /// Decelerates every axis from `moment` on; then all is over with this outcome.
+    fn stop(self: &Rc<Self>, outcome: Outcome, moment: Instant) {
         let was = self.activity();
         if was == Activity::Stopping || was == Activity::Idle {
             return;
         }
-        let now = self.now();
-        self.freeze_train(now);
-        self.outputs.withdraw(now);
-        let stops = self.pvs.motors().map(|motor| motor.axis.halt(now));
-        let at_rest = stops.max().unwrap_or(now);
+        self.next_point.set(None);
+        self.freeze_train(moment);
+        self.outputs.withdraw(moment);
+        let stops = self.pvs.motors().map(|motor| motor.axis.halt(moment));
+        let at_rest = stops.max().unwrap_or(moment);
         let outcome = (was == Activity::Executing).then_some(outcome);
-        if at_rest <= now {
+        if at_rest <= self.now() {
             return self.end(outcome);
         }
         let epoch = self.set_activity(Activity::Stopping);

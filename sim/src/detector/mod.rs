@@ -170,6 +170,7 @@ impl Detector {
             return None;
         }
         let seconds = |pv: &Pv| Duration::try_from_secs_f64(pv.get()).unwrap_or_default();
+        self.bring_pulses();
         let now = self.now();
         self.forget_trains(now);
         self.pulses.borrow_mut().forget(now);
@@ -366,7 +367,7 @@ impl Detector {
 
     /// Takes every trigger up to now, and hands on every frame that is ready.
     fn collect(&self) {
-        self.sources.borrow().iter().for_each(|bring| bring());
+        self.bring_pulses();
         let now = self.now();
         let mut acquisition = self.acquisition.borrow_mut();
         let Some(acquisition) = acquisition.as_mut() else { return };

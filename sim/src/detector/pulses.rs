@@ -69,6 +69,11 @@ impl Detector {
         self.sources.borrow_mut().push(source);
     }
 
+    /// Hears of all pulses up to now.
+    pub(super) fn bring_pulses(&self) {
+        self.sources.borrow().iter().for_each(|bring| bring());
+    }
+
     /// The level at its trigger input is another one from a moment on.
     pub(crate) fn trigger_level(&self, moment: Instant, is_high: bool) {
         let mut pulses = self.pulses.borrow_mut();

@@ -54,6 +54,9 @@ struct Shared {
 
 /// What is at the other ends of the wires of a box.
 pub(crate) trait Surroundings {
+    /// Tells the box all that happened around it before `now`, to which it is about to be brought.
+    fn catch_up(&self, now: Instant);
+
     /// Wires a box that was just put there, which is at the present moment.
     fn wire(&self, server: &mut Server);
 
@@ -121,6 +124,14 @@ impl MemoryPanda {
     /// Does something to the box as it is now, as somebody who stands before it.
     pub fn with<T>(&self, act: impl FnOnce(&mut Server) -> T) -> T {
         let done = self.0.with(act);
+        self.0.tell();
+        done
+    }
+
+    /// Does something to the box where it stands, which may be behind the present: to tell it what happens
+    /// from a moment on to which it was not brought yet.
+    pub(crate) fn with_unmoved<T>(&self, act: impl FnOnce(&mut Server) -> T) -> T {
+        let done = act(&mut self.0.server.borrow_mut());
         self.0.tell();
         done
     }
@@ -249,8 +260,12 @@ impl Shared {
 
     /// Does something to the box as it is now, and hands on what its outputs did.
     fn with<T>(&self, act: impl FnOnce(&mut Server) -> T) -> T {
-        let since = (self.host.clock.now() - self.zero).as_nanos() / u128::from(TICK_NS);
+        let now = self.host.clock.now();
         let surroundings = self.surroundings();
+        if let Some(surroundings) = &surroundings {
+            surroundings.catch_up(now);
+        }
+        let since = (now - self.zero).as_nanos() / u128::from(TICK_NS);
         let (outcome, edges) = {
             let mut server = self.server.borrow_mut();
             server.advance_to(u64::try_from(since).unwrap_or(u64::MAX));

@@ -1,4 +1,5 @@
 //! A simulated beamline with a PandA: encoders, gates and triggers at their exact moments.
+mod busy;
 mod encoders;
 mod faults;
 mod flights;
