@@ -109,6 +109,22 @@ impl Tally {
         self.count();
     }
 
+    /// The same of a motion that went on when triggers ended: `triggered` frames of the scan, if that is
+    /// known, were triggered to their end.
+    pub fn pass_triggered(&mut self, frames: u64, triggered: Option<u64>) {
+        if let Attempt::Flying { from, .. } = self.attempt {
+            let triggered = triggered.map_or(frames, |triggered| triggered.saturating_sub(from));
+            self.pass(frames.min(triggered));
+        }
+    }
+
+    /// So many frames of the scan were triggered to their end before the motion was halted.
+    pub fn trigger(&mut self, frames: u64) {
+        if let Attempt::Flying { from, .. } = self.attempt {
+            self.pass(frames.saturating_sub(from));
+        }
+    }
+
     /// The motion has gone through all frames.
     pub fn pass_all(&mut self) {
         self.pass(self.total);
@@ -213,6 +229,33 @@ mod tests {
         assert_eq!((tally.passed(), tally.complete()), (3, 3));
         tally.pass(5);
         assert_eq!(tally.complete(), 5);
+    }
+
+    #[test]
+    fn a_frame_of_which_the_triggers_were_cut_was_complete() {
+        let mut tally = flying().paced_apart();
+        tally.pass(4);
+        for detector in ["a", "b"] {
+            tally.hear(&name(detector), 106);
+        }
+        assert_eq!(tally.enter(), 4);
+        tally.launch();
+        for detector in ["a", "b"] {
+            tally.hear(&name(detector), 108);
+        }
+        tally.pass_triggered(4, Some(7));
+        assert_eq!(tally.complete(), 7);
+        tally.pass_triggered(4, Some(3));
+        assert_eq!(tally.complete(), 7);
+        tally.trigger(6);
+        assert_eq!(tally.complete(), 7);
+        tally.pass_triggered(4, None);
+        assert_eq!(tally.complete(), 8);
+        for detector in ["a", "b"] {
+            tally.hear(&name(detector), 110);
+        }
+        tally.trigger(9);
+        assert_eq!(tally.complete(), 9);
     }
 
     /// A scan of 10 frames at row 100 of its run, in the air.

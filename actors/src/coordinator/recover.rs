@@ -235,9 +235,12 @@ impl Flight {
     /// Takes note of what is on disk after everything came to rest.
     async fn note(&mut self, on_disk: &BTreeMap<Name, u64>) {
         if self.tally.is_flying() && !self.plan.is_stepped() {
-            // What was heard while it ran is a lower bound, and all there is if the controller died.
-            if let Ok(frames) = self.beamline.frames_done(self.plan.controller()).await {
-                self.tally.pass(frames);
+            // What was heard while it ran is a lower bound, and all there is if the controller died, or
+            // what counts the triggers: the motion may have gone on through a frame that it cut.
+            let passed = self.beamline.frames_done(self.plan.controller()).await;
+            let triggered = self.beamline.frames_triggered().await;
+            if let (Ok(frames), Ok(triggered)) = (passed, triggered) {
+                self.tally.pass_triggered(frames, triggered);
             }
         }
         for (name, rows) in on_disk {

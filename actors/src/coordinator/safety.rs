@@ -6,7 +6,7 @@ use crate::{
         controller::{Controller, FramesDone, Halt},
         detector::{Close, Disarm, Open},
         motor::{Motor, StopMotor},
-        triggers::{MakeSafe, MakeSafeNow},
+        triggers::{FramesTriggered, MakeSafe, MakeSafeNow},
     },
     logic::detector::{FilePlan, OpenFile},
     status::Status,
@@ -17,7 +17,7 @@ use bluefly_protocol::{
     fault::{Fault, FaultClass},
     name::Name,
 };
-use futures_util::future::{FutureExt as _, join_all};
+use futures_util::future::{FutureExt as _, join_all, try_join_all};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// How long hardware may take to come to rest.
@@ -81,7 +81,7 @@ impl Beamline {
     }
 
     /// Makes every source of triggers safe; tells what could not be.
-    async fn triggers_safe(&self, patience: Patience) -> Vec<Fault> {
+    pub(super) async fn triggers_safe(&self, patience: Patience) -> Vec<Fault> {
         let all = join_all(self.triggers.iter().map(|source| async move {
             let caller = Caller::new(&self.clock, source);
             let make_safe = || caller.call("make its triggers safe", MakeSafe, STOP_WITHIN);
@@ -178,6 +178,14 @@ impl Beamline {
     /// Frames that the motion has gone through, as the controller counts them.
     pub(super) async fn frames_done(&self, controller: &Name) -> Result<u64, Fault> {
         self.controller(controller)?.ask("count its frames", FramesDone).await?
+    }
+
+    /// Frames of the scan that every source of triggers has triggered to their end, as far as they know.
+    pub(super) async fn frames_triggered(&self) -> Result<Option<u64>, Fault> {
+        let counts = self.triggers.keys().map(|name| async move {
+            self.triggers(name)?.ask("count its triggers", FramesTriggered).await
+        });
+        Ok(try_join_all(counts).await?.into_iter().flatten().min())
     }
 
     /// Calls again while the actor is down or its hardware away, for as long as `patience` lasts.

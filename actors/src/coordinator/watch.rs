@@ -7,7 +7,7 @@ use super::{
 use crate::{
     clock::Instant,
     device::{controller::Append, generator::NextBatch},
-    status::{Outcome, Status},
+    status::{Intent, Outcome, Status},
 };
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
@@ -40,6 +40,8 @@ struct Source {
     due: Option<Instant>,
 }
 
+/// How long the motion may go on to a pause while triggers are stopped.
+const TRIGGERS_FIRST: Duration = Duration::from_millis(500);
 /// How long after the motion the last trigger may be known to have left.
 const TRIGGERED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -131,7 +133,15 @@ impl Flight {
             }
             let (deadline, idle) = (watch.deadline(), self.collection.is_none());
             tokio::select! { biased;
-                intent = board.interrupted() => return Err(Cut::Told(intent)),
+                intent = board.interrupted() => {
+                    if intent == Intent::Pause {
+                        tokio::select! { biased;
+                            _ = board.ended() => {}
+                            () = self.end_on_a_trigger(&watch) => {}
+                        }
+                    }
+                    return Err(Cut::Told(intent));
+                }
                 () = watch.changed() => {}
                 fault = &mut feeding => return Err(Cut::Fault(fault)),
                 (harvest, collected) = pending_or(&mut self.collection) => {
@@ -144,6 +154,26 @@ impl Flight {
             }
         }
         self.finish().await
+    }
+
+    /// Lets no more triggers leave while the motion goes on: each frame that was triggered to its end was
+    /// taken at speed, also beyond the last point that the motion tells of.
+    async fn end_on_a_trigger(&mut self, watch: &Watch) {
+        let beamline = Rc::clone(&self.beamline);
+        if watch.triggers.is_empty() {
+            return;
+        }
+        let stopped = async {
+            let faults = beamline.triggers_safe(Duration::ZERO.into()).await;
+            faults.into_iter().next().map_or(Ok(()), Err)?;
+            beamline.frames_triggered().await
+        };
+        match beamline.clock.timeout(TRIGGERS_FIRST, stopped).await {
+            Ok(Ok(Some(frames))) if watch.motion.ended().is_none() => self.tally.trigger(frames),
+            Ok(Ok(_)) => {}
+            Ok(Err(fault)) => tracing::debug!(%fault, "triggers end with the motion"),
+            Err(late) => tracing::debug!(%late, "triggers end with the motion"),
+        }
     }
 
     /// Whether a detector would soon forget what has not been read, however far the others are.

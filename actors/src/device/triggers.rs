@@ -237,6 +237,19 @@ fn ended_early(device: Name, left: u64, total: u64) -> Fault {
     Fault { device, operation, class: FaultClass::Lost, reason }
 }
 
+/// How many frames of the scan are known to have been triggered to their end, also by an incarnation
+/// before; none if nobody can know.
+#[derive(Debug, Message)]
+#[rtype(result = "Option<u64>")]
+pub struct FramesTriggered;
+
+impl Handler<FramesTriggered> for Triggers {
+    type Result = Option<u64>;
+    fn handle(&mut self, FramesTriggered: FramesTriggered, _: &mut Context<Self>) -> Self::Result {
+        self.logic.triggered()
+    }
+}
+
 /// Lets no trigger leave. Legal in every phase, twice, and while something else is under way.
 #[derive(Debug, Message)]
 #[rtype(result = "Status<(), ()>")]

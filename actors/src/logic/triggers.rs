@@ -37,4 +37,8 @@ pub trait TriggerLogic {
     ///
     /// Fails as soon as it is known that a trigger will never leave.
     fn follow<'a>(&'a self, progress: &'a dyn Fn(u64)) -> Doing<'a, ()>;
+
+    /// How many frames, counted from frame 0 of the scan, are known to have been triggered to their end
+    /// since it was loaded; exact once it was made safe. None if it cannot know of any.
+    fn triggered(&self) -> Option<u64>;
 }

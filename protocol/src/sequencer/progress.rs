@@ -44,6 +44,8 @@ struct Counted {
     first: [u8; 2],
     /// Frames that each other repeat triggers.
     other: [u8; 2],
+    /// Whether the live output is high before it, in its first phase and in its second.
+    is_live: [bool; 3],
 }
 
 /// The counter of rows has so many values: it begins with 0 again after the last.
@@ -54,7 +56,8 @@ impl Progress {
     pub fn push(&mut self, rows: &[Row]) {
         for row in rows {
             let (first, other) = (rises(self.outputs, row), rises(row.outputs2, row));
-            self.rows.push_back(Counted { before: self.frames, first, other });
+            let is_live = [self.outputs, row.outputs1, row.outputs2].map(is_live);
+            self.rows.push_back(Counted { before: self.frames, first, other, is_live });
             self.last_repeats = match row.repeats {
                 Repeats::Times(times) => times.get().into(),
                 Repeats::Forever => u64::MAX,
@@ -83,8 +86,10 @@ impl Progress {
     /// How many frames have been triggered; as many at least if the phase is not known. None if the
     /// row was never pushed, or is forgotten.
     pub fn triggered(&self, place: Place) -> Option<u64> {
-        let Some(index) = place.line.checked_sub(1) else { return Some(0) };
-        let row = self.rows.get(usize::try_from(index.checked_sub(self.forgotten)?).ok()?)?;
+        if place.line == 0 {
+            return Some(0);
+        }
+        let row = self.row(place.line)?;
         let of_phase = |[first, both]: [u8; 2]| match place.phase {
             Phase::Waiting => 0,
             Phase::First => u64::from(first),
@@ -97,6 +102,32 @@ impl Progress {
                 row.before + u64::from(row.first[1]) + others + of_phase(row.other)
             }
         })
+    }
+
+    /// How many frames have been triggered to their end: the live output has risen and fallen. As many
+    /// at least if the phase is not known. None if the row was never pushed, or is forgotten.
+    pub fn whole(&self, place: Place) -> Option<u64> {
+        let triggered = self.triggered(place)?;
+        if place.line == 0 {
+            return Some(0);
+        }
+        let [before, first, second] = self.row(place.line)?.is_live;
+        let is_live = match place.phase {
+            Phase::Waiting if place.repeat <= 1 => before,
+            Phase::First => first,
+            Phase::Waiting | Phase::Second => second,
+        };
+        Some(triggered - u64::from(is_live))
+    }
+
+    fn row(&self, line: u64) -> Option<&Counted> {
+        let index = line.checked_sub(1)?.checked_sub(self.forgotten)?;
+        self.rows.get(usize::try_from(index).ok()?)
+    }
+
+    /// The first row that is not forgotten.
+    pub fn first_line(&self) -> u64 {
+        self.forgotten + 1
     }
 
     /// Forgets the rows before `line`, which are over.
@@ -116,9 +147,12 @@ impl Progress {
 /// How often the live output rises in one repeat that begins with `outputs`, up to its first phase
 /// and in all.
 fn rises(outputs: Outputs, row: &Row) -> [u8; 2] {
-    let is_live = |outputs: Outputs| outputs.has(Output::A);
     let first = if row.time1_ticks > 0 { row.outputs1 } else { outputs };
     let rises = |from, to| u8::from(!is_live(from) && is_live(to));
     let in_first = rises(outputs, first);
     [in_first, in_first + rises(first, row.outputs2)]
+}
+
+fn is_live(outputs: Outputs) -> bool {
+    outputs.has(Output::A)
 }

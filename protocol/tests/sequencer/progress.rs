@@ -7,23 +7,24 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 /// Runs rows as a sequencer does, and tells each place at which it can be found, with how often its
-/// live output has risen until then.
-fn run(rows: &[Row], mut found: impl FnMut(Place, u64)) {
-    let (mut outputs, mut rises) = (Outputs::NONE, 0);
-    let mut set = |next: Outputs, rises: &mut u64| {
+/// live output has risen and fallen until then.
+fn run(rows: &[Row], mut found: impl FnMut(Place, [u64; 2])) {
+    let (mut outputs, mut edges) = (Outputs::NONE, [0; 2]);
+    let mut set = |next: Outputs, [rises, falls]: &mut [u64; 2]| {
         *rises += u64::from(!outputs.has(Output::A) && next.has(Output::A));
+        *falls += u64::from(outputs.has(Output::A) && !next.has(Output::A));
         outputs = next;
     };
     for (line, row) in (1..).zip(rows) {
         let Repeats::Times(times) = row.repeats else { panic!("for ever: {row:?}") };
         for repeat in 1..=times.get().into() {
-            found(Place { line, repeat, phase: Phase::Waiting }, rises);
+            found(Place { line, repeat, phase: Phase::Waiting }, edges);
             if row.time1_ticks > 0 {
-                set(row.outputs1, &mut rises);
-                found(Place { line, repeat, phase: Phase::First }, rises);
+                set(row.outputs1, &mut edges);
+                found(Place { line, repeat, phase: Phase::First }, edges);
             }
-            set(row.outputs2, &mut rises);
-            found(Place { line, repeat, phase: Phase::Second }, rises);
+            set(row.outputs2, &mut edges);
+            found(Place { line, repeat, phase: Phase::Second }, edges);
         }
     }
 }
@@ -32,16 +33,18 @@ fn run(rows: &[Row], mut found: impl FnMut(Place, u64)) {
 fn check(rng: &mut ChaCha8Rng, spans: &[Span], rows: &[Row]) {
     let mut progress = Progress::default();
     let frames: u64 = spans.iter().map(|span| span.frames.get()).sum();
-    run(rows, |place, rises| {
+    run(rows, |place, [rises, falls]| {
         if place.line > progress.lines() {
             let from = progress.lines() as usize;
             let more = rng.random_range(1..20_usize).min(rows.len() - from);
             progress.push(&rows[from..from + more]);
             if rng.random_bool(0.5) {
                 progress.forget_before(place.line);
+                assert_eq!(progress.first_line(), place.line);
             }
         }
         assert_eq!(progress.triggered(place), Some(rises), "{place:?}");
+        assert_eq!(progress.whole(place), Some(falls), "{place:?}");
     });
     assert_eq!(progress.frames(), frames);
     assert_eq!(progress.lines(), rows.len() as u64);
@@ -74,6 +77,7 @@ fn the_frames_of_random_scans_are_counted_at_every_place() {
 fn nothing_is_triggered_before_the_first_row() {
     let place = Place { line: 0, repeat: 0, phase: Phase::Waiting };
     assert_eq!(Progress::default().triggered(place), Some(0));
+    assert_eq!(Progress::default().whole(place), Some(0));
 }
 
 #[test]

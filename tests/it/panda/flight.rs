@@ -1,5 +1,8 @@
 //! Scans that a PandA triggers and captures: every frame and every row, whatever happens meanwhile.
-use crate::run::rig::{GRID, Rig, Setup, name, spec, with_rig};
+use crate::{
+    beam::busy,
+    run::rig::{GRID, Rig, Setup, name, spec, with_rig},
+};
 use bluefly_actors::{
     coordinator::{Abort, Pause, Prepare, Resume, Stage},
     status::Outcome,
@@ -52,11 +55,25 @@ const fn ms(duration: u64) -> Duration {
     Duration::from_millis(duration)
 }
 
-/// The rows of the PandA are those of the frames, each at its own index.
-fn assert_rows(rig: &Rig) {
+fn uid(rig: &Rig) -> String {
     let documents = rig.documents();
     let start = documents.iter().rev().find(|(name, _)| name == "start").unwrap();
-    let uid = start.1["uid"].as_str().unwrap();
+    start.1["uid"].as_str().unwrap().to_owned()
+}
+
+/// What the PandA captured, column by column.
+fn columns(rig: &Rig) -> Vec<Vec<f64>> {
+    let file = rig.memory.file(&rig.directory.path().join(format!("{}-panda.h5", uid(rig))));
+    let values = file.unwrap().columns.into_iter().map(|column| {
+        let ColumnData::F64(values) = column else { panic!("all are f64") };
+        values
+    });
+    values.collect()
+}
+
+/// The rows of the PandA are those of the frames, each at its own index.
+fn assert_rows(rig: &Rig) {
+    let uid = uid(rig);
     let file = rig.memory.file(&rig.directory.path().join(format!("{uid}-panda.h5"))).unwrap();
     assert!(file.is_closed);
     let master = rig.memory.master(&rig.directory.path().join(format!("{uid}.nxs"))).unwrap();
@@ -189,13 +206,88 @@ fn a_wire_that_somebody_changed_in_mid_scan_ended_well() {
     });
 }
 
-#[test]
-fn pauses_lose_and_double_no_row() {
-    check(&[], async |rig| {
-        for frames in [3, 11, 12, 30] {
+/// Pauses whenever so many frames are taken; nothing is recovered from.
+fn check_pauses(edits: &[(&'static str, &'static str)], pauses: [u64; 4]) {
+    with_rig(setup(edits), async |rig| {
+        rig.ready(GRID).await;
+        let status = rig.kickoff().await;
+        for frames in pauses {
             pause(rig, frames).await;
         }
+        assert_eq!(status.finished().await, Ok(Outcome::Done(FRAMES)));
+        assert_eq!(rig.progress().recoveries, 0);
+        land(rig).await;
     });
+}
+
+#[test]
+fn pauses_lose_and_double_no_row() {
+    check_pauses(&[], [3, 11, 12, 30]);
+}
+
+/// Pauses some time after so many frames. How often each frame came to the camera.
+fn paused_at(
+    edits: &[(&'static str, &'static str)],
+    (frames, moment): (u64, Duration),
+) -> Vec<u32> {
+    with_rig(setup(edits), async |rig| {
+        rig.ready(GRID).await;
+        let status = rig.kickoff().await;
+        taken(rig, frames).await;
+        rig.sleep(moment).await;
+        // The motion goes on for most of a frame when the triggers have stopped.
+        rig.process.world.fault(&Fault::SlowPut { device: name("motion"), delay: ms(37) });
+        rig.ask(Pause).await.unwrap();
+        rig.reach(RunPhase::Paused).await;
+        rig.assert_still();
+        rig.ask(Resume::default()).await.unwrap();
+        assert_eq!(status.finished().await, Ok(Outcome::Done(FRAMES)));
+        assert_eq!(rig.progress().recoveries, 0);
+        land(rig).await;
+        rig.process.world.frames_written(&name("camera"))
+    })
+}
+
+#[test]
+fn a_frame_that_a_pause_cut_was_complete_if_the_motion_went_on() {
+    // Also where what a cut pulse leaves is captured.
+    for edits in [&[][..], &[("\"SEQ1.ACTIVE\"", "\"ONE\"")]] {
+        for moment in (0..17).map(|i| Duration::from_micros(3_100 * i)) {
+            let taken = paused_at(edits, (3, moment));
+            let again: Vec<&u32> = taken.iter().filter(|times| **times != 1).collect();
+            assert!(matches!(again[..], [] | [2]), "{moment:?}: {taken:?}");
+        }
+    }
+}
+
+#[test]
+fn a_pause_between_two_rows_cuts_no_frame() {
+    for moment in [10, 30, 50].map(ms) {
+        assert_eq!(paused_at(&[], (10, moment)), [1; FRAMES as usize], "{moment:?}");
+    }
+}
+
+/// What is captured in a world that wakes late, or in one that does not.
+fn captured(edits: &[(&'static str, &'static str)], is_busy: bool) -> Vec<Vec<f64>> {
+    with_rig(setup(edits), async |rig| {
+        rig.ready(GRID).await;
+        let status = rig.kickoff().await;
+        let load = is_busy.then(|| tokio::task::spawn_local(busy(rig.process.clock.clone())));
+        assert_eq!(status.finished().await, Ok(Outcome::Done(FRAMES)));
+        if let Some(load) = load {
+            load.abort();
+        }
+        assert_eq!(rig.progress().recoveries, 0);
+        land(rig).await;
+        columns(rig)
+    })
+}
+
+#[test]
+fn a_world_that_woke_late_had_other_rows() {
+    for edits in [&[], &GATED[..]] {
+        assert_eq!(captured(edits, true), captured(edits, false));
+    }
 }
 
 #[test]
@@ -215,11 +307,7 @@ fn rows_of_the_arm_before_a_pause_were_taken_for_those_after_it() {
 
 #[test]
 fn a_gate_that_a_pause_in_mid_row_left_high_began_the_next_row() {
-    check(&GATED, async |rig| {
-        for frames in [3, 14, 25, 36] {
-            pause(rig, frames).await;
-        }
-    });
+    check_pauses(&GATED, [3, 14, 25, 36]);
 }
 
 #[test]

@@ -152,6 +152,10 @@ impl TriggerLogic for Script {
             Ok(())
         })
     }
+
+    fn triggered(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Runs `test` on a rig with a source of triggers besides all else, once everything is at rest.

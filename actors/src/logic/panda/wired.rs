@@ -88,4 +88,8 @@ impl<L: TriggerLogic> TriggerLogic for Wired<L> {
             self.wiring.verify(&self.device, &self.seat).await
         })
     }
+
+    fn triggered(&self) -> Option<u64> {
+        self.logic.triggered()
+    }
 }

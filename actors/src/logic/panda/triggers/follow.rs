@@ -4,7 +4,7 @@ use bluefly_protocol::{
     fault::{Fault, FaultClass},
     sequencer::{Phase, Place, Progress},
 };
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 /// How often it is looked at.
 pub(super) const PERIOD: Duration = Duration::from_millis(50);
@@ -18,22 +18,78 @@ struct Seen {
     held_rows: u64,
 }
 
+impl Loaded {
+    /// Whether its last row was run for the last time, if it runs no more.
+    fn is_at_its_end(&self, place: Place) -> bool {
+        self.stream.is_none() && self.rows.is_last(place)
+    }
+}
+
+/// What was loaded, in the hands of whoever follows it; whoever stops it then finds it in its place.
+struct Held<'a> {
+    loaded: Loaded,
+    place: &'a RefCell<Option<Loaded>>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.place.replace(Some(std::mem::take(&mut self.loaded)));
+    }
+}
+
 impl PandaTriggers {
     pub(super) async fn follow_frames(&self, progress: &dyn Fn(u64)) -> Result<(), Fault> {
         let talk = self.talk("trigger the frames")?;
         let Some(loaded) = self.loaded.take() else {
             return Err(talk.failed("nothing is loaded"));
         };
+        let mut held = Held { loaded, place: &self.loaded };
         match self.maker {
-            Maker::Sequencer => self.follow_rows(&talk, loaded, progress).await,
-            Maker::Comparison => self.follow_comparison(&talk, &loaded, progress).await,
+            Maker::Sequencer => self.follow_rows(&talk, &mut held.loaded, progress).await,
+            Maker::Comparison => self.follow_comparison(&talk, &held.loaded, progress).await,
         }
+    }
+
+    /// As [`stop`](Self::stop); finds out how many frames of what was loaded were triggered to their end.
+    pub(super) async fn stop_and_count(&self, talk: &Talk<'_>) -> Result<(), Fault> {
+        let rows = self.loaded.borrow().as_ref().map(|loaded| loaded.rows.first_line());
+        let (Some(line), Maker::Sequencer) = (rows, self.maker) else {
+            return self.stop(talk).await;
+        };
+        // Looked at without waiting before it is stopped: then nobody can tell in which phase it was.
+        let (before, stopped) =
+            futures_util::join!(self.look(talk, (line, false)), self.stop(talk));
+        stopped?;
+        match (before, self.look(talk, (line, false)).await) {
+            (Ok(before), Ok(after)) => self.count(&before, &after),
+            (Err(fault), _) | (_, Err(fault)) => {
+                tracing::debug!(%fault, "nobody knows which trigger was the last");
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what was triggered to its end, from what it showed before and after it was stopped.
+    fn count(&self, before: &Seen, after: &Seen) {
+        let loaded = self.loaded.borrow();
+        let Some(loaded) = &*loaded else { return };
+        let is_same = |of: fn(&Place) -> u64| of(&before.place) == of(&after.place);
+        let stood = is_same(|place| place.line) && is_same(|place| place.repeat);
+        let is_over = !before.is_active && loaded.is_at_its_end(before.place);
+        let place = if stood { before.place } else { after.place };
+        let whole = if is_over { Some(loaded.frames) } else { loaded.rows.whole(place) };
+        self.note(loaded, whole);
+    }
+
+    fn note(&self, loaded: &Loaded, whole: Option<u64>) {
+        let triggered = whole.map(|frames| loaded.first_frame + frames);
+        self.triggered.set(self.triggered.get().max(triggered));
     }
 
     async fn follow_rows(
         &self,
         talk: &Talk<'_>,
-        mut loaded: Loaded,
+        loaded: &mut Loaded,
         progress: &dyn Fn(u64),
     ) -> Result<(), Fault> {
         let (mut line, mut frames) = (0, loaded.first_frame);
@@ -45,6 +101,7 @@ impl PandaTriggers {
             })?;
             frames = frames.max(loaded.first_frame + triggered);
             progress(frames);
+            self.note(loaded, loaded.rows.whole(seen.place));
             loaded.rows.forget_before(line);
             let total = loaded.first_frame + loaded.frames;
             if seen.health != "OK" {
@@ -56,14 +113,15 @@ impl PandaTriggers {
                 return Err(talk.task.fault(FaultClass::Lost, reason));
             }
             if !seen.is_active {
-                return if loaded.stream.is_none() && loaded.rows.is_last(seen.place) {
+                return if loaded.is_at_its_end(seen.place) {
                     progress(total);
-                    self.check_pulses(talk, &loaded).await
+                    self.note(loaded, Some(loaded.frames));
+                    self.check_pulses(talk, loaded).await
                 } else {
-                    Err(self.ended_early(talk, &loaded, (seen.place, frames)))
+                    Err(self.ended_early(talk, loaded, (seen.place, frames)))
                 };
             }
-            self.feed(talk, &mut loaded, seen.held_rows).await?;
+            self.feed(talk, loaded, seen.held_rows).await?;
             self.clock.sleep(PERIOD).await;
         }
     }

@@ -15,6 +15,7 @@ impl PandaTriggers {
     pub(super) async fn load_plan(&self, plan: &TriggerPlan) -> Result<(), Fault> {
         let talk = self.talk("load triggers")?;
         self.loaded.take();
+        self.triggered.set(None);
         self.stop(&talk).await?;
         self.check_wires(&talk).await?;
         match self.maker {

@@ -26,7 +26,10 @@ use bluefly_protocol::{
     sequencer::Progress,
 };
 use futures_util::future::try_join_all;
-use std::{cell::RefCell, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
 use stream::Stream;
 use talk::{Talk, of};
 
@@ -38,6 +41,8 @@ pub struct PandaTriggers {
     setup: TriggerSetup,
     maker: Maker,
     loaded: RefCell<Option<Loaded>>,
+    /// Frames of the scan that were triggered to their end since it was loaded, as far as is known.
+    triggered: Cell<Option<u64>>,
 }
 
 /// What makes the triggers.
@@ -50,6 +55,7 @@ enum Maker {
 }
 
 /// What it was given.
+#[derive(Default)]
 struct Loaded {
     first_frame: u64,
     /// Frames of it, from the first on.
@@ -66,7 +72,8 @@ const TURN_WITHIN: Duration = Duration::from_secs(1);
 
 impl PandaTriggers {
     pub fn new(name: Name, seat: PandaSeat, clock: Clock, setup: TriggerSetup) -> Self {
-        Self { name, seat, clock, setup, maker: Maker::Sequencer, loaded: RefCell::default() }
+        let (maker, loaded, triggered) = (Maker::Sequencer, RefCell::default(), Cell::new(None));
+        Self { name, seat, clock, setup, maker, loaded, triggered }
     }
 
     /// As [`new`](Self::new), with a PCOMP block for the sequencer, and one position. It triggers what
@@ -135,9 +142,10 @@ impl TriggerLogic for PandaTriggers {
 
     fn make_safe(&self) -> Doing<'_, ()> {
         Box::pin(async move {
-            self.loaded.take();
             let talk = self.talk("make its triggers safe")?;
-            self.stop(&talk).await
+            self.stop_and_count(&talk).await?;
+            self.loaded.take();
+            Ok(())
         })
     }
 
@@ -151,5 +159,9 @@ impl TriggerLogic for PandaTriggers {
 
     fn follow<'a>(&'a self, progress: &'a dyn Fn(u64)) -> Doing<'a, ()> {
         Box::pin(self.follow_frames(progress))
+    }
+
+    fn triggered(&self) -> Option<u64> {
+        self.triggered.get()
     }
 }
