@@ -106,6 +106,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), CliError> {
     if !matches!(arguments.command, Command::Scan(_) | Command::Demo(_)) {
         log.start(None)?;
     }
+    signals::outlive_large_files();
     match arguments.command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Ctl(arguments) => ctl::run(&arguments),

@@ -8,13 +8,24 @@ struct Streams {
     interrupt: Signal,
     terminate: Signal,
     hangup: Option<Signal>,
-    /// Listened to, so that a write beyond the largest file that is allowed fails like one to a full
-    /// disk, and the run ends in order, instead of the process at once.
-    _file_size: Signal,
 }
 
 /// SIGXFSZ, which has no name in tokio: the same number on every Linux but MIPS.
 const FILE_SIZE: SignalKind = SignalKind::from_raw(25);
+
+/// From now on a write beyond the largest file that is allowed fails like one to a full disk, and the
+/// process goes on.
+pub(super) fn outlive_large_files() {
+    let listen = || -> io::Result<()> {
+        // It is listened to in the process from then on, whichever runtimes come and go.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let _entered = runtime.enter();
+        signal(FILE_SIZE).map(drop)
+    };
+    if let Err(error) = listen() {
+        tracing::warn!(%error, "a file that grows too large will end the process at once");
+    }
+}
 
 /// The signals that ask the process to end, from the moment this was made. There are none on the
 /// simulated clock, which hears of nothing outside: there they end the process as they always do.
@@ -73,7 +84,7 @@ fn streams() -> Option<Streams> {
         let hangup = (!is_hangup_ignored()).then(|| signal(SignalKind::hangup())).transpose()?;
         let interrupt = signal(SignalKind::interrupt())?;
         let terminate = signal(SignalKind::terminate())?;
-        Ok(Streams { interrupt, terminate, hangup, _file_size: signal(FILE_SIZE)? })
+        Ok(Streams { interrupt, terminate, hangup })
     };
     match listen() {
         Ok(streams) => Some(streams),

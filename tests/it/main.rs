@@ -8,6 +8,7 @@ mod cli;
 mod ctl;
 mod dependencies;
 mod desk;
+mod file_size;
 mod flown;
 mod guide;
 mod house;
