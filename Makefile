@@ -9,14 +9,14 @@ PYTEST := -q -p no:cacheprovider --basetemp $(abspath $(TARGET))/flyer
 # Checks the documents as their readers understand them; not part of this repository.
 VALIDATE := ../shared/tools/validate_docs.py
 
-.PHONY: demo test setup fmt lint doc unit check-scan check-api check-python check-ca check-tiled deny pictures bench fuzz
+.PHONY: demo test setup fmt lint doc unit check-scan check-api check-python check-ca check-panda check-tiled deny pictures bench fuzz
 # The parts of `test` follow one another: all of them build, and some need what another one made.
 .NOTPARALLEL:
 
 demo: setup
 	cargo run --release -- demo
 
-test: setup fmt lint doc deny unit check-scan check-api check-python check-ca
+test: setup fmt lint doc deny unit check-scan check-api check-python check-ca check-panda
 
 setup:
 	./setup
@@ -75,7 +75,12 @@ check-ca: setup
 	cargo test --workspace --locked --no-run --quiet
 	BLUEFLY=$(abspath $(BLUEFLY)) $(PYTHON) -m pytest -q -p no:cacheprovider tests/python/ioc
 
-# The same with Tiled, which brings 130 packages (1.3 GB, some minutes): not part of `test`.
+# The simulated PandA, asked by the client of those who make PandAs.
+check-panda: setup
+	cargo test --workspace --locked --no-run --quiet
+	BLUEFLY=$(abspath $(BLUEFLY)) $(PYTHON) -m pytest -q -p no:cacheprovider tests/python/panda
+
+# The Python package with Tiled, which brings 130 packages (1.3 GB, some minutes): not part of `test`.
 check-tiled:
 	test -d .venv-tiled || python3 -m venv .venv-tiled
 	.venv-tiled/bin/pip install --quiet --disable-pip-version-check \

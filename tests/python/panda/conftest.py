@@ -1,4 +1,4 @@
-"""A `bluefly panda serve` on any ports. Needs pytest, numpy and pandablocks 0.10.4."""
+"""A `bluefly panda serve` on any ports."""
 
 import json
 import os
