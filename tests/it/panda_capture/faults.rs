@@ -52,6 +52,18 @@ fn malformed_data_ends_a_capture() {
 }
 
 #[test]
+fn a_header_was_malformed_for_no_reason() {
+    let header = String::from_utf8(header("Raw", "", 0)).unwrap();
+    let place = 3 + header.find("<field ").unwrap();
+    let unknown = header.replace("\"int32\"", "\"int128\"").into_bytes();
+    let error = format!(
+        "data port: the header is malformed at byte {place}: COUNTER1.OUT is of type `int128`, \
+         which is not known"
+    );
+    check(vec![stream(&[unknown, raw_frame(0..3)])], Process::Raw, &error, 0);
+}
+
+#[test]
 fn a_server_that_falls_silent_in_the_middle_is_given_up() {
     let silent = |what: &str| format!("data port: {what} did not go on for 10 s");
     let pieces = |bytes: Vec<u8>| vec![Piece::Bytes(bytes), Piece::SilenceForEver];

@@ -1,13 +1,13 @@
 //! [`CaptureError`]: why a capture ended before its end.
 use crate::storage::StorageError;
 use bluefly_protocol::panda::{data::DataError, scaling::ScalingError};
-use std::{io, time::Duration};
+use std::{error::Error as _, io, time::Duration};
 
 /// Why a capture ended. Rows that were handed over before it are kept.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// What came is not what a PandA sends, or it was cut off.
-    #[error("data port: {0}")]
+    #[error("data port: {}", with_cause(.0))]
     Data(#[source] DataError),
     #[error("{peer}: cannot connect: {source}")]
     Connect {
@@ -41,4 +41,12 @@ pub enum CaptureError {
     /// A bug.
     #[error("the thread of the capture ended with a panic")]
     Panicked,
+}
+
+/// An error and what was wrong: whoever is told of the capture is told no more.
+fn with_cause(error: &DataError) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
 }
