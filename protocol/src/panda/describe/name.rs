@@ -42,6 +42,15 @@ impl BlockName {
 }
 
 impl FieldName {
+    /// A field of `block` whose name stands in the source, without an attribute.
+    ///
+    /// # Panics
+    /// If `field` is no name of a field.
+    pub fn of(block: &BlockName, field: &'static str) -> Self {
+        assert!(is_word(field), "{field} is no name of a field");
+        Self { block: block.clone(), field: field.to_owned(), attribute: None }
+    }
+
     pub fn field(&self) -> &str {
         &self.field
     }

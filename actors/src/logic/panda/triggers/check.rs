@@ -98,9 +98,8 @@ impl PandaTriggers {
 
     pub(super) fn room(&self, task: Task<'_>, inventory: &Inventory) -> Result<Room, Fault> {
         let failed = |reason: String| task.fault(FaultClass::Failed, reason);
-        let table = self.field("TABLE");
-        let name: Option<FieldName> = table.parse().ok();
-        let shape = name.and_then(|name| inventory.field(&name)?.table.as_ref());
+        let table = FieldName::of(&self.setup.sequencer, "TABLE");
+        let shape = inventory.field(&table).and_then(|info| info.table.as_ref());
         let shape = shape.ok_or_else(|| failed(format!("it has no table {table}")))?;
         let most = shape.max_words / shape.layout.num_words() as u64;
         let streams = inventory.identity.can_stream_tables();
