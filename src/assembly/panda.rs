@@ -17,7 +17,8 @@ use bluefly_actors::{
 };
 use bluefly_protocol::{
     beamline::{
-        BeamlineSpec, DetectorSpec, PandaOutput, PandaSpec, PandaStart, PandaTriggersSpec, Trigger,
+        BeamlineSpec, DetectorSpec, PandaOutput, PandaSource, PandaSpec, PandaStart,
+        PandaTriggersSpec, Trigger,
     },
     exposures::ExposuresPerFrame,
     name::Name,
@@ -26,7 +27,7 @@ use bluefly_protocol::{
         wiring::Wire,
     },
     plan::DetectorCapability,
-    sequencer::{PositionInput, PulsePlace, SequencerError, StartOn, TableLimits},
+    sequencer::{Bus, PositionInput, PulsePlace, SequencerError, StartOn, TableLimits},
 };
 use std::{rc::Rc, time::Duration};
 
@@ -62,7 +63,7 @@ fn capture_setup(spec: &BeamlineSpec, panda: &PandaSpec) -> CaptureSetup {
     CaptureSetup { columns, flush_period: spec.data.flush_period }
 }
 
-/// Triggers detectors by a sequencer of a PandA, if it is to.
+/// Triggers detectors by a block of a PandA, if it is to.
 pub(super) fn triggers(
     spec: &BeamlineSpec,
     panda: &PandaSpec,
@@ -70,8 +71,11 @@ pub(super) fn triggers(
 ) -> Result<Option<Rc<dyn TriggerLogic>>, SequencerError> {
     let Some(triggers) = &panda.triggers else { return Ok(None) };
     let setup = trigger_setup(spec, panda, triggers)?;
-    let (name, seat) = (panda.name.clone(), place.link.seat.clone());
-    let logic = PandaTriggers::new(name, seat, clock.clone(), setup);
+    let (name, seat, clock) = (panda.name.clone(), place.link.seat.clone(), clock.clone());
+    let logic = match &triggers.source {
+        PandaSource::Sequencer { .. } => PandaTriggers::new(name, seat, clock, setup),
+        PandaSource::Comparison { .. } => PandaTriggers::comparing(name, seat, clock, setup),
+    };
     Ok(Some(Rc::new(wired(panda, place, logic))))
 }
 
@@ -111,17 +115,7 @@ fn trigger_setup(
     panda: &PandaSpec,
     triggers: &PandaTriggersSpec,
 ) -> Result<TriggerSetup, SequencerError> {
-    let start = match &triggers.start_on {
-        PandaStart::Position(positions) => {
-            let inputs = positions.iter().filter_map(|(axis, bus)| {
-                let encoder = panda.encoders.get(axis)?;
-                Some(PositionInput::new(axis.clone(), *bus, encoder.scale, encoder.offset))
-            });
-            StartOn::Position(inputs.collect::<Result<_, _>>()?)
-        }
-        PandaStart::Gate(bit) => StartOn::Gate(*bit),
-        PandaStart::Time => StartOn::Time,
-    };
+    let start = start(panda, &triggers.source)?;
     let detector = |name: &Name| spec.detectors().find(|detector| detector.name == *name);
     let outputs = triggers.outputs.iter();
     let outputs =
@@ -130,13 +124,36 @@ fn trigger_setup(
     let enables = panda.wiring.iter().filter(|wire| wire.field.field() == "ENABLE");
     let wires = enables.map(|Wire { field, value, .. }| (field.clone(), value.clone()));
     Ok(TriggerSetup {
-        sequencer: triggers.sequencer.clone(),
+        sequencer: triggers.source.block().clone(),
         start,
         wires: wires.collect(),
         outputs: outputs.collect(),
         dead_time: if panda.is_detector() { panda.dead_time() } else { Duration::ZERO },
         tables: TableLimits::STREAMING,
     })
+}
+
+fn start(panda: &PandaSpec, source: &PandaSource) -> Result<StartOn, SequencerError> {
+    let input = |(axis, bus): (&Name, Bus)| {
+        let encoder = panda.encoders.get(axis)?;
+        Some(PositionInput::new(axis.clone(), bus, encoder.scale, encoder.offset))
+    };
+    let start_on = match source {
+        // It has one input.
+        PandaSource::Comparison { axis, .. } => {
+            let inputs = input((axis, Bus::A)).into_iter();
+            return Ok(StartOn::Position(inputs.collect::<Result<_, _>>()?));
+        }
+        PandaSource::Sequencer { start_on, .. } => start_on,
+    };
+    match start_on {
+        PandaStart::Position(positions) => {
+            let inputs = positions.iter().filter_map(|(axis, bus)| input((axis, *bus)));
+            Ok(StartOn::Position(inputs.collect::<Result<_, _>>()?))
+        }
+        PandaStart::Gate(bit) => Ok(StartOn::Gate(*bit)),
+        PandaStart::Time => Ok(StartOn::Time),
+    }
 }
 
 fn trigger_output(detector: &DetectorSpec, output: &PandaOutput) -> TriggerOutput {

@@ -23,8 +23,8 @@ pub use file::{
     SimTable, SupervisionTable, TrajectoryControllerTable, TriggerWordsTable,
 };
 pub use panda::{
-    EncoderSpec, EncoderTable, PandaOutput, PandaOutputTable, PandaSpec, PandaStart, PandaTable,
-    PandaTriggersSpec, PandaTriggersTable,
+    EncoderSpec, EncoderTable, PandaOutput, PandaOutputTable, PandaSource, PandaSpec, PandaStart,
+    PandaTable, PandaTriggersSpec, PandaTriggersTable,
 };
 pub use quantity::QuantityError;
 pub use spec::{

@@ -220,8 +220,12 @@ fn panda_details(panda: &PandaSpec) -> String {
     };
     let triggers = match &panda.triggers {
         Some(triggers) => {
-            let detectors = names(triggers.outputs.keys().collect());
-            format!("{} triggers {detectors}", triggers.sequencer)
+            let detectors = if triggers.outputs.is_empty() {
+                "no other".to_owned()
+            } else {
+                names(triggers.outputs.keys().collect())
+            };
+            format!("{} triggers {detectors}", triggers.source.block())
         }
         None => "triggers nothing".to_owned(),
     };

@@ -40,18 +40,18 @@ diode = { output = "TTLOUT2" }
 "PCAP.GATE_DURATION" = ["Value"]
 [device.generator]"#;
 
-const FRAMES: u64 = 40;
+pub(super) const FRAMES: u64 = 40;
 /// Part of each frame that is live: all of 50 ms but the millisecond that the camera needs.
 const LIVE_S: f64 = 0.049;
 const FRAME_S: f64 = 0.05;
 
-fn setup(edits: &[(&'static str, &'static str)]) -> Setup {
+pub(super) fn setup(edits: &[(&'static str, &'static str)]) -> Setup {
     let mut all = vec![("\n[device.generator]", PANDA)];
     all.extend(edits);
     Setup { edits: all, ..Setup::default() }
 }
 
-const fn ms(duration: u64) -> Duration {
+pub(super) const fn ms(duration: u64) -> Duration {
     Duration::from_millis(duration)
 }
 
@@ -73,6 +73,14 @@ fn columns(rig: &Rig) -> Vec<Vec<f64>> {
 
 /// The rows of the PandA are those of the frames, each at its own index.
 fn assert_rows(rig: &Rig) {
+    // Ticks are exact, whatever the motion did.
+    for (index, live_s) in assert_means(rig, GRID).into_iter().enumerate() {
+        assert!((live_s - LIVE_S).abs() < 1e-9, "frame {index} was live for {live_s} s");
+    }
+}
+
+/// The means of the PandA are those of the frames of a scan; for how long each was live.
+pub(super) fn assert_means(rig: &Rig, text: &str) -> Vec<f64> {
     let uid = uid(rig);
     let file = rig.memory.file(&rig.directory.path().join(format!("{uid}-panda.h5"))).unwrap();
     assert!(file.is_closed);
@@ -91,7 +99,7 @@ fn assert_rows(rig: &Rig) {
         values[..FRAMES as usize].to_vec()
     };
     assert_eq!(file.committed, FRAMES);
-    let stack = Stack::new(&spec(GRID)).unwrap();
+    let stack = Stack::new(&spec(text)).unwrap();
     let frames = stack.frames(0..FRAMES);
     for (axis, name) in stack.axes().iter().enumerate() {
         let dataset = if name.as_str() == "x" { "/INENC1.VAL.Mean" } else { "/INENC2.VAL.Mean" };
@@ -102,10 +110,7 @@ fn assert_rows(rig: &Rig) {
             assert!(is_there, "frame {index}: {name} was {mean} in the mean, not {wanted}");
         }
     }
-    // Ticks are exact, whatever the motion did.
-    for (index, live_s) in column("/PCAP.GATE_DURATION.Value").into_iter().enumerate() {
-        assert!((live_s - LIVE_S).abs() < 1e-9, "frame {index} was live for {live_s} s");
-    }
+    column("/PCAP.GATE_DURATION.Value")
 }
 
 async fn land(rig: &Rig) {
@@ -126,7 +131,7 @@ fn check(edits: &[(&'static str, &'static str)], meanwhile: impl AsyncFnOnce(&Ri
     });
 }
 
-async fn taken(rig: &Rig, frames: u64) {
+pub(super) async fn taken(rig: &Rig, frames: u64) {
     let mut progress = rig.process.bulletin.progress();
     let panda = name("panda");
     let reached = progress
@@ -135,7 +140,7 @@ async fn taken(rig: &Rig, frames: u64) {
 }
 
 /// Pauses for a while once so many frames are taken.
-async fn pause(rig: &Rig, frames: u64) {
+pub(super) async fn pause(rig: &Rig, frames: u64) {
     taken(rig, frames).await;
     rig.ask(Pause).await.unwrap();
     rig.reach(RunPhase::Paused).await;

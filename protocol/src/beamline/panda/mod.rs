@@ -6,7 +6,7 @@ mod tests;
 mod triggers;
 mod wiring;
 
-pub use spec::{EncoderSpec, PandaOutput, PandaSpec, PandaStart, PandaTriggersSpec};
+pub use spec::{EncoderSpec, PandaOutput, PandaSource, PandaSpec, PandaStart, PandaTriggersSpec};
 pub(super) use table::quoted;
 pub use table::{EncoderTable, PandaOutputTable, PandaTable, PandaTriggersTable};
 

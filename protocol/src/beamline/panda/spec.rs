@@ -45,13 +45,21 @@ pub struct EncoderSpec {
     pub units: String,
 }
 
-/// A sequencer that triggers detectors.
+/// What triggers detectors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PandaTriggersSpec {
-    pub sequencer: BlockName,
-    pub start_on: PandaStart,
-    /// By the detector that each triggers.
+    pub source: PandaSource,
+    /// By the detector that each triggers; none if it triggers itself alone.
     pub outputs: BTreeMap<Name, PandaOutput>,
+}
+
+/// The block whose output is high while a frame is live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PandaSource {
+    /// It runs the rows of a table.
+    Sequencer { block: BlockName, start_on: PandaStart },
+    /// It counts equal steps of the encoder of a motor.
+    Comparison { block: BlockName, axis: Name },
 }
 
 /// What begins a window of frames.
@@ -75,10 +83,29 @@ pub struct PandaOutput {
     pub pulse: Option<BlockName>,
 }
 
+impl PandaSource {
+    pub const fn block(&self) -> &BlockName {
+        match self {
+            Self::Sequencer { block, .. } | Self::Comparison { block, .. } => block,
+        }
+    }
+
+    /// Its output that is high while a frame is live.
+    pub const fn frames(&self) -> &'static str {
+        match self {
+            Self::Sequencer { .. } => "OUTA",
+            Self::Comparison { .. } => "OUT",
+        }
+    }
+}
+
 /// Bytes of a word of a row; one word takes one tick to be captured.
 const WORD_BYTES: u64 = 4;
 /// A tick of a PandA.
 const TICK: Duration = Duration::from_nanos(8);
+/// Ticks after its trigger at which the first word of a row is out: a capture that ends before has no
+/// such row.
+pub(super) const ROW_LATENCY: u32 = 5;
 
 impl PandaSpec {
     /// Whether it is a detector.

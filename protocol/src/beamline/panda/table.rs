@@ -36,12 +36,19 @@ pub struct EncoderTable {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct PandaTriggersTable {
-    pub sequencer: String,
-    pub start_on: String,
     #[serde(default)]
-    pub positions: BTreeMap<String, String>,
+    pub sequencer: Option<String>,
+    #[serde(default)]
+    pub start_on: Option<String>,
+    #[serde(default)]
+    pub positions: Option<BTreeMap<String, String>>,
     #[serde(default)]
     pub gate: Option<String>,
+    #[serde(default)]
+    pub compare: Option<String>,
+    #[serde(default)]
+    pub axis: Option<String>,
+    #[serde(default)]
     pub outputs: BTreeMap<String, PandaOutputTable>,
 }
 

@@ -5,6 +5,8 @@ use crate::{
 };
 use serde_json::{Value, json};
 
+mod comparing;
+
 /// A beamline with a PandA that has everything.
 fn right() -> Value {
     let motor = |address: &str, units: &str| {
@@ -97,17 +99,18 @@ fn what_is_written_comes_out() {
     assert_eq!(panda.encoders["th"].units, "deg");
     let triggers = panda.triggers.as_ref().unwrap();
     let inputs = [("th", Bus::C), ("x", Bus::A)].map(|(axis, bus)| (axis.parse().unwrap(), bus));
-    assert_eq!(triggers.start_on, PandaStart::Position(inputs.into()));
+    let sequencer = |start_on| PandaSource::Sequencer { block: "SEQ1".parse().unwrap(), start_on };
+    assert_eq!(triggers.source, sequencer(PandaStart::Position(inputs.into())));
     let diode = &triggers.outputs["diode"];
     assert_eq!(diode.output.to_string(), "TTLOUT2");
     assert_eq!(diode.pulse.as_ref().unwrap().to_string(), "PULSE1");
     assert_eq!(triggers.outputs["camera"].pulse, None);
     let start = |word: &str| {
         let panda = changed(&[("panda/triggers/start_on", json!(word))]).unwrap();
-        panda.triggers.unwrap().start_on
+        panda.triggers.unwrap().source
     };
-    assert_eq!(start("gate"), PandaStart::Gate(BitInput::A));
-    assert_eq!(start("time"), PandaStart::Time);
+    assert_eq!(start("gate"), sequencer(PandaStart::Gate(BitInput::A)));
+    assert_eq!(start("time"), sequencer(PandaStart::Time));
     let simulated = changed(&[("panda/provider", json!("sim://panda"))]).unwrap();
     assert_eq!(simulated.place, None);
 }
@@ -182,7 +185,7 @@ fn unknown_keys_are_refused() {
         "panda/triggers/mode",
         json!(1),
         "device.panda.triggers.mode: unknown key; expected one of sequencer, start_on, positions, \
-         gate, outputs",
+         gate, compare, axis, outputs",
     );
     check(
         "panda/triggers/outputs/camera/delay",
@@ -192,7 +195,12 @@ fn unknown_keys_are_refused() {
     check(
         "panda/triggers/sequencer",
         Value::Null,
-        "device.panda.triggers: missing key \"sequencer\"",
+        "device.panda.triggers: missing key \"sequencer\", or \"compare\" for scans of one line",
+    );
+    check(
+        "panda/triggers/start_on",
+        Value::Null,
+        "device.panda.triggers: missing key \"start_on\"",
     );
 }
 

@@ -1,6 +1,6 @@
 //! The rules of a PandA that triggers detectors.
 use super::{
-    EncoderSpec, Others, PandaOutput, PandaOutputTable, PandaStart, PandaTriggersSpec,
+    EncoderSpec, Others, PandaOutput, PandaOutputTable, PandaSource, PandaStart, PandaTriggersSpec,
     PandaTriggersTable, block,
 };
 use crate::{
@@ -32,12 +32,77 @@ pub(super) fn triggers(
     encoders: &BTreeMap<Name, EncoderSpec>,
     others: &Others,
 ) -> Result<(PandaTriggersSpec, Positions), BeamlineError> {
-    let positions = positions(&format!("{key}.positions"), &table.positions, encoders)?;
+    let (source, positions) = match (&table.sequencer, &table.compare) {
+        (Some(name), None) => {
+            only_of("compare", key, &[("axis", table.axis.is_some())])?;
+            let block = block(&format!("{key}.sequencer"), name)?;
+            let (start_on, positions) = start(key, table, (encoders, others))?;
+            (PandaSource::Sequencer { block, start_on }, positions)
+        }
+        (None, Some(name)) => {
+            let written = [
+                ("start_on", table.start_on.is_some()),
+                ("positions", table.positions.is_some()),
+                ("gate", table.gate.is_some()),
+            ];
+            only_of("sequencer", key, &written)?;
+            let block = block(&format!("{key}.compare"), name)?;
+            let axis = compared(key, table.axis.as_deref(), encoders)?;
+            (PandaSource::Comparison { block, axis }, Positions::new())
+        }
+        (Some(_), Some(_)) => {
+            let reason = "of sequencer and compare, one makes the triggers";
+            return Err(BeamlineError::new(format!("{key}.compare"), reason));
+        }
+        (None, None) => {
+            let reason = "missing key \"sequencer\", or \"compare\" for scans of one line";
+            return Err(BeamlineError::new(key, reason));
+        }
+    };
+    let outputs = outputs(&format!("{key}.outputs"), &table.outputs, others)?;
+    Ok((PandaTriggersSpec { source, outputs }, positions))
+}
+
+/// Refuses keys that are written and belong to `other`, which is not.
+fn only_of(other: &str, key: &str, keys: &[(&str, bool)]) -> Result<(), BeamlineError> {
+    match keys.iter().find(|(_, is_written)| *is_written) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let reason = format!("it goes with {other}, which is not there");
+            Err(BeamlineError::new(format!("{key}.{name}"), reason))
+        }
+    }
+}
+
+/// The motor whose encoder is compared.
+fn compared(
+    key: &str,
+    axis: Option<&str>,
+    encoders: &BTreeMap<Name, EncoderSpec>,
+) -> Result<Name, BeamlineError> {
+    let axis = axis.ok_or_else(|| BeamlineError::new(key, "missing key \"axis\""))?;
+    let known = encoders.get_key_value(axis).map(|(name, _)| name.clone());
+    known.ok_or_else(|| {
+        let reason = format!("{axis:?} has no encoder: expected one in the table encoders");
+        BeamlineError::new(format!("{key}.axis"), reason)
+    })
+}
+
+/// What a sequencer begins a row of frames with.
+fn start(
+    key: &str,
+    table: &PandaTriggersTable,
+    (encoders, others): (&BTreeMap<Name, EncoderSpec>, &Others),
+) -> Result<(PandaStart, Positions), BeamlineError> {
+    let inputs = table.positions.iter().flatten();
+    let positions = positions(&format!("{key}.positions"), inputs, encoders)?;
     let gate_key = format!("{key}.gate");
     let gate = table.gate.as_ref().map(|value| word(&gate_key, value, &BITS)).transpose()?;
     let start_key = format!("{key}.start_on");
     let starts = [("position", Start::Position), ("gate", Start::Gate), ("time", Start::Time)];
-    let start = word(&start_key, &table.start_on, &starts)?;
+    let start_on = table.start_on.as_ref();
+    let start_on = start_on.ok_or_else(|| BeamlineError::new(key, "missing key \"start_on\""))?;
+    let start = word(&start_key, start_on, &starts)?;
     let lacks = |reason: &str| Err(BeamlineError::new(&*start_key, reason));
     let start_on = match (start, gate) {
         (Start::Position, _) if positions.is_empty() => {
@@ -51,9 +116,7 @@ pub(super) fn triggers(
         (Start::Gate, None) => return lacks("\"gate\" needs the input: gate = \"BITA\""),
         (Start::Time, _) => PandaStart::Time,
     };
-    let sequencer = block(&format!("{key}.sequencer"), &table.sequencer)?;
-    let outputs = outputs(&format!("{key}.outputs"), &table.outputs, others)?;
-    Ok((PandaTriggersSpec { sequencer, start_on, outputs }, positions))
+    Ok((start_on, positions))
 }
 
 /// A gate comes from a controller that is told to say when a row begins.
@@ -88,9 +151,9 @@ pub(super) fn position_word(bus: Bus) -> &'static str {
     }
 }
 
-fn positions(
+fn positions<'t>(
     key: &str,
-    table: &BTreeMap<String, String>,
+    table: impl Iterator<Item = (&'t String, &'t String)>,
     encoders: &BTreeMap<Name, EncoderSpec>,
 ) -> Result<Positions, BeamlineError> {
     let mut positions = Positions::new();

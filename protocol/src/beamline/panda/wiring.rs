@@ -1,5 +1,5 @@
 //! [`Wiring`]: what the fields of a PandA are set to, each once.
-use super::{EncoderSpec, PandaTriggersSpec, field};
+use super::{EncoderSpec, PandaSource, PandaTriggersSpec, field, spec::ROW_LATENCY};
 use crate::{
     beamline::{BeamlineError, check::at},
     name::Name,
@@ -20,7 +20,17 @@ pub(super) struct Wiring {
 
 /// What a scan sets in the sequencer that it uses, and in the blocks of pulses.
 const OF_SEQUENCER: [&str; 4] = ["ENABLE", "TABLE", "PRESCALE", "REPEATS"];
+const OF_COMPARISON: [&str; 8] =
+    ["ENABLE", "PRE_START", "START", "WIDTH", "STEP", "PULSES", "RELATIVE", "DIR"];
 const OF_PULSES: [&str; 6] = ["DELAY", "ENABLE", "PULSES", "STEP", "TRIG_EDGE", "WIDTH"];
+
+/// Ticks by which the end of a capture is delayed that would overtake its last row.
+const USUAL_DELAY: u32 = 10;
+
+fn of_pcap(field: &'static str) -> FieldName {
+    let pcap = "PCAP".parse().expect("a literal");
+    FieldName::of(&pcap, field)
+}
 
 impl Wiring {
     /// As written in the table of the PandA at `key`.
@@ -63,7 +73,7 @@ impl Wiring {
         Ok(())
     }
 
-    /// The sequencer sees what it starts on, and what it triggers is where detectors are plugged in.
+    /// The block sees what it starts on, and what it triggers is where detectors are plugged in.
     pub(super) fn follow_triggers(
         &mut self,
         key: &str,
@@ -71,19 +81,30 @@ impl Wiring {
         positions: &BTreeMap<Name, Bus>,
         encoders: &BTreeMap<Name, EncoderSpec>,
     ) -> Result<(), BeamlineError> {
-        let sequencer = &triggers.sequencer;
-        self.leave(key, OF_SEQUENCER.map(|name| field(sequencer, name)))?;
-        for (axis, bus) in positions {
-            let key = format!("{key}.positions.{axis}");
-            let input = field(sequencer, super::triggers::position_word(*bus));
-            let encoder = encoders.get(axis).map(|encoder| field(&encoder.input, "VAL"));
-            if let Some(encoder) = encoder {
-                self.follow(&key, input, encoder.to_string())?;
+        let source = triggers.source.block();
+        let counts = |axis: &Name| encoders.get(axis).map(|encoder| field(&encoder.input, "VAL"));
+        match &triggers.source {
+            PandaSource::Sequencer { .. } => {
+                self.leave(key, OF_SEQUENCER.map(|name| field(source, name)))?;
+                for (axis, bus) in positions {
+                    let key = format!("{key}.positions.{axis}");
+                    let input = field(source, super::triggers::position_word(*bus));
+                    if let Some(counts) = counts(axis) {
+                        self.follow(&key, input, counts.to_string())?;
+                    }
+                }
+            }
+            PandaSource::Comparison { axis, .. } => {
+                self.leave(key, OF_COMPARISON.map(|name| field(source, name)))?;
+                if let Some(counts) = counts(axis) {
+                    self.follow(&format!("{key}.axis"), field(source, "INP"), counts.to_string())?;
+                }
+                self.outlast(&format!("{key}.compare"), &field(source, "ACTIVE"))?;
             }
         }
         for (detector, output) in &triggers.outputs {
             let key = format!("{key}.outputs.{detector}");
-            let mut frames = field(sequencer, "OUTA");
+            let mut frames = field(source, triggers.source.frames());
             if let Some(pulse) = &output.pulse {
                 self.leave(&key, OF_PULSES.map(|name| field(pulse, name)))?;
                 self.follow(&key, field(pulse, "TRIG"), frames.to_string())?;
@@ -94,9 +115,40 @@ impl Wiring {
         Ok(())
     }
 
+    /// A compare ends as its last pulse does. The row of the last frame, if that is taken at its end,
+    /// is on its way by then, and is lost if the capture ends before it is out: so that ends later.
+    fn outlast(&mut self, key: &str, active: &FieldName) -> Result<(), BeamlineError> {
+        let enable = of_pcap("ENABLE");
+        let delay: FieldName = "PCAP.ENABLE.DELAY".parse().expect("a literal");
+        let ends_with_it = self.wire(&enable).is_some_and(|wire| {
+            wire.value.parse::<FieldName>().is_ok_and(|value| same(&value, active))
+        });
+        if !ends_with_it {
+            return Ok(());
+        }
+        match self.wire(&delay) {
+            None => {
+                let value = USUAL_DELAY.to_string();
+                self.wires.push(Wire { field: delay, value, key: key.to_owned() });
+                Ok(())
+            }
+            Some(wire) if wire.value.parse::<u32>().is_ok_and(|ticks| ticks >= ROW_LATENCY) => {
+                Ok(())
+            }
+            Some(wire) => {
+                let reason = format!(
+                    "{:?}: {active} falls with the last pulse, whose row takes {ROW_LATENCY} ticks \
+                     more: expected {ROW_LATENCY} to 31",
+                    wire.value
+                );
+                Err(BeamlineError::new(wire.key.clone(), reason))
+            }
+        }
+    }
+
     /// What is captured over the time of a gate has one.
     pub(super) fn gate(&self, key: &str, captured: &[Captured]) -> Result<(), BeamlineError> {
-        let gate: FieldName = "PCAP.GATE".parse().expect("a literal");
+        let gate = of_pcap("GATE");
         if self.wire(&gate).is_some() {
             return Ok(());
         }
