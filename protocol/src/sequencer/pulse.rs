@@ -11,6 +11,9 @@ const USUAL_PAUSE: Duration = Duration::from_micros(1);
 
 const NS_PER_TICK: u128 = 8;
 
+/// At most so many ticks are between what triggers a PULSE block and what it makes of it.
+const LATENCY_TICKS: u64 = 10;
+
 /// What a detector wants of each frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PulseRequest {
@@ -43,6 +46,15 @@ pub struct PulseTrain {
     /// From the beginning of a pulse to that of the next.
     pub step_ticks: u64,
     pub pulses: ExposuresPerFrame,
+}
+
+impl PulseTrain {
+    /// From the trigger to the end of the last pulse.
+    pub fn duration(&self) -> Duration {
+        let steps = u64::from(self.pulses.get()) - 1;
+        let ticks = self.delay_ticks + steps * self.step_ticks + self.width_ticks + LATENCY_TICKS;
+        Duration::from_nanos(ticks * NS_PER_TICK as u64)
+    }
 }
 
 /// Why a detector cannot have its pulses: detector, value and rule in one line.

@@ -7,15 +7,16 @@ use super::{
     },
 };
 use bluefly_actors::logic::{
-    panda::triggers::{PandaTriggers, TriggerSetup},
+    panda::triggers::{PandaTriggers, TriggerOutput, TriggerSetup},
     triggers::TriggerLogic as _,
 };
 use bluefly_protocol::{
+    exposures::ExposuresPerFrame,
     fault::FaultClass,
-    sequencer::{Bus, PositionInput, StartOn},
+    sequencer::{Bus, PositionInput, PulsePlace, StartOn},
 };
 use bluefly_sim::panda::fpga::Output;
-use std::{cell::Cell, sync::Arc};
+use std::{cell::Cell, sync::Arc, time::Duration};
 
 /// Ticks from a count to the edge at an output.
 const OF_COUNT: u64 = 4;
@@ -26,12 +27,17 @@ fn of_x() -> StartOn {
 }
 
 async fn comparing(rig: &Rig, start: StartOn) -> PandaTriggers {
+    comparing_for(rig, start, Vec::new()).await
+}
+
+async fn comparing_for(rig: &Rig, start: StartOn, outputs: Vec<TriggerOutput>) -> PandaTriggers {
     let wires = [("PCOMP1.INP", "INENC1.VAL"), ("TTLOUT1.VAL", "PCOMP1.OUT")];
     for (field, value) in wires {
         rig.set(field, value).await;
     }
     let wires = wires.map(|(field, value)| (field.parse().unwrap(), value.to_owned())).to_vec();
-    let setup = TriggerSetup { sequencer: "PCOMP1".parse().unwrap(), wires, ..setup(start) };
+    let sequencer = "PCOMP1".parse().unwrap();
+    let setup = TriggerSetup { sequencer, wires, outputs, ..setup(start) };
     PandaTriggers::comparing(name("panda"), rig.seat.clone(), rig.clock.clone(), setup)
 }
 
@@ -63,6 +69,38 @@ fn a_line_is_triggered_at_equal_steps() {
             }
         });
     }
+}
+
+/// The pulse of the compare is over long before the frame is, and PULSE1 goes on.
+#[test]
+fn the_pulses_of_the_last_frame_were_cut_off_when_the_compare_had_ended() {
+    with_panda(async |rig| {
+        rig.set("PULSE1.TRIG", "PCOMP1.OUT").await;
+        let output =
+            |detector: &str, pulse: Option<&str>, exposures: u32, dead_ms: u64| TriggerOutput {
+                detector: name(detector),
+                pulse: pulse.map(|block| block.parse().unwrap()),
+                exposures_per_frame: ExposuresPerFrame::try_from(exposures).unwrap(),
+                dead_time: Duration::from_millis(dead_ms),
+                place: PulsePlace::Beginning,
+            };
+        let outputs = vec![output("camera", None, 1, 8), output("camera", Some("PULSE1"), 4, 1)];
+        let triggers = comparing_for(rig, of_x(), outputs).await;
+        let plan = Arc::new(plan(LINE));
+        triggers.make_safe().await.unwrap();
+        rig.park(&plan, 0);
+        triggers.load(&from_frame(&plan, 0)).await.unwrap();
+        triggers.enable().await.unwrap();
+        let begin = rig.fly(&plan, 0)[0].tick;
+        // It is looked at 4 ms after the beginning of the last frame.
+        let ticks =
+            begin + 44_000 * TICKS_PER_US - rig.panda.with(|server| server.fpga_mut().now());
+        rig.clock.sleep(Duration::from_nanos(8 * ticks)).await;
+        assert_eq!(rig.get("PCOMP1.ACTIVE").await, "0");
+        triggers.follow(&|_| {}).await.unwrap();
+        triggers.make_safe().await.unwrap();
+        assert_eq!(rig.rises(Output::Ttl(1)).len(), 5 * 4);
+    });
 }
 
 #[test]

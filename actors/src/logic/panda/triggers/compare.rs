@@ -20,11 +20,16 @@ impl PandaTriggers {
         self.set_pulses(talk, &plan.plan).await?;
         self.write_comparison(talk, comparison).await?;
         let dropped = self.dropped(talk).await?;
-        let first_frame = plan.first_frame;
-        let frames = comparison.pulses.into();
-        let loaded =
-            Loaded { first_frame, frames, rows: Progress::default(), stream: None, dropped };
-        self.loaded.replace(Some(loaded));
+        let trains = self.trains(talk.task, &plan.plan)?;
+        let trailing = trains.iter().map(|(_, train)| train.duration()).max();
+        self.loaded.replace(Some(Loaded {
+            first_frame: plan.first_frame,
+            frames: comparison.pulses.into(),
+            rows: Progress::default(),
+            stream: None,
+            dropped,
+            trailing: trailing.unwrap_or_default(),
+        }));
         Ok(())
     }
 
@@ -106,6 +111,8 @@ impl PandaTriggers {
             }
             if told[0] != "1" {
                 if produced == loaded.frames {
+                    // Its last pulse may be shorter than what PULSE blocks make of it.
+                    self.clock.sleep(loaded.trailing).await;
                     return self.check_pulses(talk, loaded).await;
                 }
                 let reason = format!(

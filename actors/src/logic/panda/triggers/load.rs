@@ -36,7 +36,9 @@ impl PandaTriggers {
         let dropped = self.dropped(talk).await?;
         let first_frame = plan.first_frame;
         let frames = plan.plan.num_frames() - first_frame;
-        self.loaded.replace(Some(Loaded { first_frame, frames, rows, stream, dropped }));
+        // The pulses of a frame are over before its row is.
+        let trailing = Duration::ZERO;
+        self.loaded.replace(Some(Loaded { first_frame, frames, rows, stream, dropped, trailing }));
         Ok(())
     }
 

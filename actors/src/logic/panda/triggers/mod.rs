@@ -65,6 +65,8 @@ struct Loaded {
     stream: Option<Stream>,
     /// What PULSE blocks had dropped before.
     dropped: Vec<u64>,
+    /// How long pulses may go on once the block has ended.
+    trailing: Duration,
 }
 
 /// How long a sequencer may take to begin, or to end, once it is told to.
