@@ -8,6 +8,7 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 use tokio::io::DuplexStream;
 
 mod actor;
+mod alone;
 mod comparison;
 mod flight;
 mod inventory;
