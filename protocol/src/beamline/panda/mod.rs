@@ -47,7 +47,11 @@ pub(super) fn panda(
         wiring.follow_triggers(&format!("{key}.triggers"), triggers, positions, &encoders)?;
     }
     let capture = capture(&format!("{key}.capture"), table.capture.as_ref())?;
-    wiring.gate(&format!("{key}.capture"), &capture)?;
+    let capture_key = format!("{key}.capture");
+    wiring.gate(&capture_key, &capture)?;
+    let source = triggers.as_ref().map(|(triggers, _)| &triggers.source);
+    let frames = source.map(|source| field(source.block(), source.frames()));
+    wiring.follow_capture(&capture_key, &capture, frames.as_ref())?;
     let seconds = Duration::from_secs(1)..=HOUR;
     let connection_key = format!("{key}.connection_timeout");
     let frame_key = format!("{key}.frame_timeout");

@@ -6,6 +6,7 @@ use crate::{
 use serde_json::{Value, json};
 
 mod comparing;
+mod rows;
 
 /// A beamline with a PandA that has everything.
 fn right() -> Value {
@@ -37,7 +38,8 @@ fn right() -> Value {
             "panda": {
                 "type": "panda", "provider": "panda://192.168.0.10",
                 "wiring": {
-                    "PCAP.GATE": "SEQ1.OUTA", "PCAP.TRIG": "SEQ1.OUTA", "SEQ1.BITA": "TTLIN1.VAL",
+                    "PCAP.GATE": "SEQ1.OUTA", "PCAP.TRIG": "SEQ1.OUTA", "PCAP.TRIG_EDGE": "Falling",
+                    "SEQ1.BITA": "TTLIN1.VAL",
                 },
                 "encoders": {
                     "x": {"input": "INENC1", "scale": "-0.0001 mm", "offset": "1.5 mm"},
@@ -126,6 +128,7 @@ fn what_follows_from_other_tables_is_wired_too() {
         "INENC2.VAL.UNITS=deg",
         "PCAP.GATE=SEQ1.OUTA",
         "PCAP.TRIG=SEQ1.OUTA",
+        "PCAP.TRIG_EDGE=Falling",
         "PULSE1.TRIG=SEQ1.OUTA",
         "SEQ1.BITA=TTLIN1.VAL",
         "SEQ1.POSA=INENC1.VAL",
@@ -137,8 +140,8 @@ fn what_follows_from_other_tables_is_wired_too() {
     let keys: Vec<String> = changed(&[]).unwrap().wiring.into_iter().map(|wire| wire.key).collect();
     assert_eq!(keys[0], "device.panda.encoders.x");
     assert_eq!(keys[7], "device.panda.wiring.PCAP.TRIG");
-    assert_eq!(keys[10], "device.panda.triggers.positions.x");
-    assert_eq!(keys[13], "device.panda.triggers.outputs.diode");
+    assert_eq!(keys[11], "device.panda.triggers.positions.x");
+    assert_eq!(keys[14], "device.panda.triggers.outputs.diode");
     // What is written as well agrees.
     let twice = changed(&[("panda/wiring/SEQ1.POSA", json!("INENC1.VAL"))]).unwrap();
     assert_eq!(wires(&twice), expected);

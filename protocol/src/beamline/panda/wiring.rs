@@ -27,6 +27,9 @@ const OF_PULSES: [&str; 6] = ["DELAY", "ENABLE", "PULSES", "STEP", "TRIG_EDGE", 
 /// Ticks by which the end of a capture is delayed that would overtake its last row.
 const USUAL_DELAY: u32 = 10;
 
+/// What tells of the time since the trigger before, and not of that of the trigger.
+const OVER_TIME: [&str; 3] = ["GATE_DURATION", "TS_START", "TS_END"];
+
 fn of_pcap(field: &'static str) -> FieldName {
     let pcap = "PCAP".parse().expect("a literal");
     FieldName::of(&pcap, field)
@@ -162,6 +165,64 @@ impl Wiring {
             }
         }
         Ok(())
+    }
+
+    /// A row is of the time since the trigger before, so its trigger is the end of a frame; what is
+    /// counted in ticks is not in many of them.
+    pub(super) fn follow_capture(
+        &mut self,
+        key: &str,
+        captured: &[Captured],
+        frames: Option<&FieldName>,
+    ) -> Result<(), BeamlineError> {
+        let trigger = self.wire(&of_pcap("TRIG")).and_then(|wire| wire.value.parse().ok());
+        if let (Some(frames), Some(trigger)) = (frames, trigger)
+            && same(frames, &trigger)
+        {
+            self.ends_frames(key, captured, frames)?;
+        }
+        for Captured { name, captures } in captured {
+            if captures.contains(&Capture::Sum) || same(name, &of_pcap("GATE_DURATION")) {
+                self.follow(&format!("{key}.{name}"), of_pcap("SHIFT_SUM"), "0".to_owned())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails if rows that are triggered by `frames` would be of other frames than their own.
+    fn ends_frames(
+        &self,
+        key: &str,
+        captured: &[Captured],
+        frames: &FieldName,
+    ) -> Result<(), BeamlineError> {
+        let over_time = captured.iter().find_map(|Captured { name, captures }| {
+            let is_of_gate = OVER_TIME.iter().any(|field| same(name, &of_pcap(field)));
+            let capture = captures.iter().find(|capture| is_of_gate || **capture != Capture::Value);
+            capture.map(|capture| (name, capture))
+        });
+        match (self.wire(&of_pcap("TRIG_EDGE")), over_time) {
+            (Some(edge), _) if edge.value == "Falling" => Ok(()),
+            (Some(edge), _) if edge.value == "Either" => {
+                let reason = format!("\"Either\": each pulse of {frames} would have two rows");
+                Err(BeamlineError::new(edge.key.clone(), reason))
+            }
+            (Some(edge), Some((name, capture))) => {
+                let reason = format!(
+                    "{:?}: {name} {capture} would be that of the frame before: expected \"Falling\"",
+                    edge.value
+                );
+                Err(BeamlineError::new(edge.key.clone(), reason))
+            }
+            (None, Some((name, capture))) => {
+                let reason = format!(
+                    "{capture} at the beginning of {frames} would be that of the frame before: \
+                     missing in the table wiring: \"PCAP.TRIG_EDGE\" = \"Falling\""
+                );
+                Err(BeamlineError::new(format!("{key}.{name}"), reason))
+            }
+            (Some(_) | None, None) => Ok(()),
+        }
     }
 
     /// By field.
