@@ -1,5 +1,8 @@
 //! What a beamline file is right without, and a scan is not.
-use bluefly_protocol::beamline::{BeamlineSpec, DeviceType, PandaSpec};
+use bluefly_protocol::{
+    beamline::{BeamlineSpec, DeviceType, PandaSpec, Trigger},
+    trajectory::TriggerBits,
+};
 use std::{io, path::Path};
 
 /// What is missing for scans to be flown, or makes them fail.
@@ -18,7 +21,32 @@ pub(super) fn remarks(spec: &BeamlineSpec) -> Vec<String> {
         .into_iter()
         .filter(|(wanted, _)| !of_type(*wanted))
         .map(|(wanted, so)| format!("there is no device of type {:?}: {so}", wanted.as_str()));
-    missing.chain(out_of_reach(spec, std::path::absolute(&spec.data.directory))).collect()
+    let out_of_reach = out_of_reach(spec, std::path::absolute(&spec.data.directory));
+    missing.chain(out_of_reach).chain(left_out(spec)).collect()
+}
+
+/// Detectors that wait for pulses which nobody here makes: a PandA triggers others, and no controller
+/// makes one for each frame.
+fn left_out(spec: &BeamlineSpec) -> impl Iterator<Item = String> {
+    let is_for_frames = |bits| bits == TriggerBits::EveryPoint;
+    let mut controllers = spec.trajectory_controllers();
+    let none_but_pandas = !controllers.any(|controller| is_for_frames(controller.trigger_bits));
+    let pandas = || spec.pandas().filter_map(|panda| Some((panda, panda.triggers.as_ref()?)));
+    let panda = pandas().next().filter(|_| none_but_pandas).map(|(panda, _)| &panda.name);
+    panda.into_iter().flat_map(move |panda| {
+        spec.detectors().filter_map(move |detector| {
+            let name = &detector.name;
+            let waits = matches!(detector.trigger, Trigger::Edge | Trigger::Gate);
+            let is_plugged_in =
+                pandas().any(|(_, triggers)| triggers.outputs.contains_key(name));
+            (waits && !is_plugged_in).then(|| {
+                format!(
+                    "device.{name} waits for pulses, and nothing in this file makes them: it is not \
+                     in device.{panda}.triggers.outputs"
+                )
+            })
+        })
+    })
 }
 
 /// Detectors that cannot reach `directory`, which the file has as a relative one.
@@ -62,6 +90,26 @@ mod tests {
             "there is no device of type \"detector\": a scan only moves, and takes nothing",
         ];
         assert_eq!(remarks(&bare), expected);
+    }
+
+    #[test]
+    fn a_detector_that_no_panda_triggers_was_not_remarked() {
+        let check = |edits: &[(&str, &str)], expected: &[&str]| {
+            let text = include_str!("../../../etc/panda.toml").to_owned();
+            let text = edits.iter().fold(text, |text, (from, to)| {
+                assert!(text.contains(from), "{from} is not in the file");
+                text.replace(from, to)
+            });
+            assert_eq!(remarks(&spec(&text)), expected);
+        };
+        let without = ("diode = { output = \"TTLOUT2\", pulse = \"PULSE1\" }", "");
+        let diode = "device.diode waits for pulses, and nothing in this file makes them: it is not in \
+                     device.panda.triggers.outputs";
+        check(&[], &[]);
+        check(&[without], &[diode]);
+        check(&[without, ("trigger_bits = \"row_gate\"", "trigger_bits = \"every_point\"")], &[]);
+        let single = ("exposures_per_frame = 2", "trigger = \"internal\"");
+        check(&[without, single, ("exposure = \"500 us\"", "")], &[]);
     }
 
     #[test]
