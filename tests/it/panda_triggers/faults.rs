@@ -10,6 +10,10 @@ use bluefly_actors::logic::{
 use bluefly_protocol::{
     exposures::ExposuresPerFrame,
     fault::{Fault, FaultClass},
+    panda::{
+        control::Command,
+        table::{TableMode, TableText},
+    },
     sequencer::{PulsePlace, StartOn, TableLimits},
 };
 use bluefly_sim::panda::{Server, fpga::Output};
@@ -135,6 +139,27 @@ fn a_sequencer_that_is_disabled_in_mid_scan_is_told_at_once() {
         assert!(text.starts_with(expected), "{text}");
         let end = format!("after the triggers of {count} frames: somebody else disabled it");
         assert!(text.ends_with(&end), "{text}");
+    });
+}
+
+#[test]
+fn a_table_that_somebody_else_wrote_was_told_as_a_row_of_a_huge_number() {
+    with_panda(async |rig| {
+        let triggers = rig.triggers(setup(GATE));
+        flying(rig, &triggers, GRID).await;
+        let write = async {
+            rig.clock.sleep(ms(130)).await;
+            rig.set("SEQ1.ENABLE", "ZERO").await;
+            // One row that takes half a minute.
+            let words = [1, 0, u32::MAX, 1];
+            let table = Command::table("SEQ1.TABLE", TableMode::Fixed, TableText::Base64, &words);
+            rig.done(table.unwrap()).await;
+            rig.set("SEQ1.ENABLE", "ONE").await;
+        };
+        let (ended, ()) = tokio::join!(triggers.follow(&|_| {}), write);
+        let told_so = "panda: cannot trigger the frames: SEQ1.TABLE_LINE is 1, which is none of the 13 \
+                       rows that it was given and has not run: somebody else has written its table";
+        assert_eq!(told(ended), (FaultClass::Failed, told_so.to_owned()));
     });
 }
 

@@ -92,8 +92,12 @@ impl Rig {
 
     /// Sets a field, as somebody else does.
     pub(super) async fn set(&self, field: &str, value: &str) {
+        self.done(Command::assign(field, value).unwrap()).await;
+    }
+
+    pub(super) async fn done(&self, command: Command) {
         let control = self.seat.session().unwrap().control;
-        control.done(Command::assign(field, value).unwrap()).await.unwrap();
+        control.done(command).await.unwrap();
     }
 
     pub(super) async fn get(&self, field: &str) -> String {

@@ -14,6 +14,8 @@ struct Seen {
     is_active: bool,
     health: String,
     place: Place,
+    /// The row as its counter shows it.
+    shown: u32,
     /// Rows that it was given and holds still.
     held_rows: u64,
 }
@@ -97,7 +99,12 @@ impl PandaTriggers {
             let seen = self.look(talk, (line, loaded.stream.is_some())).await?;
             line = seen.place.line;
             let triggered = loaded.rows.triggered(seen.place).ok_or_else(|| {
-                talk.failed(format!("it runs row {line} of {}", loaded.rows.lines()))
+                let (counter, shown) = (self.field("TABLE_LINE"), seen.shown);
+                let lines = loaded.rows.lines();
+                talk.failed(format!(
+                    "{counter} is {shown}, which is none of the {lines} rows that it was given and \
+                     has not run: somebody else has written its table"
+                ))
             })?;
             frames = frames.max(loaded.first_frame + triggered);
             progress(frames);
@@ -149,7 +156,7 @@ impl PandaTriggers {
         };
         let place = Place { line: Progress::line(line, shown), repeat: repeat.into(), phase };
         let held_rows = if streams { number(7)?.into() } else { 0 };
-        Ok(Seen { is_active, health: told[1].clone(), place, held_rows })
+        Ok(Seen { is_active, health: told[1].clone(), place, shown, held_rows })
     }
 
     /// Appends tables until two wait behind the one that is run.
