@@ -2,6 +2,7 @@
 mod compare;
 mod edges;
 mod faults;
+mod old;
 mod rig;
 mod scan;
 mod script;

@@ -60,8 +60,16 @@ pub(super) struct Rig {
 
 /// Runs `test` with a PandA that is reached and wired.
 pub(super) fn with_panda<T>(test: impl AsyncFnOnce(&Rig) -> T) -> T {
+    with_dialled(|panda| Rc::new(panda), test)
+}
+
+/// The same, with a PandA that is dialled so.
+pub(super) fn with_dialled<T>(
+    dial: impl FnOnce(MemoryPanda) -> Rc<dyn Dial>,
+    test: impl AsyncFnOnce(&Rig) -> T,
+) -> T {
     simulated_system().block_on(async {
-        let rig = Rig::new();
+        let rig = Rig::new(dial);
         rig.clock.sleep(SECOND).await;
         for (field, value) in WIRES {
             rig.set(field, value).await;
@@ -75,10 +83,10 @@ pub(super) fn with_panda<T>(test: impl AsyncFnOnce(&Rig) -> T) -> T {
 }
 
 impl Rig {
-    fn new() -> Self {
+    fn new(dial: impl FnOnce(MemoryPanda) -> Rc<dyn Dial>) -> Self {
         let clock = Clock::simulated();
         let panda = MemoryPanda::new(new_server(), &clock);
-        let dial: Rc<dyn Dial> = Rc::new(panda.clone());
+        let dial = dial(panda.clone());
         let signals = PandaSignals::new(clock.clone());
         let (place, _) = Seat::new("p");
         let seat = signals.seat("p");
