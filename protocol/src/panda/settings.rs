@@ -5,8 +5,12 @@ use super::{
     control::{Command, CommandError, Reply, UnexpectedReply},
     describe::{Change, ChangeGroup, DescribeError, FieldClass, FieldName, Inventory, ValueType},
     table::{TableMode, TableText, WordsError, base64_lines, read_base64},
+    wiring::Wire,
 };
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// What every setting of a PandA is set to, by name. Times are in ticks, as no other unit is exact.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -183,15 +187,39 @@ impl Settings {
         Ok(commands.into_iter().map(|(_, command)| command).collect())
     }
 
-    /// What is not as in `wanted`, by name.
-    pub fn differences(&self, wanted: &Self) -> Vec<Difference> {
-        let mut names: Vec<&String> = wanted.0.keys().chain(self.0.keys()).collect();
-        names.sort();
-        names.dedup();
-        let different = names.into_iter().filter(|name| self.0.get(*name) != wanted.0.get(*name));
+    /// What is to be asked to know the times that are wanted in their units: those that are saved are
+    /// in ticks.
+    pub fn times(&self, inventory: &Inventory) -> Result<Vec<(String, Command)>, SettingsError> {
+        let mut times = Vec::new();
+        for name in self.0.keys() {
+            let field: FieldName = name.parse()?;
+            let info = inventory.field(&field).filter(|_| field.attribute().is_none());
+            if info.is_some_and(|info| is_time(&info.class)) {
+                times.push((told(name, inventory), Command::query(name)?));
+            }
+        }
+        Ok(times)
+    }
+
+    /// It is so, too.
+    pub fn add(&mut self, name: String, value: String) {
+        self.0.insert(name, Setting::Value(value));
+    }
+
+    /// What is not as in `wanted`, by the name under which the PandA tells of it. Numbers may be written in
+    /// several ways.
+    pub fn differences(&self, wanted: &Self, inventory: &Inventory) -> Vec<Difference> {
+        let wanted = wanted.0.iter().map(|(name, setting)| (told(name, inventory), setting));
+        let wanted: BTreeMap<String, &Setting> = wanted.collect();
+        let names: BTreeSet<&String> = wanted.keys().chain(self.0.keys()).collect();
+        let different =
+            names.into_iter().filter(|name| match (wanted.get(*name), self.0.get(*name)) {
+                (Some(wanted), Some(found)) => !wanted.is(found, name, inventory),
+                (None, Some(_) | None) | (Some(_), None) => true,
+            });
         let told = different.map(|name| Difference {
             name: name.clone(),
-            wanted: wanted.0.get(name).cloned(),
+            wanted: wanted.get(name).map(|setting| (*setting).clone()),
             found: self.0.get(name).cloned(),
         });
         told.collect()
@@ -226,7 +254,26 @@ impl Settings {
     }
 }
 
+/// The name under which the PandA tells of a setting; `name` if it has none.
+fn told(name: &str, inventory: &Inventory) -> String {
+    match name.parse().map(|field: FieldName| field.told(&inventory.blocks)) {
+        Ok(Some(told)) => told.to_string(),
+        Ok(None) | Err(_) => name.to_owned(),
+    }
+}
+
 impl Setting {
+    /// Whether `found` is the same, of what has this name.
+    fn is(&self, found: &Self, name: &str, inventory: &Inventory) -> bool {
+        match (self, found, name.parse()) {
+            (Self::Value(wanted), Self::Value(found), Ok(field)) => {
+                let wire = Wire { field, value: wanted.clone(), key: name.to_owned() };
+                wire.is(found, inventory)
+            }
+            (Self::Value(_) | Self::Words(_), _, _) => self == found,
+        }
+    }
+
     fn command(&self, name: &str) -> Result<Command, CommandError> {
         match self {
             Self::Value(value) => Command::assign(name, value),

@@ -32,9 +32,11 @@ pub(crate) struct SaveArguments {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit status: 0 it is set up so, or with --dry-run it can be compared; \
-                        4 something was refused or is not as in the file.\n\
-                        Example: bluefly panda load 192.168.0.10 panda.txt --dry-run")]
+#[command(
+    after_help = "Exit status: 0 it is set up so, or with --dry-run it can be; 4 something was \
+                        refused, is not as in the file, or is no setting of this PandA.\n\
+                        Example: bluefly panda load 192.168.0.10 panda.txt --dry-run"
+)]
 pub(crate) struct LoadArguments {
     /// The PandA, with its control port if it is not 8888
     #[arg(value_name = "HOST[:CTRL]")]
@@ -76,8 +78,7 @@ pub(super) fn load(arguments: &LoadArguments) -> Result<(), CliError> {
     let loaded = real_system().block_on(async {
         let (control, inventory) = connect(&arguments.address).await?;
         if arguments.dry_run {
-            let found = control.settings(&inventory).await?;
-            let differences = found.differences(&settings);
+            let differences = control.differences(&inventory, &settings).await?;
             return Ok(Loaded { refused: Vec::new(), differences });
         }
         control.load(&inventory, &settings).await
@@ -89,7 +90,10 @@ pub(super) fn load(arguments: &LoadArguments) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     let written = out.write_all(shown(&differences).as_bytes()).and_then(|()| out.flush());
     written.map_err(|error| CliError::output(&error))?;
-    if arguments.dry_run || refused.is_empty() && differences.is_empty() {
+    if arguments.dry_run {
+        return unknown(&name, &differences);
+    }
+    if refused.is_empty() && differences.is_empty() {
         return Ok(());
     }
     let refused = refused.iter().map(|(command, error)| format!("{command} was refused: {error}"));
@@ -98,6 +102,16 @@ pub(super) fn load(arguments: &LoadArguments) -> Result<(), CliError> {
         problems.push(format!("settings that are not as in the file: {}", differences.len()));
     }
     Err(CliError::failed(name, problems.join("; ")))
+}
+
+/// Fails if something of the file can never be set.
+fn unknown(file: &str, differences: &[Difference]) -> Result<(), CliError> {
+    let unknown = differences.iter().filter(|difference| difference.found.is_none());
+    let names: Vec<&str> = unknown.map(|difference| difference.name.as_str()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::failed(file, format!("no settings of this PandA: {}", names.join(", "))))
 }
 
 async fn connect(address: &Address) -> Result<(Control, Inventory), ControlFault> {
@@ -113,7 +127,7 @@ fn shown(differences: &[Difference]) -> String {
     }
     let text = |setting: &Option<Setting>| match setting {
         Some(setting) => one_line(&setting.to_string()),
-        None => "-".to_owned(),
+        None => "no setting".to_owned(),
     };
     let rows = differences
         .iter()

@@ -96,6 +96,17 @@ fn what_a_box_refuses_of_a_file_is_told() {
         error,
         format!("error: {name}: {refused}; settings that are not as in the file: 1\n")
     );
+    // It shows before it is sent.
+    fs::write(&file, "NONE.A=1\nBITS.A=1\nSEQ1.STATE=1\n").unwrap();
+    let (status, out, error) = served.run("load", &[name, "--dry-run"]);
+    let expected = "\
+FIELD       FOUND       IN THE FILE
+BITS.A      0           1
+NONE.A      no setting  1
+SEQ1.STATE  no setting  1
+";
+    assert_eq!((status, out.as_str()), (4, expected));
+    assert_eq!(error, format!("error: {name}: no settings of this PandA: NONE.A, SEQ1.STATE\n"));
     fs::write(&file, "SEQ1.POSA\n").unwrap();
     let (status, _, error) = served.run("load", &[name]);
     let expected = "line 1: `SEQ1.POSA` is no NAME=VALUE and no NAME<B";

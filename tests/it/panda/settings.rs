@@ -96,6 +96,33 @@ fn what_is_not_as_it_was_saved_is_told() {
 }
 
 #[test]
+fn a_time_in_its_unit_was_told_as_not_set() {
+    simulate(async {
+        let clock = Clock::simulated();
+        let (control, inventory) = box_of(&clock).await;
+        let text =
+            "PULSE1.WIDTH.UNITS=ms\nPULSE1.WIDTH=1.50\nPCAP1.TRIG=SEQ1.OUTA\nCOUNTER1.START=0x10\n";
+        let settings = Settings::parse(text).unwrap();
+        let of_these = |differences: Vec<Difference>| {
+            let text = |setting: Option<Setting>| setting.map(|setting| setting.to_string());
+            let wanted = differences.into_iter().filter(|different| different.wanted.is_some());
+            wanted.map(|it| (it.name, text(it.found))).collect::<Vec<_>>()
+        };
+        let before = of_these(control.differences(&inventory, &settings).await.unwrap());
+        let found = |name: &str, value: &str| (name.to_owned(), Some(value.to_owned()));
+        let expected = [
+            found("COUNTER1.START", "0"),
+            found("PCAP.TRIG", "ZERO"),
+            found("PULSE1.WIDTH", "0"),
+            found("PULSE1.WIDTH.UNITS", "s"),
+        ];
+        assert_eq!(before, expected);
+        let loaded = control.load(&inventory, &settings).await.unwrap();
+        assert_eq!((loaded.refused, of_these(loaded.differences)), (vec![], vec![]));
+    });
+}
+
+#[test]
 fn settings_are_put_in_the_order_in_which_they_mean_the_same() {
     let inventory = simulate(async {
         let clock = Clock::simulated();

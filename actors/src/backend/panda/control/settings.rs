@@ -56,8 +56,26 @@ impl Control {
                 }
             }
         }
-        let found = self.settings(inventory).await?;
-        Ok(Loaded { refused, differences: found.differences(settings) })
+        let differences = self.differences(inventory, settings).await?;
+        Ok(Loaded { refused, differences })
+    }
+
+    /// What is not as in `wanted`, and what that does not name.
+    pub async fn differences(
+        &self,
+        inventory: &Inventory,
+        wanted: &Settings,
+    ) -> Result<Vec<Difference>, ControlFault> {
+        let mut found = self.settings(inventory).await?;
+        let (names, commands): (Vec<_>, Vec<_>) = wanted.times(inventory)?.into_iter().unzip();
+        let replies = self.ask_all(commands).await?;
+        for (name, reply) in names.into_iter().zip(replies) {
+            // One that is refused is not there.
+            if let Reply::Value(value) = reply {
+                found.add(name, value);
+            }
+        }
+        Ok(found.differences(wanted, inventory))
     }
 
     async fn ask_all(&self, commands: Vec<Command>) -> Result<Vec<Reply>, ControlFault> {
