@@ -39,6 +39,11 @@ pub enum WireReason {
     NoSetting(FieldClass),
     #[error("it is a time, which is wired with its unit: {0}.UNITS is missing")]
     NoUnits(FieldName),
+    /// With those that it may be, as far as they are like it.
+    #[error("the PandA has no such value: it may be {0}")]
+    NoChoice(String),
+    #[error("it is beyond {0}, the longest delay")]
+    TooLate(u64),
     #[error("the PandA does not say what it is: {0}")]
     Unread(ControlError),
     #[error("the PandA refuses it: {0}")]
@@ -48,6 +53,9 @@ pub enum WireReason {
     #[error(transparent)]
     Command(#[from] CommandError),
 }
+
+/// Choices that are told of a field that has the wrong one.
+const MOST_CHOICES: usize = 12;
 
 impl Wire {
     /// What is asked to know it.
@@ -63,8 +71,14 @@ impl Wire {
         };
         let class = &info.class;
         if let Some(attribute) = self.field.attribute() {
-            let has_it = info.attributes.contains_key(attribute);
-            return if has_it { Ok(()) } else { Err(WireReason::NoField) };
+            let choices = info.attributes.get(attribute).ok_or(WireReason::NoField)?;
+            let delay = self.value.parse().ok().filter(|_| attribute == "DELAY");
+            return match (info.max_delay, delay) {
+                (Some(longest), Some(delay)) if longest < delay => {
+                    Err(WireReason::TooLate(longest))
+                }
+                (Some(_) | None, _) => self.choose(choices),
+            };
         }
         match class {
             FieldClass::Time | FieldClass::Param(ValueType::Time) => {
@@ -79,7 +93,9 @@ impl Wire {
                 }
                 Err(WireReason::NoUnits(self.field.clone()))
             }
-            FieldClass::Param(_) | FieldClass::BitMux | FieldClass::PosMux => Ok(()),
+            FieldClass::Param(_) | FieldClass::BitMux | FieldClass::PosMux => {
+                self.choose(&info.choices)
+            }
             FieldClass::Read(_)
             | FieldClass::Write(_)
             | FieldClass::BitOut
@@ -88,6 +104,24 @@ impl Wire {
             | FieldClass::Table
             | FieldClass::Other(_) => Err(WireReason::NoSetting(class.clone())),
         }
+    }
+
+    /// Fails unless it is one of `choices`, if it is to be one of some.
+    fn choose(&self, choices: &[String]) -> Result<(), WireReason> {
+        if choices.is_empty() || choices.contains(&self.value) {
+            return Ok(());
+        }
+        let letters = self.value.find(|c: char| !c.is_ascii_alphabetic());
+        let kind = &self.value[..letters.unwrap_or(self.value.len())];
+        let alike = |choice: &&String| !kind.is_empty() && choice.starts_with(kind);
+        let mut told: Vec<&str> = choices.iter().filter(alike).map(String::as_str).collect();
+        if told.is_empty() {
+            told = choices.iter().map(String::as_str).collect();
+        }
+        let others = told.len().saturating_sub(MOST_CHOICES);
+        told.truncate(MOST_CHOICES);
+        let more = if others > 0 { format!(" and {others} more") } else { String::new() };
+        Err(WireReason::NoChoice(format!("{}{more}", told.join(", "))))
     }
 
     /// Whether `found` is what it is to be: numbers are compared as numbers.

@@ -32,7 +32,7 @@ fn recorded() -> BTreeMap<String, Reply> {
     replies
 }
 
-fn simulated() -> Inventory {
+pub(super) fn simulated() -> Inventory {
     simulate(async {
         let clock = Clock::simulated();
         let panda = MemoryPanda::new(new_server(), &clock);

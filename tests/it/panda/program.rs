@@ -9,6 +9,7 @@ use std::{
     io::{BufRead as _, BufReader},
     process::{Child, Stdio},
 };
+use tempfile::TempDir;
 
 /// A box that ends with the test.
 struct Served {
@@ -140,4 +141,25 @@ fn what_a_box_cannot_capture_was_told_by_the_first_scan() {
     for wrong in [absent, time] {
         assert!(looked.out.contains(wrong), "{wrong}\n{}", looked.out);
     }
+}
+
+/// `etc/panda.toml` with more of its wiring, for a scan or a look at it.
+fn with_wire(directory: &TempDir, wire: &str) -> String {
+    let path = directory.path().join("wrong.toml");
+    let file = fs::read_to_string(format!("{ROOT}/etc/panda.toml")).unwrap();
+    let table = "[device.panda.wiring]\n";
+    assert!(file.contains(table));
+    fs::write(&path, file.replace(table, &format!("{table}{wire}\n"))).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_value_that_a_box_has_not_was_found_when_it_was_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let name = with_wire(&directory, "\"SEQ1.BITB\" = \"TTLIN7.VAL\"");
+    let looked = ended(&mut bluefly(&["check", &name, "--sim", "--connect"]));
+    let wrong = "device.panda.wiring.SEQ1.BITB: SEQ1.BITB = \"TTLIN7.VAL\": the PandA has no such value: \
+                 it may be TTLIN1.VAL, TTLIN2.VAL, TTLIN3.VAL, TTLIN4.VAL, TTLIN5.VAL, TTLIN6.VAL";
+    assert_eq!(looked.status, 4);
+    assert!(looked.out.contains(wrong), "{}", looked.out);
 }

@@ -1,5 +1,8 @@
 //! What a PandA is to be: set where it is not, found out if it cannot be, noticed if others change it.
-use super::rig::{Rig, wires, with_panda, with_wired};
+use super::{
+    inventory::simulated,
+    rig::{Rig, wires, with_panda, with_wired},
+};
 use crate::panda_server::new_server;
 use bluefly_actors::logic::panda::wiring::{Found, Wiring};
 use bluefly_protocol::{fault::Fault, panda::control::Command};
@@ -91,24 +94,50 @@ fn what_cannot_be_made_so_is_said_in_the_words_of_the_box() {
     with_wired(&impossible, async |rig| {
         let expected = [
             "wiring.SEQ9.POSA: SEQ9.POSA = \"ZERO\": the PandA has no such field",
+            "wiring.SEQ1.POSB: SEQ1.POSB = \"INENC9.VAL\": the PandA has no such value: it may be \
+             INENC1.VAL, INENC2.VAL, INENC3.VAL, INENC4.VAL",
             "wiring.SEQ1.STATE: SEQ1.STATE = \"1\": it is a read enum, and no setting",
             "wiring.PULSE2.DELAY: PULSE2.DELAY = \"1\": it is a time, which is wired with its unit: \
              PULSE2.DELAY.UNITS is missing",
             "wiring.COUNTER1.OUT.WIDTH: COUNTER1.OUT.WIDTH = \"1\": the PandA has no such field",
             "wiring.COUNTER1.STEP: COUNTER1.STEP = \"-1x\": the PandA refuses it: Unexpected \
              character after input",
-            "wiring.SEQ1.POSB: SEQ1.POSB = \"INENC9.VAL\": the PandA refuses it: Invalid position \
-             selection",
         ];
         assert_eq!(wrong(&reached(&rig).await), expected);
         // The rest is done nevertheless.
         assert_eq!(ask(&rig, "SEQ1.POSC").await, "COUNTER1.OUT");
         let fault = verify(&rig, &impossible[..2]).await.unwrap_err().to_string();
         let expected = "panda: cannot verify its wiring: wiring.SEQ9.POSA: SEQ9.POSA = \"ZERO\": the \
-                        PandA has no such field; SEQ1.POSB is ZERO, not INENC9.VAL as \
-                        wiring.SEQ1.POSB says";
+                        PandA has no such field; wiring.SEQ1.POSB: SEQ1.POSB = \"INENC9.VAL\": the PandA \
+                        has no such value: it may be INENC1.VAL, INENC2.VAL, INENC3.VAL, INENC4.VAL";
         assert_eq!(fault, expected);
     });
+}
+
+/// They were found when they were written, after what came before them.
+#[test]
+fn values_that_a_box_has_not_were_written_to_it() {
+    let impossible = [
+        ("PCAP.TRIG_EDGE", "falling"),
+        ("PCAP.GATE", "PCAP1.ACTIVE"),
+        ("PULSE1.DELAY.UNITS", "ns"),
+        ("PCAP.ENABLE.DELAY", "32"),
+        ("PCAP.TRIG", "SEQUENCER"),
+    ];
+    let inventory = simulated();
+    let all = wires(&impossible);
+    let told: Vec<String> =
+        all.iter().map(|wire| wire.check(&inventory, &all).unwrap_err().to_string()).collect();
+    let has = "the PandA has no such value: it may be";
+    let choices = &inventory.field(&"PCAP.TRIG".parse().unwrap()).unwrap().choices;
+    let expected = [
+        format!("{has} Rising, Falling, Either"),
+        format!("{has} PCAP.ACTIVE"),
+        format!("{has} min, s, ms, us"),
+        "it is beyond 31, the longest delay".to_owned(),
+        format!("{has} {} and {} more", choices[..12].join(", "), choices.len() - 12),
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]
