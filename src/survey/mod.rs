@@ -219,13 +219,16 @@ async fn ask(
         }
         DeviceSpec::Panda(panda) => {
             let place = look.site.pandas.get(&name);
-            let link = &place.ok_or_else(|| format!("{address} is nowhere"))?.link;
+            let place = place.ok_or_else(|| format!("{address} is nowhere"))?;
             let within = panda.connection_timeout.min(DEADLINE);
-            let (inventory, found) = panda::look(link, (look.clock, within)).await?;
+            let (inventory, found) = panda::look(&place.link, (look.clock, within)).await?;
             let wrong = found.wrong.iter().map(ToString::to_string);
             let wrong = wrong.chain(cannot_capture(spec, panda, &inventory));
             look.mismatches.borrow_mut().extend(wrong);
             look.loose.replace(found.loose);
+            if panda.is_detector() {
+                panda::look_at_data(&*place.data).await?;
+            }
             Ok(panda::named(&inventory))
         }
     }

@@ -1,6 +1,9 @@
 //! What a PandA says of itself, and where it is not set up as the file says. Nothing is written.
 use bluefly_actors::{
-    backend::panda::control::{Control, ControlFault},
+    backend::panda::{
+        capture::DataPort,
+        control::{Control, ControlFault},
+    },
     clock::Clock,
     device::panda::PandaLink,
     logic::panda::wiring::Found,
@@ -26,6 +29,12 @@ pub(super) async fn look(
     let asked = clock.timeout(within, asked).await;
     let asked = asked.unwrap_or_else(|_| Err(format!("it does not answer within {within:?}")));
     asked.map_err(|why| format!("{peer}: {why}"))
+}
+
+/// Fails if nobody could read the rows that it captures.
+pub(super) async fn look_at_data(port: &dyn DataPort) -> Result<(), String> {
+    let tried = port.try_out().await;
+    tried.map_err(|error| format!("{}: the port of its rows: {error}", port.peer()))
 }
 
 async fn ask(link: &PandaLink, control: &Control) -> Result<(Inventory, Found), ControlFault> {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::{
     fs,
     io::{BufRead as _, BufReader},
+    net::TcpListener,
     process::{Child, Stdio},
 };
 use tempfile::TempDir;
@@ -162,4 +163,61 @@ fn a_value_that_a_box_has_not_was_found_when_it_was_written() {
                  it may be TTLIN1.VAL, TTLIN2.VAL, TTLIN3.VAL, TTLIN4.VAL, TTLIN5.VAL, TTLIN6.VAL";
     assert_eq!(looked.status, 4);
     assert!(looked.out.contains(wrong), "{}", looked.out);
+}
+
+/// A beamline with a PandA that captures, and simulated axes.
+fn alone(directory: &TempDir, provider: &str) -> String {
+    let path = directory.path().join("alone.toml");
+    let axis = |name: &str| {
+        format!(
+            "[device.{name}]\ntype = \"motor\"\nprovider = \"sim://{name}\"\nunits = \"mm\"\nlimits = \
+             [\"-100 mm\", \"100 mm\"]\nvelocity = \"100 mm/s\"\nacceleration = \"1000 mm/s^2\"\n"
+        )
+    };
+    let text = format!(
+        "[beamline]\nname = \"alone\"\n{}{}[device.motion]\ntype = \"trajectory_controller\"\n\
+         provider = \"sim://motion\"\naxes = [\"x\", \"y\"]\n[device.generator]\ntype = \
+         \"generator\"\nprovider = \"soft://generator\"\n[device.panda]\ntype = \"panda\"\nprovider = \
+         \"panda://{provider}\"\nconnection_timeout = \"1 s\"\n[device.panda.capture]\n\
+         \"PCAP.TS_TRIG\" = [\"Value\"]\n",
+        axis("x"),
+        axis("y"),
+    );
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// A port at which nobody listens.
+fn nobody() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[test]
+fn a_port_of_rows_that_nobody_serves_was_found_by_the_first_scan() {
+    let (served, directory) = (Served::new(), tempfile::tempdir().unwrap());
+    let looked = |provider: &str| {
+        let name = alone(&directory, provider);
+        let ended = ended(&mut bluefly(&["check", &name, "--connect"]));
+        (ended.status, ended.out)
+    };
+    let (status, out) = looked(&served.address);
+    assert_eq!(status, 0, "{out}");
+    let (control, _) = served.address.rsplit_once(':').unwrap();
+    let port = nobody();
+    let (status, out) = looked(&format!("{control}:{port}"));
+    let told = format!(
+        "NOT CONNECTED: 127.0.0.1:{port}: the port of its rows: Connection refused (os error 111)"
+    );
+    assert_eq!(status, 4);
+    assert!(out.contains(&told), "{told}\n{out}");
+    // Somebody else is there.
+    let (host, number) = control.rsplit_once(':').unwrap();
+    let (status, out) = looked(&format!("{control}:{number}"));
+    let told = format!(
+        "NOT CONNECTED: {host}:{number}: the port of its rows: it does not take XML FRAMED RAW: its \
+         reply begins with \"ERR\""
+    );
+    assert_eq!(status, 4);
+    assert!(out.contains(&told), "{told}\n{out}");
 }

@@ -27,7 +27,7 @@ pub use core::{Capture, Step};
 pub use error::CaptureError;
 pub use handle::{CaptureHandle, Progress};
 pub use layout::{CHUNK_ROWS, FileColumn, FileLayout, JOURNAL, stream_plan};
-pub use port::{DataPort, Starting, TcpDataPort, WireDataPort};
+pub use port::{DataPort, Starting, TcpDataPort, Trying, WireDataPort};
 pub use record::{ArmRecord, BoxTells, Problem};
 pub use settings::{Settings, Target};
 pub use thread::Source;
