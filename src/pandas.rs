@@ -4,7 +4,7 @@ use bluefly_actors::{
     backend::panda::capture::DataPort,
     clock::Clock,
     coordinator::survey::CONNECTIONS,
-    device::panda::{Panda, PandaLink},
+    device::panda::{Look, Panda, PandaLink},
     supervise::{Env, Ref, Seat, Snapshot, Strategy, Supervisor, Tree},
 };
 use bluefly_protocol::{
@@ -34,6 +34,8 @@ pub(crate) struct Pandas {
 
 /// Restarts of the supervisors of connections, which put up with any number themselves.
 const INTENSITY: (usize, Duration) = (3, Duration::from_mins(1));
+/// How long the actor of a connection may take to say how it is.
+const LOOK_WITHIN: Duration = Duration::from_secs(1);
 
 impl Pandas {
     /// Connects to all of them; resolves once each is reached and set up as the file says.
@@ -54,10 +56,11 @@ impl Pandas {
             references.insert(name.clone(), reference);
         }
         let tree = supervisor.spawn(CONNECTIONS, env);
-        let pandas = Self { references, tree: Some(tree.clone()) };
+        let pandas = Self { references: references.clone(), tree: Some(tree.clone()) };
         let reached = spec.pandas().filter_map(|panda| {
             let link = &places.get(&panda.name)?.link;
-            Some(reached((spec, panda), link, (&tree, clock)))
+            let actor = references.get(&panda.name)?;
+            Some(reached((spec, panda), (link, actor), (&tree, clock)))
         });
         match try_join_all(reached).await {
             Ok(_) => Ok(pandas),
@@ -79,7 +82,7 @@ impl Pandas {
 
 async fn reached(
     (spec, panda): (&BeamlineSpec, &PandaSpec),
-    link: &PandaLink,
+    (link, actor): (&PandaLink, &Ref<Panda>),
     (tree, clock): (&Tree, &Clock),
 ) -> Result<(), StartError> {
     let (name, within) = (&panda.name, panda.connection_timeout);
@@ -88,6 +91,7 @@ async fn reached(
         let why = last_exit(&tree.snapshot(), name);
         return Err(StartError::Away { device, peer, within, why });
     }
+    refused(name, actor).await?;
     link.wiring.verify(name, &link.seat).await.map_err(StartError::Wiring)?;
     let session = link.seat.reached().map_err(|error| {
         let (device, operation) = (name.clone(), "look what it can capture".to_owned());
@@ -96,6 +100,26 @@ async fn reached(
     })?;
     let wrong = cannot_capture(spec, panda, &session.inventory);
     if wrong.is_empty() { Ok(()) } else { Err(StartError::Capture(wrong.join("; "))) }
+}
+
+/// Fails with what the PandA said to what it was to be, if it refused that: it is not said again. Of one
+/// that is gone again whoever asks next is told.
+async fn refused(panda: &Name, actor: &Ref<Panda>) -> Result<(), StartError> {
+    let wiring = match actor.ask(Look, LOOK_WITHIN).await {
+        Ok(state) => state.reached.map(|reached| reached.wiring),
+        Err(error) => {
+            tracing::debug!(%panda, %error, "a connection was lost at once");
+            None
+        }
+    };
+    let wrong = wiring.map(|found| found.wrong).unwrap_or_default();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let all: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+    let (device, operation) = (panda.clone(), "set its wiring".to_owned());
+    let (class, reason) = (FaultClass::Failed, all.join("; "));
+    Err(StartError::Wiring(Fault { device, operation, class, reason }))
 }
 
 /// How the connection of a PandA ended last, if it was ever tried to its end.

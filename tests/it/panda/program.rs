@@ -155,6 +155,18 @@ fn with_wire(directory: &TempDir, wire: &str) -> String {
 }
 
 #[test]
+fn the_words_with_which_a_box_refuses_a_wire_were_lost_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let name = with_wire(&directory, "\"COUNTER1.STEP\" = \"-1x\"");
+    let out = directory.path().to_str().unwrap();
+    let flown = ["scan", "etc/demo.json", "--beamline", &name, "--sim", "--fast", "--out", out];
+    let flown = ended(&mut bluefly(&flown));
+    let refused = "error: start: device.panda: cannot set its wiring: device.panda.wiring.COUNTER1.STEP: \
+                   COUNTER1.STEP = \"-1x\": the PandA refuses it: Unexpected character after input";
+    assert_eq!((flown.status, flown.err.lines().last()), (4, Some(refused)));
+}
+
+#[test]
 fn a_value_that_a_box_has_not_was_found_when_it_was_written() {
     let directory = tempfile::tempdir().unwrap();
     let name = with_wire(&directory, "\"SEQ1.BITB\" = \"TTLIN7.VAL\"");
@@ -220,4 +232,33 @@ fn a_port_of_rows_that_nobody_serves_was_found_by_the_first_scan() {
     );
     assert_eq!(status, 4);
     assert!(out.contains(&told), "{told}\n{out}");
+}
+
+#[test]
+fn a_panda_that_is_not_there_is_named_at_the_start_with_its_address() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().to_str().unwrap();
+    let flown = |provider: &str| {
+        let name = alone(&directory, provider);
+        let ended =
+            ended(&mut bluefly(&["scan", "etc/demo.json", "--beamline", &name, "--out", out]));
+        (ended.status, ended.err)
+    };
+    let port = nobody();
+    let away = |port, why: &str| {
+        let address = format!("127.0.0.1:{port}");
+        format!(
+            "error: start: device.panda: {address} was not reached within 1s: failed: {address}: {why}"
+        )
+    };
+    let refused = away(port, "cannot connect: Connection refused (os error 111)\n");
+    assert_eq!(flown(&format!("127.0.0.1:{port}:1")), (4, refused));
+    // Connected to, and silent.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let (status, error) = flown(&format!("127.0.0.1:{port}:1"));
+    assert_eq!(status, 4);
+    let [of_commands, of_polling] = ["commands", "polling"]
+        .map(|which| away(port, &format!("{which}: no reply within 0.06 s\n")));
+    assert!(error == of_commands || error == of_polling, "{error}");
 }
