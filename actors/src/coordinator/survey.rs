@@ -191,7 +191,7 @@ impl Survey {
         };
         match read {
             Ok(position) => device.position = position,
-            Err(error) => device.error = Some(error),
+            Err(error) => device.error = Some(with_reason(error, facts, tree)),
         }
         device
     }
@@ -229,13 +229,26 @@ impl Asked {
     }
 }
 
+/// Of a PandA that is away also how its connection ended last.
+fn with_reason(error: String, facts: &Facts, tree: &Snapshot) -> String {
+    let is_panda = matches!(facts.nature, Nature::Panda);
+    let actor = actor(tree, facts).filter(|actor| is_panda && actor.state != State::Up);
+    match actor.and_then(|actor| actor.last_exit.as_ref()) {
+        Some(exit) => format!("{error}: {exit}"),
+        None => error,
+    }
+}
+
 /// Fails unless the PandA is reached, and set up as it is to be.
 async fn look(panda: &Ref<Panda>) -> Result<(), String> {
     let state = panda.ask(Look, READ_WITHIN).await.map_err(|error| error.to_string())?;
     match state.reached {
         None => Err("it is not reached yet".to_owned()),
         Some(reached) if reached.wiring.wrong.is_empty() => Ok(()),
-        Some(reached) => Err(reached.wiring.in_words()),
+        Some(reached) => {
+            let wrong: Vec<String> = reached.wiring.wrong.iter().map(ToString::to_string).collect();
+            Err(wrong.join("; "))
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod rig;
 mod served;
 mod settings;
 mod signals;
+mod told;
 mod wiring;
 
 const MS: Duration = Duration::from_millis(1);
