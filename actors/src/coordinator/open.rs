@@ -218,7 +218,8 @@ fn descriptor(
             let source = format!("bluefly://{name}/{}", dataset.name);
             let numpy = numpy(dataset.dtype);
             let (shape, _) = event_shape(dataset, described.exposures_per_frame);
-            let data_key = DataKey::stream(name.as_str(), &source, numpy, &shape);
+            let mut data_key = DataKey::stream(name.as_str(), &source, numpy, &shape);
+            data_key.units.clone_from(&dataset.units);
             descriptor.data_keys.insert(key(name, dataset), data_key);
         }
     }

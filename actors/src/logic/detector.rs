@@ -143,6 +143,8 @@ pub struct Dataset {
     /// Shape of one row; empty for a number.
     pub shape: Vec<u64>,
     pub dtype: Dtype,
+    /// Of a number, as far as they are known before a file is open.
+    pub units: Option<String>,
     pub rows_per_chunk: u64,
 }
 

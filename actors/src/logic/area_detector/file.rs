@@ -38,6 +38,7 @@ pub(super) fn datasets(frame: &FrameShape, axes: &[Name], statistics: bool) -> V
         kind: DatasetKind::Detector,
         shape: frame.shape.clone(),
         dtype: frame.dtype,
+        units: None,
         rows_per_chunk: 1,
     };
     let monitors = numbers(&[], statistics).len();
@@ -47,6 +48,7 @@ pub(super) fn datasets(frame: &FrameShape, axes: &[Name], statistics: bool) -> V
         kind: if i < monitors { DatasetKind::Monitor } else { DatasetKind::Position },
         shape: Vec::new(),
         dtype,
+        units: None,
         rows_per_chunk: NUMBERS_PER_CHUNK,
     };
     let numbers = numbers(axes, statistics).into_iter().enumerate().map(number);

@@ -50,6 +50,9 @@ pub(super) struct Selection {
     pub(super) have_units: Vec<bool>,
 }
 
+/// A field, whether it is a word of the bit bus, and whether its units are a setting.
+type Field<'a> = (&'a Captured, (bool, bool));
+
 impl CaptureSetup {
     /// What cannot be captured at a PandA: the field, and why.
     pub fn wrong(&self, inventory: &Inventory) -> Vec<(FieldName, String)> {
@@ -73,10 +76,17 @@ impl CaptureSetup {
 
     /// The datasets of its file; those of bits are words.
     pub(super) fn datasets(&self, selection: &Selection) -> Vec<Dataset> {
-        let columns = self.columns.iter().zip(&selection.captured).zip(&selection.are_bits);
-        let of_column = |((column, captured), is_bits): ((&CaptureColumn, &Captured), &bool)| {
+        let Selection { captured, are_bits, have_units } = selection;
+        let fields = captured.iter().zip(are_bits.iter().copied().zip(have_units.iter().copied()));
+        let columns = self.columns.iter().zip(fields);
+        let of_column = |(column, field): (&CaptureColumn, Field<'_>)| {
+            let (captured, (is_bits, has_units)) = field;
             let field = captured.name.to_string();
-            let is_bits = *is_bits;
+            let units = match &column.encoder {
+                Some(encoder) => Some(encoder.units.clone()),
+                // All else that is no word of the bit bus is a time.
+                None => (!is_bits && !has_units).then(|| "s".to_owned()),
+            };
             let dataset = move |capture: &Capture| {
                 let (field, capture) = (field.clone(), capture.clone());
                 let file = FileColumn { field, capture, units: None, is_bits };
@@ -86,6 +96,7 @@ impl CaptureSetup {
                     kind: kind(column, &file.capture),
                     shape: Vec::new(),
                     dtype: if is_bits { Dtype::UInt32 } else { Dtype::Float64 },
+                    units: units.clone(),
                     rows_per_chunk: CHUNK_ROWS as u64,
                 }
             };
