@@ -3,16 +3,15 @@
 use super::{absent::Patience, beamline::Beamline, call::Caller};
 use crate::{
     device::{
-        controller::{Controller, FramesDone, Halt},
+        Halt,
+        controller::FramesDone,
         detector::{Close, Disarm, Open},
-        motor::{Motor, StopMotor},
-        triggers::{FramesTriggered, MakeSafe, MakeSafeNow},
+        triggers::FramesTriggered,
     },
     logic::detector::{FilePlan, OpenFile},
-    status::Status,
     supervise::Ref,
 };
-use actix::{Actor, Context, Handler, Message, dev::ToEnvelope};
+use actix::{Actor, Context};
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
     name::Name,
@@ -48,7 +47,7 @@ impl Beamline {
     /// its hardware safe before anything else. So is one that is away, unless it was before.
     pub(super) async fn come_to_rest(&self, patience: impl Into<Patience>) -> Rest {
         let patience = patience.into();
-        let halts = self.controllers.keys().map(|name| self.halt(name, (patience, || Halt)));
+        let halts = self.controllers.keys().map(|name| self.halt(name, (patience, Halt::IfAsked)));
         let halts = join_all(halts);
         let triggers = self.triggers_safe(patience).shared();
         let disarms = async {
@@ -60,7 +59,7 @@ impl Beamline {
             }
             join_all(self.detectors.iter().map(|detector| async move {
                 let caller = Caller::new(&self.clock, detector);
-                let disarm = || caller.call("disarm", Disarm, STOP_WITHIN);
+                let disarm = || caller.call("disarm", Disarm(Halt::IfAsked), STOP_WITHIN);
                 (detector.0, self.persist(patience, detector.1, disarm).await)
             }))
             .await
@@ -84,7 +83,7 @@ impl Beamline {
     pub(super) async fn triggers_safe(&self, patience: Patience) -> Vec<Fault> {
         let all = join_all(self.triggers.iter().map(|source| async move {
             let caller = Caller::new(&self.clock, source);
-            let make_safe = || caller.call("make its triggers safe", MakeSafe, STOP_WITHIN);
+            let make_safe = || caller.call("make its triggers safe", Halt::IfAsked, STOP_WITHIN);
             self.persist(patience, source.1, make_safe).await
         }));
         all.await.into_iter().filter_map(Result::err).collect()
@@ -98,7 +97,7 @@ impl Beamline {
     ) -> Result<(), Fault> {
         let Some(source) = self.triggers.get(name) else { return Ok(()) };
         let caller = self.triggers(name)?;
-        let stop = || caller.call("stop its triggers", MakeSafeNow, STOP_WITHIN);
+        let stop = || caller.call("stop its triggers", Halt::Now, STOP_WITHIN);
         self.persist(patience, source, stop).await
     }
 
@@ -116,23 +115,18 @@ impl Beamline {
     /// Stops every motor that moves on its own; tells what could not be stopped.
     pub(super) async fn stop_motors(&self, patience: impl Into<Patience>) -> Vec<Fault> {
         let patience = patience.into();
-        let stops = self.motors.keys().map(|name| self.stop_motor(name, (patience, || StopMotor)));
+        let stops = self.motors.keys().map(|name| self.stop_motor(name, (patience, Halt::IfAsked)));
         join_all(stops).await.into_iter().filter_map(Result::err).collect()
     }
 
-    /// Stops one motor, by a message of this kind.
-    pub(super) async fn stop_motor<M>(
+    /// Stops one motor.
+    pub(super) async fn stop_motor(
         &self,
         name: &Name,
-        (patience, message): (impl Into<Patience>, impl Fn() -> M),
-    ) -> Result<(), Fault>
-    where
-        Motor: Handler<M>,
-        M: Message<Result = Status<(), ()>> + Send + 'static,
-        Context<Motor>: ToEnvelope<Motor, M>,
-    {
+        (patience, halt): (impl Into<Patience>, Halt),
+    ) -> Result<(), Fault> {
         let caller = self.motor(name)?;
-        let stop = || caller.call("stop", message(), STOP_WITHIN);
+        let stop = || caller.call("stop", halt, STOP_WITHIN);
         self.persist(patience, &self.motors[name], stop).await?;
         self.by_hand.rests(name);
         Ok(())
@@ -141,23 +135,18 @@ impl Beamline {
     /// Brings to rest every motor that was moved by hand and may not have come to rest since.
     pub(super) async fn rest_from_hands(&self, patience: Duration) -> Result<(), Fault> {
         let motors = self.by_hand.restless();
-        let stops = motors.iter().map(|motor| self.stop_motor(motor, (patience, || StopMotor)));
+        let stops = motors.iter().map(|motor| self.stop_motor(motor, (patience, Halt::IfAsked)));
         join_all(stops).await.into_iter().collect()
     }
 
-    /// Halts one controller, by a message of this kind.
-    pub(super) async fn halt<M>(
+    /// Halts one controller.
+    pub(super) async fn halt(
         &self,
         name: &Name,
-        (patience, message): (impl Into<Patience>, impl Fn() -> M),
-    ) -> Result<(), Fault>
-    where
-        Controller: Handler<M>,
-        M: Message<Result = Status<(), ()>> + Send + 'static,
-        Context<Controller>: ToEnvelope<Controller, M>,
-    {
+        (patience, halt): (impl Into<Patience>, Halt),
+    ) -> Result<(), Fault> {
         let caller = self.controller(name)?;
-        let halt = || caller.call("halt", message(), STOP_WITHIN);
+        let halt = || caller.call("halt", halt, STOP_WITHIN);
         self.persist(patience, &self.controllers[name], halt).await
     }
 
@@ -169,7 +158,7 @@ impl Beamline {
     ) -> Result<Arc<OpenFile>, Fault> {
         let caller = self.detector(name)?;
         let open = || async {
-            caller.call("make safe", Disarm, STOP_WITHIN).await?;
+            caller.call("make safe", Disarm(Halt::IfAsked), STOP_WITHIN).await?;
             caller.call("open its file", Open(file.clone()), OPEN_WITHIN).await
         };
         self.persist(self.settings.crash_patience(), &self.detectors[name], open).await

@@ -1,14 +1,10 @@
 //! [`Controller`]: guards the order of what is asked of a trajectory controller.
-use super::{
-    complaint::Complaints,
-    job::{Job, Worker},
-    until_safe,
-};
+use super::kind::{Device, Kind, then};
 use crate::{
     clock::Clock,
+    device::job::Worker as _,
     logic::trajectory::TrajectoryLogic,
     status::{Operation, Outcome, Status, Work},
-    supervise::Ping,
 };
 use actix::prelude::*;
 use bluefly_protocol::{
@@ -19,49 +15,52 @@ use bluefly_protocol::{
 use std::{rc::Rc, time::Duration};
 use tokio::sync::mpsc;
 
+/// A supervised trajectory controller with the axes of its co-ordinate system, which may be moving at
+/// first; it stops them as soon as the actor starts. Brought to rest, it forgets its trajectory.
+pub type Controller = Device<ControllerKind>;
+
 /// A batch on its way to the controller, and the operation that ends once it is there.
 type Fed = (Batch, Operation<(), ()>);
 type Feed = mpsc::Sender<Fed>;
 
+/// How far a controller has come.
 #[derive(Debug)]
-enum Phase {
-    /// A new incarnation assumes nothing: it stops all motion first.
-    Recovering(Status<(), ()>),
+pub enum Phase {
     Idle,
     Moving,
     Building,
     Built,
     Executing(Feed),
-    Halting(Status<(), ()>),
-    /// The hardware could not be brought to a known state; only halt is accepted.
-    Unknown,
 }
 
-impl Phase {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Recovering(_) => "recovering",
-            Self::Idle => "idle",
-            Self::Moving => "moving",
-            Self::Building => "building",
-            Self::Built => "built",
-            Self::Executing(_) => "executing",
-            Self::Halting(_) => "halting",
-            Self::Unknown => "in an unknown state",
+#[derive(Default)]
+pub struct ControllerKind;
+
+impl Kind for ControllerKind {
+    type Logic = TrajectoryLogic;
+    type Phase = Phase;
+    type Told = ();
+    type Undo = ();
+    const HALTING: &'static str = "halting";
+    const RETRYING: &'static str = "coming to rest";
+
+    fn phase_name(phase: &Phase) -> &'static str {
+        match phase {
+            Phase::Idle => "idle",
+            Phase::Moving => "moving",
+            Phase::Building => "building",
+            Phase::Built => "built",
+            Phase::Executing(_) => "executing",
         }
     }
-}
 
-/// A supervised trajectory controller with the axes of its co-ordinate system.
-pub struct Controller {
-    name: Name,
-    logic: Rc<TrajectoryLogic>,
-    clock: Clock,
-    phase: Phase,
-    job: Option<Job>,
-    complaints: Rc<Complaints>,
-    /// It was told to come to rest, and to nothing else since.
-    must_rest: bool,
+    fn at_rest(phase: &Phase) -> Option<()> {
+        matches!(phase, Phase::Idle).then_some(())
+    }
+
+    async fn recover(logic: Rc<TrajectoryLogic>) -> Result<(Phase, ()), Fault> {
+        logic.make_safe().await.map(|()| (Phase::Idle, ()))
+    }
 }
 
 /// Batches that may wait for room in the controller's buffer.
@@ -70,73 +69,6 @@ const MAX_WAITING_BATCHES: usize = 2;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How often it is looked at again at most.
 const LOOK_SOON: Duration = Duration::from_millis(1);
-
-impl Controller {
-    /// A controller whose axes may be moving; it stops them as soon as it starts.
-    pub fn new(name: Name, logic: Rc<TrajectoryLogic>, clock: Clock) -> Self {
-        let complaints = Rc::new(Complaints::new(name.clone(), clock.clone()));
-        Self { name, logic, clock, phase: Phase::Unknown, job: None, complaints, must_rest: true }
-    }
-
-    fn recover(&mut self, ctx: &mut Context<Self>) {
-        let logic = Rc::clone(&self.logic);
-        let task = move |_| async move { logic.make_safe().await };
-        let status = self.begin(ctx, "recovering", (), (task, then(Phase::Idle)));
-        self.phase = Phase::Recovering(status);
-    }
-}
-
-impl Actor for Controller {
-    type Context = Context<Self>;
-    fn started(&mut self, ctx: &mut Context<Self>) {
-        self.recover(ctx);
-    }
-}
-
-impl Worker for Controller {
-    fn name(&self) -> &Name {
-        &self.name
-    }
-    fn job(&mut self) -> &mut Option<Job> {
-        &mut self.job
-    }
-    fn complaints(&self) -> &Complaints {
-        &self.complaints
-    }
-    fn ended(&mut self, ctx: &mut Context<Self>) {
-        if let (Phase::Unknown, true) = (&self.phase, self.must_rest) {
-            self.keep_trying(ctx);
-        }
-    }
-}
-
-impl Controller {
-    /// Whoever told it to come to rest may have lost patience, but it has to nevertheless. It stays
-    /// in an unknown state until then, so that it can be told again at any time.
-    fn keep_trying(&mut self, ctx: &mut Context<Self>) {
-        let (logic, clock) = (Rc::clone(&self.logic), self.clock.clone());
-        let complaints = Rc::clone(&self.complaints);
-        let task = move |_| async move {
-            until_safe(&clock, &complaints, || logic.make_safe()).await;
-            Ok(())
-        };
-        let done = |actor: &mut Self, _: &Result<(), Fault>| actor.phase = Phase::Idle;
-        self.begin(ctx, "coming to rest", (), (task, done));
-    }
-
-    fn halt_now(&mut self, ctx: &mut Context<Self>) -> Status<(), ()> {
-        match &self.phase {
-            Phase::Recovering(status) | Phase::Halting(status) => return status.clone(),
-            _ => self.drop_job(ctx),
-        }
-        self.must_rest = true;
-        let logic = Rc::clone(&self.logic);
-        let task = move |_| async move { logic.make_safe().await };
-        let status = self.begin(ctx, "halting", (), (task, then(Phase::Idle)));
-        self.phase = Phase::Halting(status.clone());
-        status
-    }
-}
 
 /// Indices of the axes of these names.
 fn indices<'a>(
@@ -156,11 +88,6 @@ fn indices<'a>(
     axes.map(index).collect()
 }
 
-/// Where a move or a build leaves the controller.
-fn then(next: Phase) -> impl FnOnce(&mut Controller, &Result<(), Fault>) {
-    |actor, result| actor.phase = if result.is_ok() { next } else { Phase::Unknown }
-}
-
 /// Moves these axes, from rest to rest, to these positions (EGU). Others are left alone. Refused
 /// unless idle.
 #[derive(Debug, Message)]
@@ -170,10 +97,7 @@ pub struct MoveAxes(pub Vec<(Name, f64)>);
 impl Handler<MoveAxes> for Controller {
     type Result = Result<Status<(), ()>, Refused>;
     fn handle(&mut self, MoveAxes(axes): MoveAxes, ctx: &mut Context<Self>) -> Self::Result {
-        let Phase::Idle = self.phase else {
-            return Err(self.refused("move", self.phase.name()));
-        };
-        (self.phase, self.must_rest) = (Phase::Moving, false);
+        let Some(Phase::Idle) = self.phase() else { return Err(self.refuses("move")) };
         let logic = Rc::clone(&self.logic);
         let device = self.name.clone();
         let task = move |_| async move {
@@ -181,7 +105,7 @@ impl Handler<MoveAxes> for Controller {
             let wanted: Vec<f64> = axes.iter().map(|(_, position)| *position).collect();
             logic.move_axes(&moved, &wanted).await
         };
-        Ok(self.begin(ctx, "moving", (), (task, then(Phase::Idle))))
+        Ok(self.work(ctx, "moving", ((), Phase::Moving), (task, then(Phase::Idle))))
     }
 }
 
@@ -197,17 +121,14 @@ pub struct Build {
 impl Handler<Build> for Controller {
     type Result = Result<Status<(), ()>, Refused>;
     fn handle(&mut self, build: Build, ctx: &mut Context<Self>) -> Self::Result {
-        let Phase::Idle = self.phase else {
-            return Err(self.refused("build", self.phase.name()));
-        };
-        (self.phase, self.must_rest) = (Phase::Building, false);
+        let Some(Phase::Idle) = self.phase() else { return Err(self.refuses("build")) };
         let logic = Rc::clone(&self.logic);
         let device = self.name.clone();
         let task = move |_| async move {
             let moved = indices(&device, &logic, build.axes.iter())?;
             logic.build_axes(&moved, &build.batch).await
         };
-        Ok(self.begin(ctx, "building", (), (task, then(Phase::Built))))
+        Ok(self.work(ctx, "building", ((), Phase::Building), (task, then(Phase::Built))))
     }
 }
 
@@ -219,11 +140,8 @@ pub struct Execute;
 impl Handler<Execute> for Controller {
     type Result = Result<Status<u64, ()>, Refused>;
     fn handle(&mut self, Execute: Execute, ctx: &mut Context<Self>) -> Self::Result {
-        let Phase::Built = self.phase else {
-            return Err(self.refused("execute", self.phase.name()));
-        };
+        let Some(Phase::Built) = self.phase() else { return Err(self.refuses("execute")) };
         let (feed, batches) = mpsc::channel(MAX_WAITING_BATCHES);
-        self.phase = Phase::Executing(feed);
         let (logic, clock) = (Rc::clone(&self.logic), self.clock.clone());
         let task = move |work: Work<u64, ()>| async move {
             let mut batches = batches;
@@ -233,7 +151,7 @@ impl Handler<Execute> for Controller {
                 fault = feed_batches(&logic, &clock, batches) => Err(fault),
             }
         };
-        Ok(self.begin(ctx, "executing", 0, (task, then(Phase::Idle))))
+        Ok(self.work(ctx, "executing", (0, Phase::Executing(feed)), (task, then(Phase::Idle))))
     }
 }
 
@@ -309,8 +227,8 @@ pub struct Append(pub Batch);
 impl Handler<Append> for Controller {
     type Result = Result<Status<(), ()>, Refused>;
     fn handle(&mut self, Append(batch): Append, _: &mut Context<Self>) -> Self::Result {
-        let Phase::Executing(feed) = &self.phase else {
-            return Err(self.refused("append", self.phase.name()));
+        let Some(Phase::Executing(feed)) = self.phase() else {
+            return Err(self.refuses("append"));
         };
         let operation = Operation::new(self.name.clone(), ());
         let status = operation.status();
@@ -318,34 +236,6 @@ impl Handler<Append> for Controller {
             Ok(()) => Ok(status),
             Err(_) => Err(self.refused("append", "two batches wait for room")),
         }
-    }
-}
-
-/// Brings every axis to rest and forgets the trajectory. Legal in every phase, twice, and while
-/// something else is under way.
-#[derive(Debug, Message)]
-#[rtype(result = "Status<(), ()>")]
-pub struct Halt;
-
-impl Handler<Halt> for Controller {
-    type Result = MessageResult<Halt>;
-    fn handle(&mut self, Halt: Halt, ctx: &mut Context<Self>) -> Self::Result {
-        MessageResult(match &self.phase {
-            Phase::Idle => Status::done(self.name.clone(), (), ()),
-            _ => self.halt_now(ctx),
-        })
-    }
-}
-
-/// As [`Halt`], but also if nothing was asked of it: somebody else may have.
-#[derive(Debug, Message)]
-#[rtype(result = "Status<(), ()>")]
-pub struct HaltNow;
-
-impl Handler<HaltNow> for Controller {
-    type Result = MessageResult<HaltNow>;
-    fn handle(&mut self, HaltNow: HaltNow, ctx: &mut Context<Self>) -> Self::Result {
-        MessageResult(self.halt_now(ctx))
     }
 }
 
@@ -360,9 +250,4 @@ impl Handler<FramesDone> for Controller {
         let logic = Rc::clone(&self.logic);
         Box::pin(async move { logic.frames_done().await })
     }
-}
-
-impl Handler<Ping> for Controller {
-    type Result = ();
-    fn handle(&mut self, _: Ping, _: &mut Context<Self>) {}
 }

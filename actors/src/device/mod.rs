@@ -5,9 +5,12 @@ pub mod controller;
 pub mod detector;
 pub mod generator;
 mod job;
+mod kind;
 pub mod motor;
 pub mod panda;
 pub mod triggers;
+
+pub use kind::{Device, Found, Halt, Kind};
 
 use self::complaint::Complaints;
 use crate::clock::Clock;

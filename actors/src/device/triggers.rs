@@ -1,14 +1,8 @@
 //! [`Triggers`]: guards the order of what is asked of a source of triggers.
-use super::{
-    complaint::Complaints,
-    job::{Job, Worker},
-    until_safe,
-};
+use super::kind::{Device, Kind, then};
 use crate::{
-    clock::Clock,
     logic::triggers::{TriggerLogic, TriggerPlan},
     status::{Operation, OperationError, Outcome, Status, Work},
-    supervise::Ping,
 };
 use actix::prelude::*;
 use bluefly_protocol::{
@@ -17,11 +11,13 @@ use bluefly_protocol::{
 };
 use std::{cell::Cell, rc::Rc};
 
+/// A supervised source of triggers, which may be triggering at first; it is made safe as soon as the
+/// actor starts.
+pub type Triggers = Device<TriggersKind>;
+
 /// How far a source of triggers has come; what a phase needs lives inside it.
 #[derive(Debug)]
-enum Phase {
-    /// A new incarnation assumes nothing: it makes its hardware safe first.
-    Recovering(Status<(), ()>),
+pub enum Phase {
     Safe,
     Loading,
     Loaded(TriggerPlan),
@@ -29,113 +25,37 @@ enum Phase {
     Enabled(TriggerPlan),
     /// Triggers leave; the status counts them as frames of the scan.
     Following(Status<u64, ()>),
-    Stopping(Status<(), ()>),
-    /// The hardware could not be brought to a known state; only make safe is accepted.
-    Unknown,
 }
 
-impl Phase {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Recovering(_) => "recovering",
-            Self::Safe => "safe",
-            Self::Loading => "loading",
-            Self::Loaded(_) => "loaded",
-            Self::Enabling => "being enabled",
-            Self::Enabled(_) => "enabled",
-            Self::Following(_) => "triggering",
-            Self::Stopping(_) => "stopping",
-            Self::Unknown => "in an unknown state",
+#[derive(Default)]
+pub struct TriggersKind;
+
+impl Kind for TriggersKind {
+    type Logic = dyn TriggerLogic;
+    type Phase = Phase;
+    type Told = ();
+    type Undo = ();
+    const HALTING: &'static str = "stopping";
+    const RETRYING: &'static str = "becoming safe";
+
+    fn phase_name(phase: &Phase) -> &'static str {
+        match phase {
+            Phase::Safe => "safe",
+            Phase::Loading => "loading",
+            Phase::Loaded(_) => "loaded",
+            Phase::Enabling => "being enabled",
+            Phase::Enabled(_) => "enabled",
+            Phase::Following(_) => "triggering",
         }
     }
-}
 
-/// A supervised source of triggers.
-pub struct Triggers {
-    name: Name,
-    logic: Rc<dyn TriggerLogic>,
-    clock: Clock,
-    phase: Phase,
-    job: Option<Job>,
-    complaints: Rc<Complaints>,
-    /// It was told to be safe, and to nothing else since.
-    must_be_safe: bool,
-}
-
-impl Triggers {
-    /// A source that may be triggering; it makes it safe as soon as it starts.
-    pub fn new(name: Name, logic: Rc<dyn TriggerLogic>, clock: Clock) -> Self {
-        let complaints = Rc::new(Complaints::new(name.clone(), clock.clone()));
-        let (phase, must_be_safe) = (Phase::Unknown, true);
-        Self { name, logic, clock, phase, job: None, complaints, must_be_safe }
+    fn at_rest(phase: &Phase) -> Option<()> {
+        matches!(phase, Phase::Safe).then_some(())
     }
 
-    fn recover(&mut self, ctx: &mut Context<Self>) {
-        let logic = Rc::clone(&self.logic);
-        let task = move |_| async move { logic.make_safe().await };
-        let status = self.begin(ctx, "recovering", (), (task, then(Phase::Safe)));
-        self.phase = Phase::Recovering(status);
+    async fn recover(logic: Rc<dyn TriggerLogic>) -> Result<(Phase, ()), Fault> {
+        logic.make_safe().await.map(|()| (Phase::Safe, ()))
     }
-
-    /// Whoever told it to be safe may have lost patience, but it has to be nevertheless. It stays in
-    /// an unknown state until then, so that it can be told again at any time.
-    fn keep_trying(&mut self, ctx: &mut Context<Self>) {
-        let (logic, clock) = (Rc::clone(&self.logic), self.clock.clone());
-        let complaints = Rc::clone(&self.complaints);
-        let task = move |_| async move {
-            until_safe(&clock, &complaints, || logic.make_safe()).await;
-            Ok(())
-        };
-        self.begin(ctx, "becoming safe", (), (task, then(Phase::Safe)));
-    }
-
-    fn stop_now(&mut self, ctx: &mut Context<Self>) -> Status<(), ()> {
-        match &self.phase {
-            Phase::Recovering(status) | Phase::Stopping(status) => return status.clone(),
-            Phase::Safe
-            | Phase::Loading
-            | Phase::Loaded(_)
-            | Phase::Enabling
-            | Phase::Enabled(_)
-            | Phase::Following(_)
-            | Phase::Unknown => self.drop_job(ctx),
-        }
-        self.must_be_safe = true;
-        let logic = Rc::clone(&self.logic);
-        let task = move |_| async move { logic.make_safe().await };
-        let status = self.begin(ctx, "stopping", (), (task, then(Phase::Safe)));
-        self.phase = Phase::Stopping(status.clone());
-        status
-    }
-}
-
-impl Actor for Triggers {
-    type Context = Context<Self>;
-    fn started(&mut self, ctx: &mut Context<Self>) {
-        self.recover(ctx);
-    }
-}
-
-impl Worker for Triggers {
-    fn name(&self) -> &Name {
-        &self.name
-    }
-    fn job(&mut self) -> &mut Option<Job> {
-        &mut self.job
-    }
-    fn complaints(&self) -> &Complaints {
-        &self.complaints
-    }
-    fn ended(&mut self, ctx: &mut Context<Self>) {
-        if let (Phase::Unknown, true) = (&self.phase, self.must_be_safe) {
-            self.keep_trying(ctx);
-        }
-    }
-}
-
-/// Where a job leaves the source.
-fn then(next: Phase) -> impl FnOnce(&mut Triggers, &Result<(), Fault>) {
-    |actor, result| actor.phase = if result.is_ok() { next } else { Phase::Unknown }
 }
 
 /// Finds out whether the source could make these triggers; done if so. Legal in every phase, which it
@@ -166,14 +86,11 @@ pub struct Load(pub TriggerPlan);
 impl Handler<Load> for Triggers {
     type Result = Result<Status<(), ()>, Refused>;
     fn handle(&mut self, Load(plan): Load, ctx: &mut Context<Self>) -> Self::Result {
-        let Phase::Safe = self.phase else {
-            return Err(self.refused("load triggers", self.phase.name()));
-        };
-        (self.phase, self.must_be_safe) = (Phase::Loading, false);
+        let Some(Phase::Safe) = self.phase() else { return Err(self.refuses("load triggers")) };
         let logic = Rc::clone(&self.logic);
         let loaded = Phase::Loaded(plan.clone());
         let task = move |_| async move { logic.load(&plan).await };
-        Ok(self.begin(ctx, "loading", (), (task, then(loaded))))
+        Ok(self.work(ctx, "loading", ((), Phase::Loading), (task, then(loaded))))
     }
 }
 
@@ -185,14 +102,13 @@ pub struct Enable;
 impl Handler<Enable> for Triggers {
     type Result = Result<Status<(), ()>, Refused>;
     fn handle(&mut self, Enable: Enable, ctx: &mut Context<Self>) -> Self::Result {
-        let Phase::Loaded(plan) = &self.phase else {
-            return Err(self.refused("enable triggers", self.phase.name()));
+        let Some(Phase::Loaded(plan)) = self.phase() else {
+            return Err(self.refuses("enable triggers"));
         };
         let enabled = Phase::Enabled(plan.clone());
-        self.phase = Phase::Enabling;
         let logic = Rc::clone(&self.logic);
         let task = move |_| async move { logic.enable().await };
-        Ok(self.begin(ctx, "enabling", (), (task, then(enabled))))
+        Ok(self.work(ctx, "enabling", ((), Phase::Enabling), (task, then(enabled))))
     }
 }
 
@@ -205,13 +121,14 @@ pub struct Follow;
 impl Handler<Follow> for Triggers {
     type Result = Result<Status<u64, ()>, Refused>;
     fn handle(&mut self, Follow: Follow, ctx: &mut Context<Self>) -> Self::Result {
-        let plan = match &self.phase {
-            Phase::Enabled(plan) => plan.clone(),
-            Phase::Following(status) => return Ok(status.clone()),
-            phase => return Err(self.refused("follow triggers", phase.name())),
+        let plan = match self.phase() {
+            Some(Phase::Enabled(plan)) => plan.clone(),
+            Some(Phase::Following(status)) => return Ok(status.clone()),
+            _ => return Err(self.refuses("follow triggers")),
         };
         let (logic, device) = (Rc::clone(&self.logic), self.name.clone());
         let (first, total) = (plan.first_frame, plan.plan.num_frames());
+        let now = Phase::Enabled(plan);
         let task = move |work: Work<u64, ()>| async move {
             let left = Cell::new(first);
             let progress = |frames| {
@@ -225,8 +142,8 @@ impl Handler<Follow> for Triggers {
             }
             logic.make_safe().await
         };
-        let status = self.begin(ctx, "triggering", first, (task, then(Phase::Safe)));
-        self.phase = Phase::Following(status.clone());
+        let status = self.work(ctx, "triggering", (first, now), (task, then(Phase::Safe)));
+        self.enter(Phase::Following(status.clone()));
         Ok(status)
     }
 }
@@ -248,36 +165,4 @@ impl Handler<FramesTriggered> for Triggers {
     fn handle(&mut self, FramesTriggered: FramesTriggered, _: &mut Context<Self>) -> Self::Result {
         self.logic.triggered()
     }
-}
-
-/// Lets no trigger leave. Legal in every phase, twice, and while something else is under way.
-#[derive(Debug, Message)]
-#[rtype(result = "Status<(), ()>")]
-pub struct MakeSafe;
-
-impl Handler<MakeSafe> for Triggers {
-    type Result = MessageResult<MakeSafe>;
-    fn handle(&mut self, MakeSafe: MakeSafe, ctx: &mut Context<Self>) -> Self::Result {
-        MessageResult(match &self.phase {
-            Phase::Safe => Status::done(self.name.clone(), (), ()),
-            _ => self.stop_now(ctx),
-        })
-    }
-}
-
-/// As [`MakeSafe`], but also if nothing was asked of it: somebody else may have.
-#[derive(Debug, Message)]
-#[rtype(result = "Status<(), ()>")]
-pub struct MakeSafeNow;
-
-impl Handler<MakeSafeNow> for Triggers {
-    type Result = MessageResult<MakeSafeNow>;
-    fn handle(&mut self, MakeSafeNow: MakeSafeNow, ctx: &mut Context<Self>) -> Self::Result {
-        MessageResult(self.stop_now(ctx))
-    }
-}
-
-impl Handler<Ping> for Triggers {
-    type Result = ();
-    fn handle(&mut self, _: Ping, _: &mut Context<Self>) {}
 }

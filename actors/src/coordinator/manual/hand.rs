@@ -3,9 +3,9 @@ use super::{ManualStatus, at_rest};
 use crate::{
     coordinator::{RunStatus, beamline::Beamline, safety::STOP_WITHIN, survey::Nature},
     device::{
-        controller::{Halt, HaltNow},
-        detector::{DisarmNow, TakeOne},
-        motor::{Move, StopMotor, StopMotorNow},
+        Halt,
+        detector::{Disarm, TakeOne},
+        motor::Move,
     },
     status::{Ended, Operation, OperationError, Outcome},
 };
@@ -129,7 +129,7 @@ impl Hand {
             None
         };
         let patience = self.beamline.settings.device_timeout;
-        let stopped = self.beamline.stop_motor(&self.name, (patience, || StopMotor)).await;
+        let stopped = self.beamline.stop_motor(&self.name, (patience, Halt::IfAsked)).await;
         if let Err(fault) = &stopped {
             tracing::warn!(%fault, "not at rest yet");
         }
@@ -181,27 +181,27 @@ impl Hand {
                 let halted = async {
                     match controller {
                         Some(controller) => {
-                            beamline.halt(&controller, (STOP_PATIENCE, || Halt)).await
+                            beamline.halt(&controller, (STOP_PATIENCE, Halt::IfAsked)).await
                         }
                         None => Ok(()),
                     }
                 };
-                let stopped = beamline.stop_motor(name, (STOP_PATIENCE, || StopMotorNow));
+                let stopped = beamline.stop_motor(name, (STOP_PATIENCE, Halt::Now));
                 let (stopped, halted) = futures_util::join!(stopped, halted);
                 stopped.and(halted)
             }
             Nature::TrajectoryController { axes } => {
                 let stops = axes
                     .iter()
-                    .map(|axis| beamline.stop_motor(axis, (STOP_PATIENCE, || StopMotor)));
-                let halted = beamline.halt(name, (STOP_PATIENCE, || HaltNow));
+                    .map(|axis| beamline.stop_motor(axis, (STOP_PATIENCE, Halt::IfAsked)));
+                let halted = beamline.halt(name, (STOP_PATIENCE, Halt::Now));
                 let (halted, stopped) = futures_util::join!(halted, join_all(stops));
                 stopped.into_iter().fold(halted, Result::and)
             }
             Nature::Panda if !beamline.detectors.contains_key(name) => Ok(()),
             Nature::Detector { .. } | Nature::Panda => {
                 let caller = beamline.detector(name)?;
-                let disarm = || caller.call("stop", DisarmNow, STOP_WITHIN);
+                let disarm = || caller.call("stop", Disarm(Halt::Now), STOP_WITHIN);
                 let device = &beamline.detectors[name];
                 let quiet = beamline.triggers_stopped(name, STOP_PATIENCE).await;
                 beamline.persist(STOP_PATIENCE, device, disarm).await.map(drop).and(quiet)

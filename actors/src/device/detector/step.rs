@@ -17,7 +17,7 @@ pub(super) struct Step {
 impl Detector {
     /// Gives up the frame that is being taken, for something more urgent.
     pub(super) fn drop_step(&mut self, ctx: &mut Context<Self>) {
-        if let Some(Step { handle, operation }) = self.step.take() {
+        if let Some(Step { handle, operation }) = self.kind.step.take() {
             ctx.cancel_future(handle);
             operation.settle(Ok(Outcome::Aborted));
         }
@@ -34,10 +34,8 @@ impl Handler<TakeNext> for Detector {
     type Result = Result<Status<(), ()>, Refused>;
     fn handle(&mut self, TakeNext: TakeNext, ctx: &mut Context<Self>) -> Self::Result {
         const REQUEST: &str = "take the next frame";
-        let Phase::Taking(_) = &self.phase else {
-            return Err(self.refused(REQUEST, self.phase.name()));
-        };
-        if self.step.is_some() {
+        let Some(Phase::Taking(_)) = self.phase() else { return Err(self.refuses(REQUEST)) };
+        if self.kind.step.is_some() {
             return Err(self.refused(REQUEST, "taking a frame"));
         }
         let Some(stepper) = Rc::clone(&self.logic).stepper() else {
@@ -47,10 +45,10 @@ impl Handler<TakeNext> for Detector {
         let (status, settled) = (operation.status(), Rc::clone(&operation));
         let task = async move { stepper.take_next().await };
         let handle = ctx.spawn(task.into_actor(self).map(move |taken, actor, _| {
-            actor.step = None;
+            actor.kind.step = None;
             settled.settle(taken.map(Outcome::Done).map_err(OperationError::Fault));
         }));
-        self.step = Some(Step { handle, operation });
+        self.kind.step = Some(Step { handle, operation });
         Ok(status)
     }
 }
