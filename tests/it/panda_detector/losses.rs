@@ -162,6 +162,36 @@ fn rows_that_cannot_be_read_were_told_as_a_connection_that_was_closed() {
     });
 }
 
+/// Something that no server says comes in the second arm: it is told with its place, what came before
+/// is kept, and the port is dialled anew for the next arm.
+fn check_malformed(was: &str, now: &str, text: &str) {
+    with_rig(async |rig: Rig| {
+        rig.open().await;
+        rig.take(arm(0, 5), 5).await.unwrap();
+        rig.tap.edit(was, now);
+        rig.tell("COUNTER1.START=5");
+        let fault = rig.take(arm(5, 10), 10).await.unwrap_err();
+        assert!(fault.to_string().starts_with(TAKING), "{fault}");
+        assert!(fault.reason.ends_with(text), "{fault}");
+        assert_eq!(fault.class, FaultClass::Failed, "{fault}");
+        assert_eq!(rig.capture.disarm().await.unwrap(), 5);
+        rig.assert_at_rest();
+        rig.tap.edit(now, was);
+        goes_on(&rig, 5).await;
+    });
+}
+
+#[test]
+fn malformed_rows_and_headers_end_an_arm_and_not_the_file() {
+    check_malformed("BIN ", "BAD ", " is 0x42 where rows or an ending are to begin");
+    check_malformed("<fields>", "<field>", ": <fields> is expected");
+    let kind = ": COUNTER1.OUT is of type `int128`, which is not known";
+    check_malformed("type=\"int32\"", "type=\"int128\"", kind);
+    check_malformed("sample_bytes=", "simple_bytes=", ": data has no sample_bytes");
+    let ending = " does not say how many rows it ends: `END ten Ok`";
+    check_malformed("END 10 Ok", "END ten Ok", ending);
+}
+
 #[test]
 fn a_data_port_that_says_nothing_is_given_up_when_it_is_disarmed() {
     with_rig(async |rig: Rig| {
