@@ -78,6 +78,33 @@ fn a_limit_switch_is_named() {
 }
 
 #[test]
+fn a_motion_that_its_record_was_told_to_end_did_not_say_so() {
+    let check = |mode: Spmg, text: &str| {
+        simulate(async {
+            let beam = Beam::new();
+            let motor = beam.motor().await.unwrap();
+            let told = async {
+                beam.clock.sleep(ms(1_000)).await;
+                put(&beam, "SPMG", mode).await;
+            };
+            let (moved, ()) = futures_util::join!(motor.move_to(20.0, |_| ()), told);
+            check_fault(moved, FaultClass::Failed, text);
+            // As soon as it stands still.
+            assert_eq!(beam.now(), ms(1_500));
+            beam.assert_safe();
+            put(&beam, "SPMG", Spmg::Go).await;
+            assert_eq!(motor.move_to(20.0, |_| ()).await, Ok(()));
+        });
+    };
+    let paused =
+        "x: cannot move to 20: it stopped at 10 with its setpoint at 20, and SPMG is Pause";
+    check(Spmg::Pause, paused);
+    let stopped =
+        "x: cannot move to 20: it stopped at 10 with its setpoint at 10, and SPMG is Stop";
+    check(Spmg::Stop, stopped);
+}
+
+#[test]
 fn a_position_that_nobody_knows_is_a_fault() {
     simulate(async {
         let beam = Beam::new();

@@ -248,6 +248,11 @@ impl MotorLogic {
                 reason.push_str(cause);
             }
         }
+        let mode = task.done(record.mode.get().await)?;
+        if mode != Spmg::Go {
+            reason.push_str(", and SPMG is ");
+            reason.push_str(mode.text());
+        }
         Err(task.fault(FaultClass::Failed, reason))
     }
 
