@@ -11,7 +11,7 @@ pub mod panda;
 pub mod trajectory;
 pub mod triggers;
 
-use crate::signal::{SignalError, SignalR};
+use crate::signal::{Reading, Severity, SignalError, SignalR, SignalValue};
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
     name::Name,
@@ -45,6 +45,16 @@ impl Task<'_> {
             return Ok(value);
         }
         let reason = format!("{} is {value}, which is no finite number", signal.address());
+        Err(self.fault(FaultClass::Failed, reason))
+    }
+
+    /// What a signal told, unless nobody knows its value.
+    fn known<T: SignalValue>(self, signal: &SignalR<T>, reading: Reading<T>) -> Result<T, Fault> {
+        if reading.alarm.severity < Severity::Invalid {
+            return Ok(reading.value);
+        }
+        let (address, alarm) = (signal.address(), reading.alarm.text);
+        let reason = format!("the value of {address} is not known: it has alarm {alarm}");
         Err(self.fault(FaultClass::Failed, reason))
     }
 

@@ -198,7 +198,7 @@ impl AreaDetector {
         let mut tally = self.tally.get();
         tally.arm(first, count);
         self.tally.set(tally);
-        let watch = task.done(Watch::new(&self.record, before + 1).await)?;
+        let watch = Watch::new(task, &self.record, before + 1).await?;
         *self.watch.borrow_mut() = Some(watch);
         match self.setup.trigger {
             Trigger::Edge | Trigger::Gate => self.start(task).await,
@@ -255,7 +255,8 @@ impl AreaDetector {
             );
             return Err(task.fault(FaultClass::Rejected, reason));
         }
-        if !task.done(self.record.writer.is_capturing.get().await)? {
+        let is_capturing = &self.record.writer.is_capturing;
+        if !task.known(is_capturing, task.done(is_capturing.read().await)?)? {
             return Err(task.fault(FaultClass::Failed, "no file is open"));
         }
         self.check_written(task).await
@@ -438,18 +439,20 @@ impl AreaDetector {
     }
 }
 
-/// What a readback says, in the end: it may come after the put that it tells of is done.
+/// What a readback says, in the end: it may come after the put that it tells of is done. Fails if
+/// nobody knows what it is.
 async fn read_back<T: SignalValue>(
     task: Task<'_>,
     signal: &SignalR<T>,
     is_right: impl Fn(&T) -> bool,
 ) -> Result<T, Fault> {
-    let now = task.done(signal.get().await)?;
-    if is_right(&now) {
-        return Ok(now);
+    let now = task.done(signal.read().await)?;
+    let is_known = now.alarm.severity < Severity::Invalid;
+    if is_known && is_right(&now.value) {
+        return Ok(now.value);
     }
-    match signal.wait_for(LATE, is_right).await {
-        Err(SignalError::NotReached { .. }) => task.done(signal.get().await),
+    match signal.wait_for(LATE, |value| is_known && is_right(value)).await {
+        Err(SignalError::NotReached { .. }) => task.known(signal, task.done(signal.read().await)?),
         reached => task.done(reached),
     }
 }

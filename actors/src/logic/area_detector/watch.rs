@@ -1,10 +1,12 @@
 //! [`Watch`]: what a detector and its file writer say while frames come.
 use super::{
+    super::Task,
     DetectorState, WITHIN, WriteStatus,
     continuity::{Continuity, Gap, StepBack},
     record::DetectorRecord,
 };
-use crate::signal::{Backlog, Observer, SignalError};
+use crate::signal::{Backlog, Observer, SignalError, SignalR, SignalValue};
+use bluefly_protocol::fault::Fault;
 use futures_util::FutureExt as _;
 use std::cell::RefCell;
 
@@ -45,8 +47,13 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Watches for frames, of which the first will have the id `first`. Nothing may acquire yet.
-    pub(super) async fn new(record: &DetectorRecord, first: i64) -> Result<Self, SignalError> {
+    /// Watches for frames, of which the first will have the id `first`. Nothing may acquire yet. Fails
+    /// if nobody knows what a signal is that it would go by.
+    pub(super) async fn new(
+        task: Task<'_>,
+        record: &DetectorRecord,
+        first: i64,
+    ) -> Result<Self, Fault> {
         let DetectorRecord { driver, writer, .. } = record;
         let mut watch = Self {
             status: writer.write_status.observe(Backlog::Latest),
@@ -64,13 +71,13 @@ impl Watch {
             reopened: None,
         };
         // How it was before is no news: a state of error may be that of an earlier acquisition.
-        watch.state.next_within(WITHIN).await?;
-        watch.acquiring.next_within(WITHIN).await?;
-        watch.counts.next_within(WITHIN).await?;
-        let latest = watch.ids.next_within(WITHIN).await?.value;
+        task.done(watch.state.next_within(WITHIN).await)?;
+        present(task, &driver.acquiring, &mut watch.acquiring).await?;
+        present(task, &writer.array_counter_readback, &mut watch.counts).await?;
+        let latest = present(task, &writer.unique_id, &mut watch.ids).await?;
         watch.continuity = Continuity::new(first, latest);
-        watch.dropped_before = watch.dropped.next_within(WITHIN).await?.value;
-        watch.captured_before = watch.captured.next_within(WITHIN).await?.value;
+        watch.dropped_before = present(task, &writer.dropped_arrays, &mut watch.dropped).await?;
+        watch.captured_before = present(task, &writer.num_captured, &mut watch.captured).await?;
         watch.captured_latest = watch.captured_before;
         Ok(watch)
     }
@@ -125,6 +132,15 @@ impl Watch {
     pub(super) fn catch_up(&mut self) {
         while let Some(Ok(_)) = self.next().now_or_never() {}
     }
+}
+
+/// What a signal is now, as it is told first.
+async fn present<T: SignalValue>(
+    task: Task<'_>,
+    signal: &SignalR<T>,
+    observer: &mut Observer<T>,
+) -> Result<T, Fault> {
+    task.known(signal, task.done(observer.next_within(WITHIN).await)?)
 }
 
 /// Values that were skipped are made up for by what is read before a gap is told.
