@@ -195,3 +195,21 @@ fn a_small_buffer_ran_empty_while_nobody_looked() {
     let small = "axes = [\"x\", \"y\"]\npoints = \"every\"\nmax_segments = 100\n";
     fly(&[keys(small), OPEN[0], OPEN[1]], text, &[ms(300)], |rig| rig.assert_complete(text, 600));
 }
+
+/// Each kind of camera has words of its own for the edge that it waits for.
+#[test]
+fn every_kind_of_camera_flies() {
+    let kinds = [
+        "camera = \"andor\"",
+        "camera = \"generic\"\ntrigger_words = { internal = \"Free Run\", edge = \"TTL\" }",
+    ];
+    for kind in kinds {
+        let line = format!("dead_time = \"1 ms\"\n{kind}").leak();
+        let edits = vec![("dead_time = \"1 ms\"", &*line)];
+        with_rig(Setup { edits, ..Setup::default() }, async |rig| {
+            assert_eq!(rig.run(GRID).await, Ok(40), "{kind}");
+            rig.assert_complete(GRID, 40);
+            rig.assert_safe();
+        });
+    }
+}
