@@ -3,10 +3,11 @@ use super::{
     Piece, captured, columns, config, finish, real, settings, start,
     stream::{header, raw_frame, scaled_frame, values},
 };
+use crate::storage::gated;
 use bluefly_actors::{
     clock::Clock,
     storage::{
-        DiskCall, DiskFault, DiskFaults, FaultAfter, FaultEffect, FaultyDisk, MemoryDisk,
+        DiskCall, DiskFault, DiskFaults, FaultAfter, FaultEffect, FaultyDisk, Lag, MemoryDisk,
         StorageClient,
     },
 };
@@ -52,15 +53,18 @@ fn malformed_data_ends_a_capture() {
 }
 
 #[test]
-fn a_header_was_malformed_for_no_reason() {
-    let header = String::from_utf8(header("Raw", "", 0)).unwrap();
-    let place = 3 + header.find("<field ").unwrap();
-    let unknown = header.replace("\"int32\"", "\"int128\"").into_bytes();
-    let error = format!(
-        "data port: the header is malformed at byte {place}: COUNTER1.OUT is of type `int128`, \
-         which is not known"
-    );
-    check(vec![stream(&[unknown, raw_frame(0..3)])], Process::Raw, &error, 0);
+fn what_is_wrong_in_a_header_was_not_told_but_where() {
+    let told = |was: &str, now: &str, place: &str, cause: &str| {
+        let header = String::from_utf8(header("Raw", "", 0)).unwrap();
+        let at = 3 + header.find(place).unwrap();
+        let pieces = vec![stream(&[header.replacen(was, now, 1).into_bytes()])];
+        let error = format!("data port: the header is malformed at byte {at}: {cause}");
+        check(pieces, Process::Raw, &error, 0);
+    };
+    let kind = "COUNTER1.OUT is of type `int128`, which is not known";
+    told("int32", "int128", "<field ", kind);
+    told("sample_bytes", "simple_bytes", "<data", "data has no sample_bytes");
+    told("<fields>", "<field>", "<fields>", "<fields> is expected");
 }
 
 #[test]
@@ -176,6 +180,29 @@ fn a_full_disk_ends_the_capture() {
         assert_eq!((file.committed, file.is_closed), (16_384, false));
         assert_eq!(columns(&file)[0].1, values(0..16_384));
         assert_eq!(storage.report().queued_bytes, 0);
+        storage.shutdown().await;
+    });
+}
+
+#[test]
+fn how_far_the_disk_is_behind_is_told() {
+    real(async || {
+        let (disk, has_entered, let_through) = gated();
+        let storage = StorageClient::on_thread(config(), Clock::real(), Box::new(disk)).unwrap();
+        let (go_on, gate) = mpsc::channel();
+        let chunk = stream(&[header("Scaled", "", 0), scaled_frame(0..16_384)]);
+        let end = Piece::Bytes(b"END 16384 Ok\n".to_vec());
+        let pieces = vec![chunk, Piece::Gate(gate), end];
+        let mut capture = start(pieces, settings(Process::Scaled), &storage);
+        let mut progress = capture.progress();
+        progress.wait_for(|progress| progress.stream.is_some()).await.unwrap();
+        has_entered.recv().unwrap();
+        assert_eq!(progress.borrow().lag().rows, 16_384);
+        let_through.send(()).unwrap();
+        storage.flush().await.unwrap();
+        assert_eq!(progress.borrow().lag(), Lag::default());
+        go_on.send(()).unwrap();
+        capture.finished().await.unwrap();
         storage.shutdown().await;
     });
 }

@@ -16,6 +16,8 @@ mod memory;
 mod producer;
 mod queue;
 
+pub(crate) use queue::gated;
+
 /// No guard of the free space, which is the machine's.
 fn config() -> StorageConfig {
     StorageConfig { min_free_bytes: 0, ..StorageConfig::default() }

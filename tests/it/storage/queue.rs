@@ -18,7 +18,7 @@ use std::{
 };
 
 /// Memory with something to do before every write, and a free space of its own.
-pub(super) struct Slowed {
+pub(crate) struct Slowed {
     disk: MemoryDisk,
     before_write: Arc<dyn Fn() + Send + Sync>,
     free_bytes: Arc<AtomicU64>,
@@ -83,7 +83,7 @@ impl StreamFile for SlowedFile {
 }
 
 /// A disk whose writes wait to be let through, one by one.
-pub(super) fn gated() -> (Slowed, Receiver<()>, Sender<()>) {
+pub(crate) fn gated() -> (Slowed, Receiver<()>, Sender<()>) {
     let (entered, has_entered) = crossbeam_channel::unbounded();
     let (let_through, gate) = crossbeam_channel::unbounded();
     let disk = Slowed::new(move || {
