@@ -113,7 +113,7 @@ pub(super) fn assert_means(rig: &Rig, text: &str) -> Vec<f64> {
     column("/PCAP.GATE_DURATION.Value")
 }
 
-async fn land(rig: &Rig) {
+pub(super) async fn land(rig: &Rig) {
     assert_eq!(rig.unstage().await, Ok(Outcome::Done(FRAMES)));
     rig.assert_complete(GRID, FRAMES);
     assert_rows(rig);

@@ -10,6 +10,7 @@ use tokio::io::DuplexStream;
 mod actor;
 mod alone;
 mod comparison;
+mod disk;
 mod flight;
 mod inventory;
 mod link;
