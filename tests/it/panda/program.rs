@@ -3,6 +3,7 @@ use crate::{
     cli::{ROOT, bluefly, ended},
     transcript,
 };
+use hdf5::types::FixedUnicode;
 use serde_json::Value;
 use std::{
     fs,
@@ -261,4 +262,30 @@ fn a_panda_that_is_not_there_is_named_at_the_start_with_its_address() {
     let [of_commands, of_polling] = ["commands", "polling"]
         .map(|which| away(port, &format!("{which}: no reply within 0.06 s\n")));
     assert!(error == of_commands || error == of_polling, "{error}");
+}
+
+/// Rows, pulses and frames of the beamline of the guide, as its first lines say to fly it.
+#[test]
+fn the_beamline_with_a_panda_flies() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().to_str().unwrap();
+    let scan = ["scan", "etc/demo.json", "--beamline", "etc/panda.toml", "--sim", "--fast"];
+    let flown = ended(&mut bluefly(&[&scan[..], &["--seed", "1", "--out", out]].concat()));
+    assert_eq!(flown.status, 0, "{}", flown.err);
+    assert!(flown.out.starts_with("1600 frames\n"), "{}", flown.out);
+    let text = fs::read_to_string(directory.path().join("documents.jsonl")).unwrap();
+    let start: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    let file = format!("{}-panda.h5", start["doc"]["uid"].as_str().unwrap());
+    let file = hdf5::File::open(directory.path().join(file)).unwrap();
+    let columns = file.group("/entry/data").unwrap().member_names().unwrap();
+    assert!(columns.contains(&"INENC1.VAL.Mean".to_owned()), "{columns:?}");
+    for column in columns {
+        let dataset = file.dataset(&format!("/entry/data/{column}")).unwrap();
+        let values: Vec<f64> = dataset.read_raw().unwrap();
+        assert_eq!(values.len(), 1_600, "{column}");
+        assert!(values.iter().all(|value| value.is_finite()), "{column}");
+    }
+    let problems: Vec<FixedUnicode<512>> =
+        file.dataset("/entry/arms/problems").unwrap().read_raw().unwrap();
+    assert!(problems.iter().all(FixedUnicode::is_empty), "{problems:?}");
 }
