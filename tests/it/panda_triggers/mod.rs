@@ -1,4 +1,5 @@
 //! Sources of triggers: their place in a scan, and each `PandA` as one.
+mod bounds;
 mod compare;
 mod edges;
 mod faults;
