@@ -7,7 +7,13 @@ use bluefly_actors::{
     clock::Elapsed,
     signal::{Absence, Backlog, Connector, Observer, SignalError, SignalRW, Value},
 };
-use std::{env, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    env,
+    net::{Ipv4Addr, UdpSocket},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 /// By when a server that died or hangs must have been noticed.
 const NOTICE: Duration = Duration::from_secs(1);
@@ -20,10 +26,39 @@ fn a_server_dies_and_is_back_after_a_second() {
 }
 
 #[test]
-#[ignore = "takes a minute"]
 fn a_server_dies_and_is_back_after_forty_seconds() {
     alone("faults::a_server_dies_and_is_back_after_forty_seconds", |world| async move {
         dies(&world, Duration::from_secs(40), Duration::from_secs(15)).await;
+    });
+}
+
+/// Without a repeater on its host, a client hears of no server that has come back.
+#[test]
+fn a_client_whose_host_has_no_repeater_is_the_repeater() {
+    alone("faults::a_client_whose_host_has_no_repeater_is_the_repeater", |_world| async move {
+        const REGISTER: u16 = 24;
+        const CONFIRM: u16 = 17;
+        const BEACON: u16 = 13;
+        let port: u16 = env::var("EPICS_CA_REPEATER_PORT").unwrap().parse().unwrap();
+        let repeater = (Ipv4Addr::LOCALHOST, port);
+        let message = |command: u16| {
+            let mut message = [0; 16];
+            message[..2].copy_from_slice(&command.to_be_bytes());
+            message[12..].copy_from_slice(&Ipv4Addr::LOCALHOST.octets());
+            message
+        };
+        let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        client.set_read_timeout(Some(DEADLINE)).unwrap();
+        client.send_to(&message(REGISTER), repeater).unwrap();
+        let mut heard = [0; 16];
+        client.recv(&mut heard).unwrap();
+        assert_eq!(heard[..2], CONFIRM.to_be_bytes());
+        // What any server says to the repeater is said to its clients.
+        let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        server.send_to(&message(BEACON), repeater).unwrap();
+        while heard[..2] != BEACON.to_be_bytes() {
+            client.recv(&mut heard).unwrap();
+        }
     });
 }
 
