@@ -173,8 +173,10 @@ impl Process {
     /// rest and the documents have their end.
     ///
     /// A coordinator that is being restarted is waited for: its next incarnation ends what the last
-    /// one left. Fails after a minute, and at once if there will be no coordinator any more.
+    /// one left. Fails after a minute, and at once if there will be no coordinator any more. From now on
+    /// devices come to rest in a hurry: nothing is flown any more.
     pub async fn abort(&self, reason: &str) -> Result<(), AbortError> {
+        self.devices.hurry();
         let aborted = async {
             loop {
                 match self.ask_to_abort(reason).await {
@@ -232,6 +234,7 @@ impl Process {
     /// As [`halt`](Self::halt), but once `hurry` resolves, devices that cannot be reached or do not
     /// come to rest are not waited for.
     pub async fn halt_unless(self, hurry: impl Future<Output = ()>) -> Exit {
+        self.devices.hurry();
         let exit = self.tree.shutdown().await;
         let absent = &self.beamline.absent;
         let make_safe = |patience| self.devices.make_safe(&self.clock, (absent, patience));

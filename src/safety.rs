@@ -38,6 +38,11 @@ impl Patience {
 }
 
 impl Devices {
+    /// From now on no device is waited for long that does what does not matter for safety.
+    pub(crate) fn hurry(&self) {
+        self.detectors.iter().for_each(|(_, logic)| logic.hurry());
+    }
+
     /// Halts every controller, then every motor; lets no trigger leave, then disarms every detector and
     /// closes its file, at the same time. What is not safe in the end is logged as an error. Does no
     /// harm to what is safe already, and may be dropped and begun anew.

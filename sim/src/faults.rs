@@ -16,6 +16,8 @@ pub enum Fault {
     FailWrite { detector: Name },
     /// A file writer tells this much later what is on disk.
     SlowWrite { detector: Name, delay: Duration },
+    /// A file writer brings nothing to disk and closes no file any more, whatever it is told.
+    HangWriter { detector: Name },
     /// The link to a device is down for a time.
     Disconnect { device: Name, time: Duration },
     /// A device is connected but answers nothing for a time.

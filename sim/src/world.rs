@@ -122,31 +122,31 @@ impl World {
     pub fn fault(&self, fault: &Fault) {
         tracing::debug!(?fault, "fault");
         let line = |device: &Name| self.0.lines.get(device);
-        match fault {
-            Fault::LoseFrame { detector, index } => {
-                if let Some(detector) = self.detector(detector) {
-                    detector.lost_frames.borrow_mut().insert(*index);
-                }
+        let strike = |detector: &Name, strike: &dyn Fn(&Detector)| {
+            if let Some(detector) = self.detector(detector) {
+                strike(detector);
             }
+        };
+        match fault {
+            Fault::LoseFrame { detector, index } => strike(detector, &|detector| {
+                detector.lost_frames.borrow_mut().insert(*index);
+            }),
             Fault::FailArm { detector } => {
-                if let Some(detector) = self.detector(detector) {
-                    detector.fails_to_arm.set(true);
-                }
+                strike(detector, &|detector| detector.fails_to_arm.set(true));
             }
             Fault::FailAcquisition { detector } => {
-                if let Some(detector) = self.detector(detector) {
-                    detector.break_off();
-                }
+                strike(detector, &|detector| detector.break_off())
             }
             Fault::FailWrite { detector } => {
-                if let Some(detector) = self.detector(detector) {
-                    detector.writer.fails_to_write.set(true);
-                }
+                strike(detector, &|detector| detector.writer.fails_to_write.set(true));
             }
             Fault::SlowWrite { detector, delay } => {
-                if let Some(detector) = self.detector(detector) {
-                    detector.writer.delay.set(*delay);
-                }
+                strike(detector, &|detector| detector.writer.delay.set(*delay));
+            }
+            Fault::HangWriter { detector } => {
+                strike(detector, &|detector| {
+                    detector.writer.hangs.send_modify(|hangs| *hangs = true)
+                });
             }
             Fault::Disconnect { device, time } => {
                 if let Some(line) = line(device) {
@@ -208,6 +208,7 @@ impl World {
             detector.lost_frames.borrow_mut().clear();
             detector.fails_to_arm.set(false);
             detector.writer.fails_to_write.set(false);
+            detector.writer.hangs.send_replace(false);
         }
     }
 

@@ -232,6 +232,12 @@ impl Flight {
         Err(Fault { reason, ..first })
     }
 
+    /// As [`rest_now`](Self::rest_now), for a flight that is over: nobody moves anything by hand either.
+    pub(super) async fn rest_for_good(&mut self) -> Result<(), Fault> {
+        let beamline = Rc::clone(&self.beamline);
+        beamline.hands_off(self.rest_now()).await
+    }
+
     /// Takes note of what is on disk after everything came to rest.
     async fn note(&mut self, on_disk: &BTreeMap<Name, u64>) {
         if self.tally.is_flying() && !self.plan.is_stepped() {

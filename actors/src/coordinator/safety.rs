@@ -139,6 +139,15 @@ impl Beamline {
         join_all(stops).await.into_iter().collect()
     }
 
+    /// What `work` comes to. A motor that somebody moves by hand stops at once, however long that takes.
+    pub(super) async fn hands_off<T>(&self, work: impl Future<Output = T>) -> T {
+        let (done, by_hand) = futures_util::join!(work, self.rest_from_hands(Duration::ZERO));
+        if let Err(fault) = by_hand {
+            tracing::debug!(%fault, "is told to stop once more");
+        }
+        done
+    }
+
     /// Halts one controller.
     pub(super) async fn halt(
         &self,

@@ -265,7 +265,7 @@ impl Setting {
         self.board.phase(RunPhase::Undoing);
         // Whatever cannot come to rest is met again, and told of, by the undo; what is wrong with frames
         // is told once.
-        if let Err(fault) = flight.rest_now().await {
+        if let Err(fault) = flight.rest_for_good().await {
             tracing::warn!(%fault, "not at rest yet");
             if flown.is_ok() && flight.is_of_frames(&fault) {
                 session.frames += flight.tally.published();
@@ -390,7 +390,7 @@ impl Setting {
 async fn undo(beamline: &Beamline) -> Vec<Fault> {
     let begun = beamline.clock.now();
     let patience = || UNDO_PATIENCE.after(beamline.clock.now() - begun);
-    let mut faults = beamline.come_to_rest(patience()).await.faults;
+    let mut faults = beamline.hands_off(beamline.come_to_rest(patience())).await.faults;
     faults.extend(beamline.stop_motors(patience()).await);
     faults.extend(beamline.close_files(patience()).await);
     let mut away = BTreeSet::new();

@@ -43,6 +43,10 @@ pub trait DetectorLogic {
     /// Closes the file that is open, if there is one.
     fn close(&self) -> Doing<'_, ()>;
 
+    /// From now on it comes to rest in a hurry: what does not matter for safety, such as frames that do
+    /// not come to disk, is waited for a moment and then told as what did not come.
+    fn hurry(&self) {}
+
     /// Takes one exposure, started by software, while no file is open; resolves with the sum of its
     /// pixels.
     fn take_one(&self, exposure: Duration) -> Doing<'_, f64>;

@@ -63,6 +63,8 @@ pub(crate) struct Writer {
     pub fails_to_write: Cell<bool>,
     /// How much longer a flush takes.
     pub delay: Cell<Duration>,
+    /// Whether flushes and closes wait until this is over.
+    pub hangs: watch::Sender<bool>,
     /// Whether a capture goes on, for those who wait for its end.
     captures: watch::Sender<bool>,
     /// Whether a file is being made.
@@ -90,6 +92,7 @@ impl Writer {
             before_flush: OnceCell::new(),
             fails_to_write: Cell::new(false),
             delay: Cell::default(),
+            hangs: watch::Sender::new(false),
             captures: watch::Sender::new(false),
             opens: watch::Sender::new(false),
         });
@@ -361,6 +364,7 @@ impl Writer {
         let file = self.file()?;
         let writer = self.clone();
         Some(self.line.host.run(async move {
+            writer.goes_on().await;
             if let Err(reason) = file.flush().await
                 && writer.file().is_some_and(|open| Rc::ptr_eq(&open, &file))
             {
@@ -377,11 +381,18 @@ impl Writer {
         self.collect();
         let writer = self.clone();
         self.line.host.run(async move {
+            writer.goes_on().await;
             let mut opens = writer.opens.subscribe();
             // The sender lives in the writer.
             drop(opens.wait_for(|opens| !opens).await);
             writer.end(None).await;
         })
+    }
+
+    async fn goes_on(&self) {
+        let mut hangs = self.hangs.subscribe();
+        // The sender lives in the writer.
+        drop(hangs.wait_for(|hangs| !hangs).await);
     }
 
     async fn end(&self, captured: Option<u64>) {

@@ -1,6 +1,9 @@
 //! Ending the process in the middle of a run leaves nothing moving, armed or open.
 use super::rig::{GRID, Rig, Setup, documented, name};
-use bluefly_actors::{coordinator::Pause, system::simulated_system};
+use bluefly_actors::{
+    coordinator::{Pause, manual::MoveMotor},
+    system::simulated_system,
+};
 use bluefly_protocol::run::RunPhase;
 use bluefly_sim::faults::Fault;
 use serde_json::Value;
@@ -167,4 +170,82 @@ fn a_root_that_gave_up_left_the_hardware_as_it_was() {
             left.assert_safe();
         }
     }
+}
+
+/// A file writer hangs in flight: what the end of the process says, how long it takes in all, and how many
+/// files are open then. Nothing moves or is armed a second after it was asked for.
+fn end_with_a_writer_that(fault: &Fault) -> (String, u128, usize) {
+    simulated_system().block_on(async {
+        let rig = Rig::new(Setup::default()).await;
+        rig.ready(GRID).await;
+        rig.kickoff().await;
+        rig.sleep(ms(500)).await;
+        rig.process.world.fault(fault);
+        // A flush is under way that is never answered.
+        rig.sleep(ms(200)).await;
+        assert_in_flight(&rig);
+        let Rig { process, directory, memory: _ } = rig;
+        let (world, clock) = (process.world.clone(), process.clock.clone());
+        let begun = clock.now();
+        let rests = async {
+            clock.sleep(ms(1_000)).await;
+            assert!(!world.is_anything_moving() && !world.is_anything_armed());
+        };
+        let ends = async {
+            let told = process.close(SHUT_DOWN).await.unwrap_err().to_string();
+            process.halt().await;
+            told
+        };
+        let (told, ()) = tokio::join!(ends, rests);
+        drop(directory);
+        (told, (clock.now() - begun).as_millis(), world.open_files().len())
+    })
+}
+
+#[test]
+fn a_writer_that_hangs_held_up_the_end_of_the_process() {
+    let detector = name("camera");
+    let flushes = Fault::SlowWrite { detector: detector.clone(), delay: Duration::from_hours(9) };
+    let hangs = Fault::HangWriter { detector };
+    let ends = [flushes, hangs].map(|fault| end_with_a_writer_that(&fault));
+    let flush =
+        |waited_s: &str| format!("sim://camera:HDF1:FlushNow did not answer within {waited_s} s");
+    let [first, second] = [flush("2.25"), flush("2.75")];
+    let undoing = "moreover, when undoing: camera: cannot make safe";
+    let told = format!("camera: cannot make safe: {first}; {undoing}: {second}; camera: cannot");
+    let expected = [
+        (format!("{told} disarm: {}", flush("3")), 3_000, 0),
+        // Its file cannot be closed.
+        (format!("{told} make safe: {}", flush("5.25")), 7_500, 1),
+    ];
+    assert_eq!(ends, expected);
+}
+
+#[test]
+fn a_motor_that_somebody_moved_went_on_while_a_writer_hung() {
+    simulated_system().block_on(async {
+        let rig = Rig::new(Setup::default()).await;
+        rig.ready(GRID).await;
+        rig.kickoff().await;
+        rig.sleep(ms(700)).await;
+        rig.ask(Pause).await.unwrap();
+        rig.reach(RunPhase::Paused).await;
+        let Rig { process, directory, memory: _ } = rig;
+        let (world, clock) = (process.world.clone(), process.clock.clone());
+        world.fault(&Fault::HangWriter { detector: name("camera") });
+        let to = MoveMotor { name: name("y"), position: 19.0 };
+        let moving = process.coordinator.ask(to, ms(1_000)).await.unwrap().unwrap();
+        clock.sleep(ms(200)).await;
+        assert!(world.is_anything_moving());
+        let rests = async {
+            clock.sleep(ms(300)).await;
+            assert!(!world.is_anything_moving());
+        };
+        let ends = async {
+            process.close(SHUT_DOWN).await.unwrap_err();
+            process.halt().await
+        };
+        tokio::join!(ends, rests);
+        drop((directory, moving));
+    });
 }

@@ -305,12 +305,16 @@ impl AreaDetector {
         let mut captured = task.done(writes.next_within(WITHIN).await)?.value;
         let mut least = queued;
         let mut latest = clock.now();
+        let (patience, signal) = (&self.patience, self.record.driver.queued_arrays.address());
         loop {
             let written = u64::try_from(captured.saturating_sub(before)).unwrap_or(0);
+            if queued == 0 {
+                patience.came(signal);
+            }
             if queued == 0 && written >= count {
                 return Ok(written);
             }
-            let patience = if queued == 0 { LATE } else { WITHIN };
+            let until = if queued == 0 { latest + LATE } else { patience.until(signal, latest) };
             tokio::select! { biased;
                 value = queue.next() => queued = task.done(value)?.value,
                 value = writes.next() => {
@@ -320,12 +324,13 @@ impl AreaDetector {
                     }
                     captured = value;
                 }
-                () = clock.sleep_until(latest + patience) => {
+                () = patience.hurries() => {}
+                () = clock.sleep_until(until) => {
                     if queued == 0 {
                         return Ok(written);
                     }
-                    let signal = self.record.driver.queued_arrays.address();
-                    let reason = format!("{signal} is still {queued} after {WITHIN:?}");
+                    let waited = patience.did_not_come(signal, latest);
+                    let reason = format!("{signal} is still {queued} after {waited:?}");
                     return Err(task.fault(FaultClass::Failed, reason));
                 }
             }

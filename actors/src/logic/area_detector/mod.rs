@@ -7,6 +7,7 @@ mod continuity;
 mod file;
 mod frames;
 mod opening;
+mod patience;
 mod place;
 mod record;
 mod seam;
@@ -42,6 +43,7 @@ use futures_util::{
     FutureExt as _,
     future::{LocalBoxFuture, Shared},
 };
+use patience::Patience;
 use single::Settings;
 use std::{
     cell::{Cell, RefCell},
@@ -76,6 +78,7 @@ pub struct AreaDetector {
     steps: Cell<Steps>,
     /// A flush that is not known to be complete.
     flushing: RefCell<Option<Flushing>>,
+    patience: Patience,
 }
 
 type Flushing = Shared<LocalBoxFuture<'static, Result<(), SignalError>>>;
@@ -86,6 +89,9 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// How long after an event other values may tell of it: milliseconds, of IOCs that were recorded.
 const LATE: Duration = Duration::from_millis(250);
 
+/// How long a flush may be under way before another one is tried.
+const FORGOTTEN: Duration = Duration::from_hours(1);
+
 impl AreaDetector {
     pub fn new(device: Name, record: DetectorRecord, setup: DetectorSetup) -> Self {
         let tally = Cell::new(Tally::NONE);
@@ -93,6 +99,7 @@ impl AreaDetector {
         let (requested, attributes) = (RefCell::new(None), RefCell::new(None));
         let (is_to_start, steps) = (Cell::new(false), Cell::default());
         let flushing = RefCell::new(None);
+        let patience = Patience::new(record.clock.clone());
         Self {
             device,
             record,
@@ -105,6 +112,7 @@ impl AreaDetector {
             is_to_start,
             steps,
             flushing,
+            patience,
         }
     }
 
@@ -383,23 +391,31 @@ impl AreaDetector {
         self.is_to_start.set(false);
         // A put-callback would wait for the acquisition to end by itself.
         task.done(driver.acquire.send(false).await)?;
-        task.done(driver.acquiring.wait_for(WITHIN, |acquiring| !acquiring).await).map(drop)
+        let acquiring = &driver.acquiring;
+        let ends = |within| acquiring.wait_for(within, |acquiring| !acquiring);
+        task.done(self.patience.wait(acquiring.address(), ends).await).map(drop)
     }
 
     /// Brings what was written to disk. There is one put at a time: whoever made one may be gone before
     /// it is complete, and a second beside it would block everything that the IOC is asked.
     async fn flush(&self, task: Task<'_>) -> Result<(), Fault> {
+        let (patience, signal) = (&self.patience, self.record.writer.flush_now.address());
         let before = self.flushing.borrow().clone();
         if let Some(before) = before {
             // What comes of it does not matter: not everything was written then.
-            drop(before.await);
+            let over = before.map(Ok).shared();
+            let over = |within| patience.answer(signal, within, over.clone());
+            drop(task.done(patience.wait(signal, over).await)?);
         }
         let flush_now = Rc::clone(&self.record.writer.flush_now);
-        let put = async move { flush_now.w().put_within(WITHIN, true).await };
+        let put = async move { flush_now.w().put_within(FORGOTTEN, true).await };
         let put = put.boxed_local().shared();
         *self.flushing.borrow_mut() = Some(put.clone());
-        let flushed = put.await;
-        *self.flushing.borrow_mut() = None;
+        let answer = |within| patience.answer(signal, within, put.clone());
+        let flushed = patience.wait(signal, answer).await;
+        if put.peek().is_some() {
+            *self.flushing.borrow_mut() = None;
+        }
         task.done(flushed)
     }
 

@@ -35,6 +35,7 @@ impl AreaDetector {
             let path = task.done(writer.full_file_name.get().await)?;
             return Err(task.fault(FaultClass::Failed, format!("{path} is still open")));
         }
+        self.patience.forget();
         self.check_place(task, plan).await?;
         self.forget_write_error(task).await?;
         self.set_directory(task, plan).await?;
@@ -58,7 +59,9 @@ impl AreaDetector {
         let written = self.check_written(task).await;
         // A put-callback would wait for the one that opened it, whoever made that.
         task.done(writer.capture.send(false).await)?;
-        task.done(writer.is_capturing.wait_for(WITHIN, |capturing| !capturing).await)?;
+        let is_capturing = &writer.is_capturing;
+        let ends = |within| is_capturing.wait_for(within, |capturing| !capturing);
+        task.done(self.patience.wait(is_capturing.address(), ends).await)?;
         let forgotten = self.forget_file(task).await;
         written?;
         forgotten?;
@@ -133,7 +136,8 @@ impl AreaDetector {
     async fn restore_attributes(&self, task: Task<'_>) -> Result<(), Fault> {
         let before = self.attributes.borrow().clone();
         if let Some(before) = before {
-            task.done(self.record.driver.attributes_file.put(before).await)?;
+            let attributes_file = self.record.driver.attributes_file.w();
+            task.done(self.patience.put(attributes_file, before).await)?;
             *self.attributes.borrow_mut() = None;
         }
         Ok(())
@@ -180,19 +184,29 @@ impl AreaDetector {
     }
 
     pub(super) async fn await_open(&self, task: Task<'_>) -> Result<(), Fault> {
+        let (patience, signal) = (&self.patience, self.record.writer.is_capturing.address());
+        let opened = |within| patience.answer(signal, within, self.is_opened());
+        if task.done(patience.wait(signal, opened).await)? {
+            return Ok(());
+        }
+        Err(self.writer_fault(task).await?)
+    }
+
+    /// Resolves with true once the file is open, with false if it could not be opened.
+    async fn is_opened(&self) -> Result<bool, SignalError> {
         let writer = &self.record.writer;
         let mut is_capturing = writer.is_capturing.observe(Backlog::Latest);
         let mut write_status = writer.write_status.observe(Backlog::Latest);
         loop {
             tokio::select! { biased;
-                capturing = is_capturing.next_within(WITHIN) => {
-                    if task.done(capturing)?.value {
-                        return Ok(());
+                capturing = is_capturing.next() => {
+                    if capturing?.value {
+                        return Ok(true);
                     }
                 }
-                status = write_status.next_within(WITHIN) => {
-                    if task.done(status)?.value == WriteStatus::Error {
-                        return Err(self.writer_fault(task).await?);
+                status = write_status.next() => {
+                    if status?.value == WriteStatus::Error {
+                        return Ok(false);
                     }
                 }
             }

@@ -34,6 +34,10 @@ impl DetectorLogic for AreaDetector {
         }
     }
 
+    fn hurry(&self) {
+        self.patience.hurry();
+    }
+
     fn disarm(&self) -> Doing<'_, u64> {
         Box::pin(self.disarm())
     }

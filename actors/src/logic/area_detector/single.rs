@@ -52,7 +52,7 @@ impl AreaDetector {
         };
         // Its plugins have the frame, and its sum, from the driver.
         task.done(driver.array_callbacks.put(true).await)?;
-        driver.set(task, settings).await?;
+        self.set_as(task, settings).await?;
         // Each has the same id: nothing about it depends on how many there were before.
         task.done(driver.array_counter.put(-1).await)?;
         let StatsRecord { num_frames, latest_total, .. } = self.stats(task)?;
@@ -70,10 +70,19 @@ impl AreaDetector {
     pub(super) async fn restore(&self, task: Task<'_>) -> Result<(), Fault> {
         let before = self.before.borrow().clone();
         if let Some(before) = before {
-            self.record.driver.set(task, before).await?;
+            self.set_as(task, before).await?;
             *self.before.borrow_mut() = None;
         }
         Ok(())
+    }
+
+    async fn set_as(&self, task: Task<'_>, settings: Settings) -> Result<(), Fault> {
+        let (driver, patience) = (&self.record.driver, &self.patience);
+        task.done(patience.put(driver.image_mode.w(), settings.image_mode).await)?;
+        task.done(patience.put(driver.trigger_mode.w(), settings.trigger_mode).await)?;
+        task.done(patience.put(driver.num_images.w(), settings.num_images).await)?;
+        task.done(patience.put(driver.acquire_time_s.w(), settings.acquire_time_s).await)?;
+        task.done(patience.put(driver.acquire_period_s.w(), settings.acquire_period_s).await)
     }
 }
 
@@ -86,13 +95,5 @@ impl DriverRecord {
             acquire_time_s: task.done(self.acquire_time_s.get().await)?,
             acquire_period_s: task.done(self.acquire_period_s.get().await)?,
         })
-    }
-
-    async fn set(&self, task: Task<'_>, settings: Settings) -> Result<(), Fault> {
-        task.done(self.image_mode.put(settings.image_mode).await)?;
-        task.done(self.trigger_mode.put(settings.trigger_mode).await)?;
-        task.done(self.num_images.put(settings.num_images).await)?;
-        task.done(self.acquire_time_s.put(settings.acquire_time_s).await)?;
-        task.done(self.acquire_period_s.put(settings.acquire_period_s).await)
     }
 }
