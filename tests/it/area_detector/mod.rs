@@ -4,6 +4,7 @@ mod alarms;
 mod counters;
 mod faults;
 mod late;
+mod live;
 mod opening;
 mod plain;
 mod replay;

@@ -6,6 +6,7 @@ mod camera;
 mod continuity;
 mod file;
 mod frames;
+mod live;
 mod opening;
 mod patience;
 mod place;
@@ -68,6 +69,8 @@ pub struct AreaDetector {
     watch: RefCell<Option<Watch>>,
     /// What the driver was set to before a single frame, until it is so again.
     before: RefCell<Option<Settings>>,
+    /// What the driver was set to while it ran continuously, if it is to run so again.
+    live: RefCell<Option<Settings>>,
     /// The file that was asked for and is not known to be open.
     requested: RefCell<Option<PathBuf>>,
     /// What defined the attributes of the frames before ours did, until it does again.
@@ -95,7 +98,7 @@ const FORGOTTEN: Duration = Duration::from_hours(1);
 impl AreaDetector {
     pub fn new(device: Name, record: DetectorRecord, setup: DetectorSetup) -> Self {
         let tally = Cell::new(Tally::NONE);
-        let (watch, before) = (RefCell::new(None), RefCell::new(None));
+        let (watch, before, live) = (RefCell::new(None), RefCell::new(None), RefCell::new(None));
         let (requested, attributes) = (RefCell::new(None), RefCell::new(None));
         let (is_to_start, steps) = (Cell::new(false), Cell::default());
         let flushing = RefCell::new(None);
@@ -107,6 +110,7 @@ impl AreaDetector {
             tally,
             watch,
             before,
+            live,
             requested,
             attributes,
             is_to_start,
@@ -118,8 +122,13 @@ impl AreaDetector {
 
     /// Stops acquiring, and tells of a file that is still open so that it can be adopted or closed.
     /// Resolves when no trigger would be taken and everything acquired is on disk.
+    ///
+    /// A camera that somebody lets run continuously, into no file, is left alone.
     pub async fn make_safe(&self) -> Result<Option<OpenFile>, Fault> {
         let task = self.task("make safe");
+        if self.is_live().await {
+            return self.forget_file(task).await.map(|()| None);
+        }
         self.stop_acquiring(task).await?;
         self.restore(task).await?;
         let writer = &self.record.writer;

@@ -37,6 +37,7 @@ impl AreaDetector {
         }
         self.patience.forget();
         self.check_place(task, plan).await?;
+        self.take_over(task).await?;
         self.forget_write_error(task).await?;
         self.set_directory(task, plan).await?;
         self.define_row(task).await?;
@@ -71,7 +72,8 @@ impl AreaDetector {
     /// There is no file of ours: what others do with it from now on is no business of ours.
     pub(super) async fn forget_file(&self, task: Task<'_>) -> Result<(), Fault> {
         *self.watch.borrow_mut() = None;
-        self.restore_attributes(task).await
+        self.restore_attributes(task).await?;
+        self.give_back(task).await
     }
 
     async fn check_place(&self, task: Task<'_>, plan: &FilePlan) -> Result<(), Fault> {

@@ -31,12 +31,16 @@ impl AreaDetector {
         }
         self.stats(task)?;
         *self.watch.borrow_mut() = None;
+        if self.is_live().await {
+            self.take_over(task).await?;
+        }
         if self.before.borrow().is_none() {
             let settings = self.record.driver.settings(task).await?;
             *self.before.borrow_mut() = Some(settings);
         }
         let total = self.expose_once(task, exposure).await?;
         self.restore(task).await?;
+        self.give_back(task).await?;
         Ok(total)
     }
 
@@ -76,7 +80,7 @@ impl AreaDetector {
         Ok(())
     }
 
-    async fn set_as(&self, task: Task<'_>, settings: Settings) -> Result<(), Fault> {
+    pub(super) async fn set_as(&self, task: Task<'_>, settings: Settings) -> Result<(), Fault> {
         let (driver, patience) = (&self.record.driver, &self.patience);
         task.done(patience.put(driver.image_mode.w(), settings.image_mode).await)?;
         task.done(patience.put(driver.trigger_mode.w(), settings.trigger_mode).await)?;
@@ -87,7 +91,7 @@ impl AreaDetector {
 }
 
 impl DriverRecord {
-    async fn settings(&self, task: Task<'_>) -> Result<Settings, Fault> {
+    pub(super) async fn settings(&self, task: Task<'_>) -> Result<Settings, Fault> {
         Ok(Settings {
             image_mode: task.done(self.image_mode.get().await)?,
             trigger_mode: task.done(self.trigger_mode.get().await)?,
