@@ -154,6 +154,18 @@ fn a_file_that_somebody_closes_is_told() {
 }
 
 #[test]
+fn frames_that_somebody_kept_from_the_file_were_told_as_an_acquisition_that_ended() {
+    for pv in ["HDF1:EnableCallbacks", "cam1:ArrayCallbacks"] {
+        let text = format!(
+            "camera: cannot bring its frames to disk: sim://camera:{pv} is Disable: someone keeps \
+             its frames from its file"
+        );
+        let disable = async |beam: &Beam| put(beam, pv, false).await;
+        check(|_| (), disable, (FaultClass::Failed, &text), Ok(5));
+    }
+}
+
+#[test]
 fn a_disk_that_is_full_is_told_again_by_whoever_disarms() {
     let full = "no space left on device (sim://camera:HDF1:WriteMessage)";
     let fails_to_write = async |beam: &Beam| {

@@ -161,6 +161,7 @@ impl AreaDetector {
         course: &mut Course<'_>,
     ) -> Result<(), Fault> {
         match event {
+            Event::HandsOn(false) | Event::TakesIn(false) => self.check_way(task).await,
             Event::Status(WriteStatus::Error) => Err(self.writer_fault(task).await?),
             Event::State(DetectorState::Error | DetectorState::Disconnected) => {
                 Err(self.driver_fault(task).await?)
@@ -178,12 +179,27 @@ impl AreaDetector {
                 self.check_steps(task, watch)
             }
             Event::Acquiring(false) => self.check_end(task, watch, course).await,
-            Event::Status(WriteStatus::Ok)
+            Event::HandsOn(true)
+            | Event::TakesIn(true)
+            | Event::Status(WriteStatus::Ok)
             | Event::State(_)
             | Event::Capturing(true)
             | Event::Dropped(_)
             | Event::Acquiring(true) => Ok(()),
         }
+    }
+
+    /// Fails if somebody has cut the way of the frames from the driver to the file.
+    async fn check_way(&self, task: Task<'_>) -> Result<(), Fault> {
+        let (driver, writer) = (&self.record.driver, &self.record.writer);
+        for signal in [&driver.array_callbacks, &writer.enable_callbacks] {
+            if !task.done(signal.get().await)? {
+                let signal = signal.address();
+                let reason = format!("{signal} is Disable: someone keeps its frames from its file");
+                return Err(task.fault(FaultClass::Failed, reason));
+            }
+        }
+        Ok(())
     }
 
     /// Fails if somebody set a counter: frames then are not where they belong.
@@ -284,6 +300,7 @@ impl AreaDetector {
         // What is wrong with the file, or which frame is missing, says more.
         watch.catch_up();
         self.check_written(task).await?;
+        self.check_way(task).await?;
         self.check_gap(task, watch).await?;
         let signal = self.record.driver.acquiring.address();
         let written = course.written;

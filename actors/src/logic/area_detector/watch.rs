@@ -16,6 +16,10 @@ const BACKLOG: Backlog = Backlog::Queue(1_024);
 /// What was said.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Event {
+    /// Whether the driver hands its frames on, as somebody set it.
+    HandsOn(bool),
+    /// Whether the file writer takes frames in, as somebody set it.
+    TakesIn(bool),
     Status(WriteStatus),
     State(DetectorState),
     Capturing(bool),
@@ -28,6 +32,8 @@ pub(super) enum Event {
 
 /// Observers that began before the first frame could come, so that none is missed.
 pub(super) struct Watch {
+    hands_on: Observer<bool>,
+    takes_in: Observer<bool>,
     status: Observer<WriteStatus>,
     state: Observer<DetectorState>,
     capturing: Observer<bool>,
@@ -56,6 +62,8 @@ impl Watch {
     ) -> Result<Self, Fault> {
         let DetectorRecord { driver, writer, .. } = record;
         let mut watch = Self {
+            hands_on: driver.array_callbacks.r().observe(Backlog::Latest),
+            takes_in: writer.enable_callbacks.r().observe(Backlog::Latest),
             status: writer.write_status.observe(Backlog::Latest),
             state: driver.state.observe(Backlog::Latest),
             capturing: writer.is_capturing.observe(Backlog::Latest),
@@ -85,6 +93,8 @@ impl Watch {
     /// What is said next; what ends an acquisition comes first. Cancel safe.
     pub(super) async fn next(&mut self) -> Result<Event, SignalError> {
         tokio::select! { biased;
+            hands_on = self.hands_on.next() => Ok(Event::HandsOn(hands_on?.value)),
+            takes_in = self.takes_in.next() => Ok(Event::TakesIn(takes_in?.value)),
             status = self.status.next() => Ok(Event::Status(status?.value)),
             state = self.state.next() => Ok(Event::State(state?.value)),
             count = self.counts.next() => {
