@@ -5,7 +5,7 @@ use bluefly_actors::{
     signal::SignalValue,
 };
 use bluefly_protocol::fault::{Fault, FaultClass};
-use bluefly_sim::faults;
+use bluefly_sim::{Latency, faults};
 use std::{cell::RefCell, time::Duration};
 
 fn check_fault(result: Result<(), Fault>, class: FaultClass, text: &str) {
@@ -232,5 +232,19 @@ fn a_flight_that_is_stopped_or_given_up_leaves_the_usual_velocity() {
         motor.make_safe().await.unwrap();
         assert_eq!(velocity(&beam).await, 10.0);
         beam.assert_safe();
+    });
+}
+
+#[test]
+fn a_motor_was_asked_one_thing_after_the_other_before_a_scan() {
+    simulate(async {
+        let beam = Beam::with(|config| config.latency = Latency { least: ms(7), most: ms(7) });
+        let motor = beam.motor().await.unwrap();
+        let begun = beam.clock.now();
+        motor.position().await.unwrap();
+        let one = beam.clock.now() - begun;
+        motor.may_fly().await.unwrap();
+        // What is asked at once arrives a microsecond apart.
+        assert_eq!(beam.clock.now() - begun, 2 * one + Duration::from_micros(8));
     });
 }

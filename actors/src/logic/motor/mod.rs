@@ -14,6 +14,7 @@ use bluefly_protocol::{
     name::Name,
     trajectory::AxisLimits,
 };
+use futures_util::try_join;
 use std::{cell::Cell, time::Duration};
 
 /// Moves and stops one motor.
@@ -96,9 +97,8 @@ impl MotorLogic {
     /// that is no number of where it is and how far and fast it may go.
     pub async fn may_fly(&self) -> Result<(), Fault> {
         let task = self.task("fly");
-        self.check_mode(task).await?;
-        self.known_position(task).await?;
-        Pace::read(task, &self.record).await.map(drop)
+        let pace = Pace::read(task, &self.record);
+        try_join!(self.check_mode(task), self.known_position(task), pace).map(drop)
     }
 
     /// Goes to `position`; resolves when the motor stands still there.

@@ -4,6 +4,7 @@ use bluefly_protocol::{
     fault::{Fault, FaultClass},
     trajectory::AxisLimits,
 };
+use futures_util::try_join;
 use std::time::Duration;
 
 /// What a motor record said of limits and speed. Positions in EGU, velocities in EGU/s.
@@ -20,18 +21,24 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) async fn read(task: Task<'_>, record: &MotorRecord) -> Result<Self, Fault> {
-        let low = task.number(&record.low_limit).await?;
-        let high = task.number(&record.high_limit).await?;
-        let max_velocity = task.number(&record.max_velocity).await?;
+        let (low, high, max_velocity, velocity, base_velocity, acceleration_time_s, settle_s) = try_join!(
+            task.number(&record.low_limit),
+            task.number(&record.high_limit),
+            task.number(&record.max_velocity),
+            task.number(record.velocity.r()),
+            task.number(&record.base_velocity),
+            task.number(&record.acceleration_time_s),
+            task.number(&record.settle_s),
+        )?;
         let is_unlimited = low == 0.0 && high == 0.0;
         Ok(Self {
             low: if is_unlimited { f64::NEG_INFINITY } else { low },
             high: if is_unlimited { f64::INFINITY } else { high },
-            velocity: task.number(record.velocity.r()).await?,
-            base_velocity: task.number(&record.base_velocity).await?,
+            velocity,
+            base_velocity,
             max_velocity: if max_velocity == 0.0 { f64::INFINITY } else { max_velocity },
-            acceleration_time_s: task.number(&record.acceleration_time_s).await?,
-            settle_s: task.number(&record.settle_s).await?,
+            acceleration_time_s,
+            settle_s,
         })
     }
 
