@@ -1,5 +1,5 @@
 //! [`BeamlineFile`]: a beamline file as written, key by key, before anything is checked.
-use super::{BeamlineError, DeviceType, PandaTable, panda::quoted};
+use super::{BeamlineError, DeviceType, PandaTable, panda::quoted, table};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt};
@@ -179,7 +179,7 @@ pub struct DetectorTable {
     pub camera: String,
     #[serde(default = "edge")]
     pub trigger: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "table::optional")]
     pub trigger_words: Option<TriggerWordsTable>,
     pub dead_time: Quantity,
     #[serde(default)]
@@ -192,7 +192,7 @@ pub struct DetectorTable {
     pub statistics: bool,
     #[serde(default = "yes")]
     pub positions: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "table::optional")]
     pub paths: Option<PathsTable>,
 }
 
@@ -227,6 +227,7 @@ pub struct GeneratorTable {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct SimTable {
     pub seed: u64,
+    #[serde(deserialize_with = "table::named")]
     pub device: BTreeMap<String, SimDeviceTable>,
 }
 
@@ -381,6 +382,11 @@ fn device_table(key: &str, mut table: Value) -> Result<DeviceTable, BeamlineErro
 
 /// `table` as a `T`; an error names the key below `prefix`.
 fn read<T: de::DeserializeOwned>(prefix: &str, table: Value) -> Result<T, BeamlineError> {
+    if table.is_array() {
+        // To serde one of the right length is a table.
+        let key = if prefix.is_empty() { "top of the file" } else { prefix };
+        return Err(BeamlineError::new(key, "invalid type: sequence, expected a table"));
+    }
     serde_path_to_error::deserialize(table).map_err(|error| {
         let path = error.path().to_string();
         let (field, reason) = reworded(&error.into_inner().to_string());

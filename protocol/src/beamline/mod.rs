@@ -10,6 +10,7 @@ mod file;
 mod panda;
 mod quantity;
 mod spec;
+mod table;
 mod template;
 #[cfg(test)]
 mod tests;

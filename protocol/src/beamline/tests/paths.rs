@@ -49,6 +49,15 @@ fn a_relative_path_was_given_to_an_ioc() {
 }
 
 #[test]
+fn a_list_was_taken_for_a_table() {
+    let reason = "invalid type: sequence, expected a table";
+    refused("device.camera.paths", json!(["/dls/data", "X:/data"]), reason);
+    refused("device.camera.trigger_words", json!(["Internal", "External", "Gate"]), reason);
+    refused("publish", json!(["eager", "1 s"]), reason);
+    refused("sim.device.camera", json!([[3, 5]]), reason);
+}
+
+#[test]
 fn a_prefix_and_the_co_ordinate_system_have_no_last_colon() {
     let reason = "\"ca://PM:BRICK1:\": expected it without the last colon: the record adds it";
     refused("device.motion.provider", json!("ca://PM:BRICK1:"), reason);
