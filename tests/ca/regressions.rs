@@ -51,7 +51,7 @@ fn ten_thousand_subscriptions_at_the_library_once_hung() {
                 client.send(vec![subscribe]).unwrap();
                 let is_ours = |event: &Event| matches!(event, Event::Sample { subscription: of, .. } if *of == subscription);
                 take(&client, &mut events, is_ours).await;
-                client.send(vec![Command::Unsubscribe { subscription }]).unwrap();
+                client.send(vec![Command::Unsubscribe { channel, subscription }]).unwrap();
             }
         };
         world.clock.timeout(5 * DEADLINE, cycles).await.unwrap();
@@ -97,7 +97,7 @@ fn an_empty_array_once_overran_its_buffer() {
                     unreachable!("it was looked for")
                 };
                 assert_eq!(sample.unwrap().data, expected, "{native:?} {shape:?}");
-                client.send(vec![Command::Unsubscribe { subscription }]).unwrap();
+                client.send(vec![Command::Unsubscribe { channel, subscription }]).unwrap();
             }
         }
         drop(ioc);

@@ -20,7 +20,7 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn begin(&self, command: &Command) {
         self.number.fetch_add(1, Relaxed);
-        self.channel.store(command.channel().map_or(0, |channel| channel.0), Relaxed);
+        self.channel.store(command.channel().0, Relaxed);
     }
 
     pub(super) fn clear(&self) {
@@ -39,7 +39,7 @@ impl Desk {
 
 impl Command {
     /// Whose server may hold it up.
-    const fn channel(&self) -> Option<ChannelId> {
+    const fn channel(&self) -> ChannelId {
         match self {
             Self::Create { channel, .. }
             | Self::Clear { channel }
@@ -48,8 +48,8 @@ impl Command {
             | Self::Get { channel, .. }
             | Self::Ask { channel, .. }
             | Self::Put { channel, .. }
-            | Self::PutCallback { channel, .. } => Some(*channel),
-            Self::Unsubscribe { .. } => None,
+            | Self::Unsubscribe { channel, .. }
+            | Self::PutCallback { channel, .. } => *channel,
         }
     }
 }

@@ -51,6 +51,10 @@ pub enum Event {
         channel: ChannelId,
         rights: Rights,
     },
+    /// A channel is let go of; nothing comes of it after this.
+    Cleared {
+        channel: ChannelId,
+    },
     /// What the record says of itself; nothing if it may not be read.
     Properties {
         channel: ChannelId,

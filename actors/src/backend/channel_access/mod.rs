@@ -36,7 +36,7 @@ pub enum Command {
         channel: ChannelId,
         name: CString,
     },
-    /// After all its subscriptions; requests under way have no event.
+    /// After all its subscriptions; requests under way have no event but [`Event::Cleared`].
     Clear {
         channel: ChannelId,
     },
@@ -54,6 +54,7 @@ pub enum Command {
         bound: usize,
     },
     Unsubscribe {
+        channel: ChannelId,
         subscription: SubscriptionId,
     },
     Get {

@@ -64,7 +64,10 @@ impl Owner {
                     Err(status) => self.inbox.push(Event::Failed { channel, status }),
                 }
             }
-            Command::Clear { channel } => drop(self.channels.remove(&channel)),
+            Command::Clear { channel } => {
+                drop(self.channels.remove(&channel));
+                self.inbox.push(Event::Cleared { channel });
+            }
             Command::Describe { channel, native } => self.describe(channel, native),
             Command::Subscribe { channel, subscription, native, shape, bound } => {
                 let Some(channel) = self.channels.get(&channel) else { return };
@@ -77,7 +80,7 @@ impl Owner {
                     }
                 }
             }
-            Command::Unsubscribe { subscription } => {
+            Command::Unsubscribe { subscription, .. } => {
                 drop(self.subscriptions.remove(&subscription));
             }
             Command::Get { channel, request, native, shape } => {

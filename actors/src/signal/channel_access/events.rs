@@ -27,6 +27,7 @@ impl State {
             Event::Sample { subscription, sample, replaced } => {
                 self.sample(subscription, (sample, replaced), now);
             }
+            Event::Cleared { channel } => drop(self.leaving.remove(&channel)),
             Event::Asked { request } => self.asked(request, now),
             Event::Got { request, sample } => self.got(request, sample, now),
             Event::Put { request, outcome } => self.put(request, outcome),

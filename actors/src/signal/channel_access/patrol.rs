@@ -100,8 +100,10 @@ impl State {
             watched.entry(Rc::clone(name)).or_default();
         }
         let holder = self.held.and_then(|held| {
-            let server = self.pvs.get(&held.task.channel)?.server.clone()?;
-            Some((server, held.since))
+            let channel = held.task.channel;
+            let server = self.pvs.get(&channel).and_then(|pv| pv.server.as_ref());
+            let server = server.or_else(|| self.leaving.get(&channel))?;
+            Some((Rc::clone(server), held.since))
         });
         let judged = watched.into_iter().map(|(name, (mut evidence, bytes))| {
             evidence.holds_up =

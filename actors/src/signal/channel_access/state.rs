@@ -114,6 +114,8 @@ pub(super) struct State {
     pub subscriptions: BTreeMap<SubscriptionId, Observed>,
     pub requests: BTreeMap<RequestId, Request>,
     pub servers: BTreeMap<Rc<str>, Server>,
+    /// The servers of PVs that are being let go of: they may hold that up.
+    pub leaving: BTreeMap<ChannelId, Rc<str>>,
     /// What leaves with the next flush.
     pub commands: Vec<Command>,
     /// What the thread that sends was at when somebody last looked.
@@ -191,7 +193,8 @@ impl State {
             pv.subscriptions.remove(&subscription);
         }
         if observed.plan.is_some() {
-            self.commands.push(Command::Unsubscribe { subscription });
+            let channel = observed.channel;
+            self.commands.push(Command::Unsubscribe { channel, subscription });
         }
         Some(observed)
     }
@@ -199,9 +202,11 @@ impl State {
     /// Lets go of a PV that nobody has any more, with those who observed it.
     pub(super) fn clear(&mut self, channel: ChannelId) {
         let Some(pv) = self.pvs.get(&channel) else { return };
-        for subscription in pv.subscriptions.clone() {
+        let (server, subscriptions) = (pv.server.clone(), pv.subscriptions.clone());
+        for subscription in subscriptions {
             self.unsubscribe(subscription);
         }
+        self.leaving.extend(server.map(|server| (channel, server)));
         self.leave_server(channel);
         self.fail_requests(channel);
         self.pvs.remove(&channel);

@@ -161,6 +161,51 @@ fn who_holds_up_the_question_is_silent() {
     assert!(is_silent(&state, channel));
 }
 
+/// A server that takes nothing holds up the thread that sends, which is at what is made of the state.
+fn held_up_by(leave: impl FnOnce(&mut State, ChannelId)) {
+    let (mut state, channel) = connected();
+    let _monitor = observe(&mut state, channel);
+    let other = state.new_channel();
+    state.pvs.insert(other, Pv::new(at(0)));
+    let (rights, server) = (Rights { read: true, write: true }, "server".into());
+    let (native, max_count) = (Native::Double, 1);
+    state.happen(Event::Up { channel: other, native, max_count, rights, server }, at(0));
+    let (feed, _observer) = monitor("ca://b", Backlog::Latest);
+    let (address, kind, backlog) = (Rc::from("ca://b"), Kind::Float, Backlog::Latest);
+    let plan = convert::plan(&address, kind, &convert::undescribed(native, 1, rights)).ok();
+    let (held, heard) = (Vec::new(), None);
+    state.subscribe(Observed { channel: other, address, kind, backlog, feed, plan, held, heard });
+    state.commands.clear();
+    leave(&mut state, other);
+    let task = match state.commands.remove(0) {
+        Command::Unsubscribe { channel, .. } | Command::Clear { channel } => {
+            Some(Task { channel, number: 1 })
+        }
+        command => unreachable!("{command:?}"),
+    };
+    for (ms, silent) in [(0, false), (250, false), (500, false), (599, false), (600, true)] {
+        state.sender_is_at(task, at(ms));
+        state.patrol(at(ms), CONFIG);
+        assert_eq!(is_silent(&state, channel), silent, "{task:?} at {ms} ms");
+    }
+    state.happen(Event::Cleared { channel: other }, at(900));
+    assert!(state.leaving.is_empty());
+}
+
+#[test]
+fn who_held_up_what_lets_go_of_a_pv_was_not_found_silent() {
+    held_up_by(|state, channel| {
+        let subscription = *state.pvs[&channel].subscriptions.first().expect("there is one");
+        state.unsubscribe(subscription);
+    });
+    held_up_by(|state, channel| state.clear(channel));
+    // All its subscriptions are gone by then.
+    held_up_by(|state, channel| {
+        state.clear(channel);
+        state.commands.remove(0);
+    });
+}
+
 #[test]
 fn our_own_sleep_was_once_held_against_servers() {
     let (mut state, channel) = connected();
