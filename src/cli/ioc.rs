@@ -3,7 +3,7 @@ use super::{CliError, Format, Signals};
 use crate::{
     beamline_file,
     process::{self, DiskChoice},
-    sim_disk::SimDisk,
+    sim_disk::IocDisk,
 };
 use bluefly_actors::{
     clock::Clock,
@@ -101,7 +101,7 @@ async fn serve_world(
     storage: &StorageClient,
     signals: &mut Signals,
 ) -> Result<(), CliError> {
-    let sink: Rc<dyn FrameSink> = Rc::new(SimDisk(storage.clone()));
+    let sink: Rc<dyn FrameSink> = Rc::new(IocDisk::new(storage.clone()));
     let config = process::world_config(spec, Latency::default(), Schedule::Fifo);
     let world = World::new(&config, clock, Seed(arguments.seed), &sink);
     let directory = Directory::of_world(&world).await;
