@@ -1,4 +1,5 @@
 //! What a beamline can do: its axes, controllers and detectors.
+use super::{Unflyable, stillness::two_paces};
 use crate::{
     beamline::Trigger,
     exposures::ExposuresPerFrame,
@@ -14,6 +15,13 @@ pub struct Capabilities {
     pub detectors: BTreeMap<Name, DetectorCapability>,
     /// Controllers in order of preference for scans that move nothing.
     pub controllers: BTreeMap<Name, ControllerCapability>,
+}
+
+impl Capabilities {
+    /// Why its detectors can have no scan together, whatever it is.
+    pub fn conflict(&self) -> Option<Unflyable> {
+        two_paces(&self.detectors)
+    }
 }
 
 /// One axis, and the trajectory controller that moves it.

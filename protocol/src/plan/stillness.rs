@@ -57,13 +57,10 @@ impl Stillness {
         (spec, columns): (&Spec, &[Name]),
         detectors: &BTreeMap<Name, DetectorCapability>,
     ) -> Result<bool, Unflyable> {
+        two_paces(detectors).map_or(Ok(()), Err)?;
         let mut all = detectors.iter().map(|(name, timing)| (name, timing.trigger));
         if let Some((software, _)) = all.clone().find(|(_, trigger)| *trigger == Trigger::Software)
         {
-            if let Some((other, trigger)) = all.find(|(_, trigger)| *trigger != Trigger::Software) {
-                let (software, other) = (software.clone(), other.clone());
-                return Err(Unflyable::TwoPaces { software, other, trigger: trigger.as_str() });
-            }
             let Some((frame, column)) = self.motion else { return Ok(true) };
             let (axis, detector) = (columns[column].clone(), software.clone());
             let path = spec.axis_path(axis.as_str());
@@ -76,6 +73,17 @@ impl Stillness {
         let (path, change) = change.told(spec, columns);
         Err(Unflyable::NotStill { path, frame, change, detector: detector.clone() })
     }
+}
+
+/// Why these detectors can have no scan together, whatever it is.
+pub(super) fn two_paces(detectors: &BTreeMap<Name, DetectorCapability>) -> Option<Unflyable> {
+    let of = |is_software: bool| {
+        let mut all = detectors.iter();
+        all.find(|(_, timing)| (timing.trigger == Trigger::Software) == is_software)
+    };
+    let ((software, _), (other, timing)) = (of(true)?, of(false)?);
+    let (software, other) = (software.clone(), other.clone());
+    Some(Unflyable::TwoPaces { software, other, trigger: timing.trigger.as_str() })
 }
 
 impl Change {

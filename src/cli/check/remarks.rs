@@ -1,4 +1,5 @@
 //! What a beamline file is right without, and a scan is not.
+use crate::assembly::capabilities;
 use bluefly_protocol::{
     beamline::{BeamlineSpec, DeviceType, PandaSpec, Trigger},
     trajectory::TriggerBits,
@@ -22,7 +23,11 @@ pub(super) fn remarks(spec: &BeamlineSpec) -> Vec<String> {
         .filter(|(wanted, _)| !of_type(*wanted))
         .map(|(wanted, so)| format!("there is no device of type {:?}: {so}", wanted.as_str()));
     let out_of_reach = out_of_reach(spec, std::path::absolute(&spec.data.directory));
-    missing.chain(out_of_reach).chain(left_out(spec)).collect()
+    let conflict = capabilities(spec).conflict().map(|conflict| {
+        let told = conflict.to_string();
+        format!("no scan can be flown: {}", told.trim_start_matches("$: "))
+    });
+    missing.chain(conflict).chain(out_of_reach).chain(left_out(spec)).collect()
 }
 
 /// Detectors that wait for pulses which nobody here makes: a PandA triggers others, and no controller
@@ -110,6 +115,21 @@ mod tests {
         check(&[without, ("trigger_bits = \"row_gate\"", "trigger_bits = \"every_point\"")], &[]);
         let single = ("exposures_per_frame = 2", "trigger = \"internal\"");
         check(&[without, single, ("exposure = \"500 us\"", "")], &[]);
+    }
+
+    #[test]
+    fn detectors_that_can_have_no_scan_together_passed_without_a_word() {
+        let camera = "\n[device.diode]\ntype = \"detector\"\nprovider = \"sim://diode\"\n\
+                      shape = [1, 2]\ndtype = \"uint16\"\ndead_time = \"1 ms\"\n";
+        let check = |trigger: &str, expected: &[&str]| {
+            let text = format!("{EXAMPLE}{camera}trigger = {trigger:?}\n");
+            assert_eq!(remarks(&spec(&text)), expected);
+        };
+        check("edge", &[]);
+        check("internal", &[]);
+        let text = "no scan can be flown: detector diode takes a frame at a command (trigger = \
+                    \"software\"), camera by \"edge\": all detectors of a beamline do, or none";
+        check("software", &[text]);
     }
 
     #[test]
