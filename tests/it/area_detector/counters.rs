@@ -84,6 +84,37 @@ fn a_count_that_goes_back_is_no_loss_of_all_frames_before() {
     check([1_490, 0], ("HDF1:ArrayCounter", 3), text, [9, 10]);
 }
 
+#[test]
+fn a_unique_id_that_was_told_twice_is_found_when_it_is_disarmed() {
+    simulate(async {
+        let beam = Beam::new();
+        let (camera, stage) = (beam.camera().await.unwrap(), beam.stage().await.unwrap());
+        camera.open(&plan("a.h5")).await.unwrap();
+        stage.move_to(&ROW_START).await.unwrap();
+        stage.build(&snake()).await.unwrap();
+        camera.arm(&arm(0, 20)).await.unwrap();
+        // Nobody follows the frames.
+        let meanwhile = async {
+            beam.clock.sleep(ms(1_430)).await;
+            put(&beam.connector, "cam1:ArrayCounter", 7_i64).await;
+            beam.clock.sleep(ms(90)).await;
+        };
+        tokio::select! { biased;
+            _ = stage.execute(|_| ()) => unreachable!("it takes 4 s"),
+            () = meanwhile => {}
+        }
+        stage.halt().await.unwrap();
+        let fault = camera.disarm().await.unwrap_err();
+        let text = "camera: cannot disarm: sim://camera:HDF1:UniqueId_RBV is 8 of exposure 9: someone \
+                    set the counter";
+        assert_eq!((fault.class, fault.to_string().as_str()), (FaultClass::Failed, text));
+        // It is told once.
+        assert_eq!(camera.disarm().await, Ok(0));
+        camera.close().await.unwrap();
+        beam.assert_safe();
+    });
+}
+
 /// A detector without statistics, and one with.
 const EDITS: [&[(&str, &str)]; 2] =
     [&[("dead_time = \"1 ms\"", "dead_time = \"1 ms\"\nstatistics = false")], &[]];

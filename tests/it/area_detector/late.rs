@@ -4,7 +4,7 @@ use bluefly_actors::{
     logic::area_detector::{AreaDetector, DetectorRecord, DetectorSetup},
     signal::{
         Absence, Backlog, Channel, Connector, Kind, LocalFuture, Metadata, Monitor, Reading,
-        Settle, SignalError, SignalProvider, Value,
+        Settle, SignalError, SignalProvider, Value, monitor,
     },
 };
 use bluefly_protocol::fault::FaultClass;
@@ -26,6 +26,8 @@ pub(super) struct Between {
     stale: RefCell<BTreeMap<String, Value>>,
     flushes: Cell<u32>,
     most_flushes: Cell<u32>,
+    /// Three frames less are told from now on of those that were written.
+    is_reopened: Cell<bool>,
 }
 
 struct Provider(Rc<dyn SignalProvider>, Rc<Between>);
@@ -82,7 +84,25 @@ impl Channel for Wire {
     }
 
     fn observe(&self, backlog: Backlog) -> Monitor {
-        self.1.observe(backlog)
+        let mut inner = self.1.observe(backlog);
+        if !self.0.ends_with(":NumCaptured_RBV") {
+            return inner;
+        }
+        let ((feed, monitor), between) = (monitor(&self.0, backlog), Rc::clone(&self.2));
+        tokio::task::spawn_local(async move {
+            loop {
+                let mut item = inner.next().await;
+                if let (true, Ok(Reading { value: Value::Int(written), .. })) =
+                    (between.is_reopened.get(), &mut item)
+                {
+                    *written -= 3;
+                }
+                if !feed.push(item) {
+                    return;
+                }
+            }
+        });
+        monitor
     }
 
     fn metadata(&self) -> LocalFuture<Result<Metadata, SignalError>> {
@@ -152,6 +172,31 @@ fn one_flush_is_under_way_at_a_time_though_nobody_waits_for_it() {
         stage.halt().await.unwrap();
         camera.disarm().await.unwrap();
         assert_eq!((between.flushes.get(), between.most_flushes.get()), (0, 1));
+    });
+}
+
+#[test]
+fn a_file_that_somebody_opens_anew_is_told() {
+    simulate(async {
+        let beam = Beam::new();
+        let (camera, between) = camera(&beam).await;
+        let stage = beam.stage().await.unwrap();
+        camera.open(&plan("a.h5")).await.unwrap();
+        stage.move_to(&ROW_START).await.unwrap();
+        stage.build(&snake()).await.unwrap();
+        camera.arm(&arm(0, 20)).await.unwrap();
+        let later = async {
+            beam.clock.sleep(ms(1_000)).await;
+            between.is_reopened.set(true);
+        };
+        let taking = camera.on_disk(|_| ());
+        let (taken, _, ()) = futures_util::join!(taking, stage.execute(|_| ()), later);
+        let fault = taken.unwrap_err();
+        let text = "count of frames written went back from 5 to 3 (sim://camera:HDF1:NumCaptured_RBV): \
+                    someone opened its file anew";
+        assert_eq!((fault.class, fault.reason.as_str()), (FaultClass::Failed, text));
+        // None of its rows is known any more.
+        assert_eq!(camera.disarm().await, Ok(0));
     });
 }
 

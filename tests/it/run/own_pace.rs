@@ -127,3 +127,25 @@ fn a_camera_that_takes_longer_than_its_frames_was_late() {
         assert_eq!(times_us(rig), (0..40).map(|frame| frame * 150_000).collect::<Vec<_>>());
     });
 }
+
+#[test]
+fn a_camera_of_its_own_pace_that_takes_no_frame_is_missed() {
+    with_rig(own_pace(), async |rig| {
+        let (provider, clock) = (rig.process.world.provider(), rig.process.clock.clone());
+        let connector = Connector::new(provider, clock, ms(5_000));
+        let period = connector.rw::<f64>("sim://camera:cam1:AcquirePeriod").await.unwrap();
+        rig.ready(SERIES).await;
+        // Beyond the time in which a frame must be there.
+        let slower = async {
+            period.r().wait_for(ms(5_000), |period_s| *period_s == 0.05).await.unwrap();
+            period.put(9.0).await.unwrap();
+        };
+        let (flown, ()) = tokio::join!(rig.try_step(Kickoff), slower);
+        assert_eq!(flown, Ok(40));
+        let text = "camera: cannot take frames: frame 1 is not on disk 5s after the motion went through it";
+        assert_eq!(rig.progress().trouble.unwrap(), text);
+        assert_eq!(rig.unstage().await, Ok(Outcome::Done(40)));
+        assert_eq!(rig.progress().recoveries, 1);
+        rig.assert_complete(SERIES, 40);
+    });
+}

@@ -191,6 +191,28 @@ mod tests {
     }
 
     #[test]
+    fn who_starts_its_exposures_itself_has_no_pulse_block() {
+        let check = |trigger, exposures: u32, panda: bool, expected: bool| {
+            let exposures_per_frame = ExposuresPerFrame::try_from(exposures).expect("it is not 0");
+            let setup = DetectorSetup {
+                trigger,
+                exposures_per_frame,
+                pulses_come_from_panda: panda,
+                ..DetectorSetup::new(Duration::ZERO)
+            };
+            assert_eq!(setup.has_multiplier(), expected, "{trigger:?} {exposures} {panda}");
+        };
+        for (exposures, pulses) in [(1, false), (5, true)] {
+            check(Trigger::Internal, exposures, false, false);
+            check(Trigger::Software, exposures, false, false);
+            check(Trigger::Edge, exposures, false, pulses);
+            check(Trigger::Gate, exposures, false, true);
+            check(Trigger::Edge, exposures, true, false);
+            check(Trigger::Gate, exposures, true, false);
+        }
+    }
+
+    #[test]
     fn a_path_that_it_cannot_reach_is_refused_and_a_strange_one_comes_back_as_it_is() {
         let setup = setup("/data", "X:/data");
         let refused = setup.to_ioc(Path::new("/database/run")).unwrap_err();
