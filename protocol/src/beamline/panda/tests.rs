@@ -264,6 +264,9 @@ fn what_is_wired_agrees_with_the_other_tables() {
     wired("SEQ1.PRESCALE.UNITS", "us", &format!("\"us\": {scans}"));
     let pulses = "scans set it, as device.panda.triggers.outputs.diode says";
     wired("PULSE1.WIDTH", "1", &format!("\"1\": {pulses}"));
+    // Of a box with one of each.
+    wired("SEQ.ENABLE", "ONE", &format!("\"ONE\": {scans}"));
+    wired("PULSE.DELAY.RAW", "1", &format!("\"1\": {pulses}"));
     check_all(
         &[("panda/triggers/outputs/camera", json!({"output": "TTLOUT2"}))],
         "device.panda.triggers.outputs.camera: TTLOUT2.VAL = \"SEQ1.OUTA\": \

@@ -255,7 +255,7 @@ impl Wiring {
     ) -> Result<(), BeamlineError> {
         for field in fields {
             let is_part = |wire: &&Wire| {
-                wire.field.block == field.block && wire.field.field() == field.field()
+                is_of_block(&wire.field, &field) && wire.field.field() == field.field()
             };
             if let Some(wire) = self.wires.iter().find(is_part) {
                 let reason = format!("{:?}: scans set it, as {key} says", wire.value);
@@ -272,8 +272,10 @@ impl Wiring {
 
 /// Whether two names are of one field: a block without a number may be the first.
 pub(super) fn same(a: &FieldName, b: &FieldName) -> bool {
+    is_of_block(a, b) && (a.field(), a.attribute()) == (b.field(), b.attribute())
+}
+
+fn is_of_block(a: &FieldName, b: &FieldName) -> bool {
     let number = |name: &FieldName| name.block.instance().unwrap_or(NonZeroU32::MIN);
-    a.block.name() == b.block.name()
-        && number(a) == number(b)
-        && (a.field(), a.attribute()) == (b.field(), b.attribute())
+    a.block.name() == b.block.name() && number(a) == number(b)
 }
