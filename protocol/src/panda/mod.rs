@@ -15,6 +15,7 @@ pub mod control;
 pub mod data;
 pub mod describe;
 mod end;
+mod number;
 pub mod scaling;
 pub mod settings;
 pub mod table;
@@ -23,6 +24,7 @@ pub mod wiring;
 pub use address::Address;
 pub use capture::Capture;
 pub use end::EndReason;
+pub use number::is_same_number;
 
 /// TCP port of the control port, unless told otherwise.
 pub const CONTROL_PORT: u16 = 8888;

@@ -2,6 +2,7 @@
 use super::{
     control::{Command, CommandError, ControlError},
     describe::{FieldClass, FieldName, Inventory, ValueType},
+    is_same_number,
     settings::{Setting, Settings, SettingsError},
 };
 use std::fmt;
@@ -128,8 +129,7 @@ impl Wire {
     pub fn is(&self, found: &str, inventory: &Inventory) -> bool {
         let class = inventory.field(&self.field).map(|info| &info.class);
         self.value == found
-            || is_number(class, self.field.attribute())
-                && number(&self.value).zip(number(found)).is_some_and(|(a, b)| a == b)
+            || is_number(class, self.field.attribute()) && is_same_number(&self.value, found)
     }
 
     pub fn error(&self, reason: WireReason) -> WireError {
@@ -164,17 +164,6 @@ fn is_number(class: Option<&FieldClass>, attribute: Option<&str>) -> bool {
         },
         (_, None) => false,
     }
-}
-
-/// The number that a PandA reads in a text, with the ten digits with which it says one.
-fn number(text: &str) -> Option<String> {
-    let text = text.trim();
-    let number = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(digits) => i64::from_str_radix(digits, 16).ok()? as f64,
-        None => text.parse().ok()?,
-    };
-    // There is but one zero.
-    Some(format!("{:.9e}", if number == 0.0 { 0.0 } else { number }))
 }
 
 /// A line of a table of differences.

@@ -6,6 +6,7 @@ use bluefly_protocol::{
     panda::{
         control::{Command, CommandError},
         describe::{Captured, FieldName},
+        is_same_number,
     },
 };
 
@@ -107,15 +108,7 @@ fn sayable(task: Task<'_>, command: Result<Command, CommandError>) -> Result<Com
 
 /// Whether a value is what it was set to, in whatever way it is written.
 fn is_equal(found: &str, wanted: &str) -> bool {
-    match (found.parse::<f64>(), wanted.parse::<f64>()) {
-        (Ok(found), Ok(wanted)) => ten_digits(found) == ten_digits(wanted),
-        _ => found == wanted,
-    }
-}
-
-/// A number as a PandA tells it; there is but one zero.
-fn ten_digits(number: f64) -> String {
-    format!("{:.9e}", if number == 0.0 { 0.0 } else { number })
+    found == wanted || is_same_number(found, wanted)
 }
 
 /// Whether the same is captured, in whatever order it is told.

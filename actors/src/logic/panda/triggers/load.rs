@@ -3,7 +3,10 @@ use super::{Loaded, Maker, PandaTriggers, check::Given, stream::Stream, talk::Ta
 use crate::logic::triggers::TriggerPlan;
 use bluefly_protocol::{
     fault::Fault,
-    panda::table::{TableMode, sequencer_words},
+    panda::{
+        is_same_number,
+        table::{TableMode, sequencer_words},
+    },
     sequencer::{Progress, Table},
 };
 use std::time::Duration;
@@ -48,7 +51,7 @@ impl PandaTriggers {
             self.setup.wires.iter().map(|(field, _)| field.to_string()).collect();
         let found = talk.get_all(&fields).await?;
         for ((field, wanted), found) in self.setup.wires.iter().zip(found) {
-            if !is_same(wanted, &found) {
+            if *wanted != found && !is_same_number(wanted, &found) {
                 let reason = format!("{field} is {found}, and the beamline file makes it {wanted}");
                 return Err(talk.failed(reason));
             }
@@ -118,9 +121,3 @@ impl PandaTriggers {
 
 /// Words of a row.
 const ROW_WORDS: u64 = 4;
-
-/// Whether two values are one; numbers may be written in several ways.
-fn is_same(wanted: &str, found: &str) -> bool {
-    let number = |text: &str| text.parse::<f64>().ok();
-    wanted == found || number(wanted).is_some_and(|wanted| number(found) == Some(wanted))
-}
