@@ -135,7 +135,7 @@ impl World {
                 strike(detector, &|detector| detector.fails_to_arm.set(true));
             }
             Fault::FailAcquisition { detector } => {
-                strike(detector, &|detector| detector.break_off())
+                strike(detector, &|detector| detector.break_off());
             }
             Fault::FailWrite { detector } => {
                 strike(detector, &|detector| detector.writer.fails_to_write.set(true));
@@ -145,7 +145,7 @@ impl World {
             }
             Fault::HangWriter { detector } => {
                 strike(detector, &|detector| {
-                    detector.writer.hangs.send_modify(|hangs| *hangs = true)
+                    detector.writer.hangs.send_modify(|hangs| *hangs = true);
                 });
             }
             Fault::Disconnect { device, time } => {

@@ -254,7 +254,7 @@ fn paused_at(
 }
 
 #[test]
-fn a_frame_that_a_pause_cut_was_complete_if_the_motion_went_on() {
+fn a_pause_in_mid_row_took_frames_again_that_were_whole() {
     // Also where what a cut pulse leaves is captured.
     for edits in [&[][..], &[("\"SEQ1.ACTIVE\"", "\"ONE\"")]] {
         for moment in (0..17).map(|i| Duration::from_micros(3_100 * i)) {

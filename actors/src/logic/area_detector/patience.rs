@@ -86,7 +86,7 @@ impl Patience {
     pub(super) async fn hurries(&self) {
         if self.hurried.subscribe().changed().await.is_err() {
             // The sender is in here.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
