@@ -128,7 +128,7 @@ fn trigger_setup(
         start,
         wires: wires.collect(),
         outputs: outputs.collect(),
-        dead_time: if panda.is_detector() { panda.row_settles_in() } else { Duration::ZERO },
+        dead_time: if panda.is_detector() { panda.dead_time() } else { Duration::ZERO },
         tables: TableLimits::STREAMING,
     })
 }

@@ -2,7 +2,7 @@
 use super::flight::{FRAMES, setup};
 use crate::run::rig::{GRID, with_rig};
 
-/// The detectors are triggered by the controller; a row is a word.
+/// The detectors are triggered by the controller; a row is a word, the shortest there is.
 const ALONE: [(&str, &str); 2] = [
     (
         "[device.panda.triggers.outputs]\ncamera = { output = \"TTLOUT1\" }\ndiode = { output = \
@@ -16,7 +16,7 @@ const ALONE: [(&str, &str); 2] = [
 ];
 
 #[test]
-fn the_last_row_of_a_panda_that_captures_one_word_was_lost() {
+fn a_panda_that_triggers_itself_alone_captures_every_frame() {
     with_rig(setup(&ALONE), async |rig| {
         assert_eq!(rig.run(GRID).await, Ok(FRAMES));
         assert_eq!(rig.progress().recoveries, 0);

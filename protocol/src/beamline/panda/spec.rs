@@ -118,12 +118,6 @@ impl PandaSpec {
         TICK * self.row_words()
     }
 
-    /// How long before the end of the last frame its row is triggered, if that is taken as its pulse
-    /// ends: what ends the capture must not overtake it.
-    pub fn row_settles_in(&self) -> Duration {
-        self.dead_time().max(TICK * ROW_LATENCY)
-    }
-
     /// Bytes that a frame adds to its file.
     pub fn row_bytes(&self) -> u64 {
         let columns = self.capture.iter().map(|captured| {
