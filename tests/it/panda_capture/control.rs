@@ -121,3 +121,12 @@ fn a_pipelined_reply_in_pieces_is_one_reply() {
     assert_eq!(replies, Reply::Lines(vec!["A 1".to_owned(), "B 2".to_owned()]));
     drop(server);
 }
+
+#[test]
+fn a_count_that_cannot_be_read_was_taken_for_none() {
+    let (port, server) = serve(vec!["OK =20k\n", "OK =OK\n"]);
+    let told = real(async || connect(port, LONG).await.tells().await);
+    let expected = "control port: *PCAP.CAPTURED?: `20k` is no count of rows: a whole number";
+    assert_eq!(told.unwrap_err().to_string(), expected);
+    drop(server);
+}

@@ -43,6 +43,11 @@ pub fn parse_captured(lines: &[String]) -> Result<Vec<Captured>, DescribeError> 
     lines.iter().map(parse).collect()
 }
 
+/// What `*PCAP.CAPTURED?` tells: rows of the capture that is under way, or was the last.
+pub fn parse_count(text: &str) -> Result<u64, DescribeError> {
+    text.parse().map_err(|_| DescribeError::new("count of rows", text, "a whole number"))
+}
+
 /// What stands on which bit, as `*BITS?` and `PCAP.BITS0.BITS?` tell; `None` if nothing does.
 pub fn parse_bits(lines: &[String]) -> Result<Vec<Option<FieldName>>, DescribeError> {
     let parse = |line: &String| match line.as_str() {

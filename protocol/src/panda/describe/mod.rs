@@ -9,7 +9,7 @@ mod inventory;
 mod name;
 
 pub use block::{Block, Field, parse_blocks, parse_fields};
-pub use capture::{Captured, Completion, PcapStatus, parse_bits, parse_captured};
+pub use capture::{Captured, Completion, PcapStatus, parse_bits, parse_captured, parse_count};
 pub use change::{Change, ChangeGroup, parse_changes};
 pub use class::{ExtOut, FieldClass, ValueType};
 pub use enquiry::{Enquiry, EnquiryError, Round};

@@ -11,7 +11,7 @@ use crate::{
 use bluefly_protocol::panda::{
     Address,
     control::{Command, Refusal, Reply, UnexpectedReply},
-    describe::{Captured, Completion, parse_captured},
+    describe::{Captured, Completion, parse_captured, parse_count},
 };
 use std::{
     sync::{Arc, OnceLock},
@@ -164,9 +164,13 @@ impl Control {
 
     /// What the PandA says of the capture that has ended.
     pub async fn tells(&self) -> Result<BoxTells, ControlFault> {
-        let captured = self.value(query("*PCAP.CAPTURED")).await?;
+        let count = query("*PCAP.CAPTURED");
+        let command = count.to_string();
+        let captured = self.value(count).await?;
+        let captured = parse_count(&captured)
+            .map_err(|source| ControlFault::Unreadable { command, source })?;
         let health = self.value(query("PCAP.HEALTH")).await?;
-        Ok(BoxTells { captured: captured.parse().ok(), health: Some(health) })
+        Ok(BoxTells { captured: Some(captured), health: Some(health) })
     }
 
     /// What is captured, as far as it can be read.
