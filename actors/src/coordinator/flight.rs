@@ -82,6 +82,8 @@ pub(super) struct Flight {
     pub(super) retake: Rc<Cell<u64>>,
     /// A detector that lost rows which it had, and the first of them.
     pub(super) overwritten: Option<(Name, u64)>,
+    /// Frames up to here were triggered as they should be, as sources of triggers tell.
+    pub(super) vouched: u64,
     /// What the run has put up with so far.
     pub(super) troubles: Troubles,
     /// Devices that were away since everything was armed last, and why.
@@ -109,6 +111,7 @@ impl Flight {
             collection: None,
             retake: Rc::default(),
             overwritten: None,
+            vouched: u64::MAX,
             troubles: session.troubles,
             away: BTreeMap::new(),
         }

@@ -87,6 +87,19 @@ impl Flight {
         Err(Fault { device, operation, class: FaultClass::Failed, reason })
     }
 
+    /// After a fault of a source of triggers, frames that it does not vouch for are taken again.
+    pub(super) fn doubt(&mut self, fault: &Fault) {
+        let is_source = self.beamline.triggers.contains_key(&fault.device);
+        let is_of_frames = matches!(fault.class, FaultClass::Lost | FaultClass::Disconnected);
+        if !is_source || !is_of_frames || self.vouched == u64::MAX {
+            return;
+        }
+        let row = self.tally.row(self.vouched);
+        if self.overwritten.as_ref().is_none_or(|(_, lowest)| row < *lowest) {
+            self.overwritten = Some((fault.device.clone(), row));
+        }
+    }
+
     fn go_back(&mut self, frames: u64) {
         if frames > 0 {
             self.tally.retake(frames);
@@ -216,7 +229,11 @@ impl Flight {
     /// is not at rest.
     pub(super) async fn rest_now(&mut self) -> Result<(), Fault> {
         let rest = self.beamline.come_to_rest(Duration::ZERO).await;
-        rest.faults.iter().for_each(|fault| self.note_absence(fault));
+        for fault in &rest.faults {
+            self.note_absence(fault);
+            self.doubt(fault);
+        }
+        self.vouched = u64::MAX;
         self.note(&rest.on_disk).await;
         if let Some(collection) = self.collection.take() {
             let (harvest, collected) = collection.await;
@@ -269,9 +286,10 @@ impl Flight {
         });
     }
 
-    /// How many frames may be published now.
+    /// How many frames may be published now: none that may have to be taken again.
     fn open(&mut self) -> u64 {
-        self.gate.open_to(self.beamline.clock.now().since_start(), self.tally.complete())
+        let complete = self.tally.complete().min(self.vouched);
+        self.gate.open_to(self.beamline.clock.now().since_start(), complete)
     }
 
     /// Publishes what may be published now.

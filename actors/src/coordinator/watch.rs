@@ -137,7 +137,7 @@ impl Flight {
                     if intent == Intent::Pause {
                         tokio::select! { biased;
                             _ = board.ended() => {}
-                            () = self.end_on_a_trigger(&watch) => {}
+                            ended = self.end_on_a_trigger(&watch) => ended?,
                         }
                     }
                     return Err(Cut::Told(intent));
@@ -158,10 +158,12 @@ impl Flight {
 
     /// Lets no more triggers leave while the motion goes on: each frame that was triggered to its end was
     /// taken at speed, also beyond the last point that the motion tells of.
-    async fn end_on_a_trigger(&mut self, watch: &Watch) {
+    ///
+    /// Fails if a source tells that frames are not what they were taken for: it does so once.
+    async fn end_on_a_trigger(&mut self, watch: &Watch) -> Result<(), Fault> {
         let beamline = Rc::clone(&self.beamline);
         if watch.triggers.is_empty() {
-            return;
+            return Ok(());
         }
         let stopped = async {
             let faults = beamline.triggers_safe(Duration::ZERO.into()).await;
@@ -171,9 +173,16 @@ impl Flight {
         match beamline.clock.timeout(TRIGGERS_FIRST, stopped).await {
             Ok(Ok(Some(frames))) if watch.motion.ended().is_none() => self.tally.trigger(frames),
             Ok(Ok(_)) => {}
-            Ok(Err(fault)) => tracing::debug!(%fault, "triggers end with the motion"),
+            Ok(Err(fault)) if fault.class == FaultClass::Disconnected => {
+                tracing::debug!(%fault, "triggers end with the motion");
+            }
+            Ok(Err(fault)) => {
+                self.doubt(&fault);
+                return Err(fault);
+            }
             Err(late) => tracing::debug!(%late, "triggers end with the motion"),
         }
+        Ok(())
     }
 
     /// Whether a detector would soon forget what has not been read, however far the others are.
@@ -255,17 +264,23 @@ impl Flight {
     }
 
     /// Takes in what sources of triggers have told.
-    fn hear_triggers(&self, watch: &mut Watch, now: Instant) -> Result<(), Fault> {
-        let is_over = watch.motion.ended().is_some();
+    fn hear_triggers(&mut self, watch: &mut Watch, now: Instant) -> Result<(), Fault> {
+        let (beamline, is_over) = (Rc::clone(&self.beamline), watch.motion.ended().is_some());
+        let left = watch.triggers.iter().map(|source| source.status.report().progress);
+        self.vouched = left.min().unwrap_or(u64::MAX);
         for source in &mut watch.triggers {
-            let caller = self.beamline.triggers(&source.name)?;
+            let caller = beamline.triggers(&source.name)?;
             source.due = match source.status.ended() {
                 None if is_over => source.due.or(Some(now + TRIGGERED_WITHIN)),
                 None | Some(Ok(Outcome::Done(()))) => None,
                 Some(Ok(Outcome::Aborted)) => {
                     return Err(caller.fault(TRIGGER, FaultClass::Failed, MADE_SAFE));
                 }
-                Some(Err(error)) => return Err(caller.ended_badly(TRIGGER, error)),
+                Some(Err(error)) => {
+                    let fault = caller.ended_badly(TRIGGER, error);
+                    self.doubt(&fault);
+                    return Err(fault);
+                }
             };
         }
         Ok(())
