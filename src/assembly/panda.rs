@@ -93,7 +93,7 @@ pub(super) fn capability(panda: &PandaSpec) -> DetectorCapability {
 
 fn wired<L>(panda: &PandaSpec, PandaPlace { link, .. }: &PandaPlace, logic: L) -> Wired<L> {
     let PandaLink { seat, wiring, .. } = link.clone();
-    Wired { device: panda.name.clone(), seat, wiring, logic }
+    Wired::new(panda.name.clone(), (seat, wiring), logic)
 }
 
 fn column(panda: &PandaSpec, captured: &Captured) -> CaptureColumn {

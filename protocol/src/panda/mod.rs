@@ -16,6 +16,7 @@ pub mod data;
 pub mod describe;
 mod end;
 mod number;
+pub mod reliance;
 pub mod scaling;
 pub mod settings;
 pub mod table;

@@ -195,22 +195,6 @@ fn frames_that_begin_by_time_were_taken_wherever_the_motion_was() {
     });
 }
 
-#[test]
-fn a_wire_that_somebody_changed_in_mid_scan_ended_well() {
-    with_rig(setup(&[]), async |rig| {
-        rig.ready(GRID).await;
-        let status = rig.kickoff().await;
-        taken(rig, 5).await;
-        rig.process.world.panda(&name("panda")).unwrap().with(|server| {
-            let id = server.connect_control("127.0.0.1:9");
-            server.receive(id, b"PCAP.GATE=ZERO\n");
-            assert_eq!(server.take_output(id), b"OK\n");
-        });
-        let error = status.finished().await.unwrap_err().to_string();
-        assert!(error.contains("PCAP.GATE is ZERO, not SEQ1.OUTA as "), "{error}");
-    });
-}
-
 /// Pauses whenever so many frames are taken; nothing is recovered from.
 fn check_pauses(edits: &[(&'static str, &'static str)], pauses: [u64; 4]) {
     with_rig(setup(edits), async |rig| {

@@ -4,5 +4,6 @@ mod drops;
 mod faults;
 mod losses;
 mod rig;
+mod settings;
 mod sockets;
 mod tap;

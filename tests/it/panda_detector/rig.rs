@@ -5,13 +5,17 @@ use crate::{
     panda_server::new_server,
 };
 use bluefly_actors::{
-    backend::panda::{capture::WireDataPort, control::Dial},
+    backend::panda::{
+        capture::{DataPort, WireDataPort},
+        control::Dial,
+    },
     clock::Clock,
     device::panda::{Panda, PandaLink, PandaTiming},
     logic::{
         detector::{Arm, FilePlan},
         panda::{
             capture::{CaptureColumn, CaptureSetup, Encoder, PandaCapture},
+            wired::Wired,
             wiring::Wiring,
         },
     },
@@ -23,7 +27,10 @@ use bluefly_actors::{
     supervise::{Env, Seat, Strategy, Supervisor, Tree},
     system::simulated_system,
 };
-use bluefly_protocol::{fault::Fault, panda::Capture};
+use bluefly_protocol::{
+    fault::Fault,
+    panda::{Capture, wiring::Wire},
+};
 use bluefly_sim::panda::{MemoryPanda, Server};
 use std::{path::Path, rc::Rc, time::Duration};
 
@@ -36,6 +43,8 @@ pub(super) struct Rig {
     pub(super) storage: StorageClient,
     pub(super) seat: PandaSeat,
     pub(super) capture: PandaCapture,
+    port: Rc<dyn DataPort>,
+    setup: CaptureSetup,
     _tree: Tree,
 }
 
@@ -108,16 +117,33 @@ impl Rig {
         let broken = Box::new(FaultyDisk::new(disk.clone(), faults.clone()));
         let config = StorageConfig { min_free_bytes: 0, ..StorageConfig::default() };
         let storage = StorageClient::inline(config, clock.clone(), broken);
-        let tap = Tap::new(Rc::new(panda.data_port()));
+        let tap = Tap::new(Rc::new(panda.data_port()), clock.clone());
         let port = WireDataPort {
             dial: Rc::new(tap.clone()),
             within: Duration::from_secs(2),
             clock: clock.clone(),
         };
         let setup = CaptureSetup { columns, flush_period: ms(100) };
-        let ports = (seat.clone(), Rc::new(port) as Rc<_>);
-        let capture = PandaCapture::new(name("panda"), ports, storage.clone(), setup);
-        Self { clock, panda, tap, disk, faults, storage, seat, capture, _tree: tree }
+        let port: Rc<dyn DataPort> = Rc::new(port);
+        let ports = (seat.clone(), Rc::clone(&port));
+        let capture = PandaCapture::new(name("panda"), ports, storage.clone(), setup.clone());
+        Self { clock, panda, tap, disk, faults, storage, seat, capture, port, setup, _tree: tree }
+    }
+
+    /// One that notices what others set, with these wires.
+    pub(super) fn wired(&self, wires: &[(&str, &str)]) -> Wired<PandaCapture> {
+        let ports = (self.seat.clone(), Rc::clone(&self.port));
+        let (storage, setup) = (self.storage.clone(), self.setup.clone());
+        let capture = PandaCapture::new(name("panda"), ports, storage, setup);
+        let wires: Vec<Wire> = wires
+            .iter()
+            .map(|(field, value)| Wire {
+                field: field.parse().unwrap(),
+                value: (*value).to_owned(),
+                key: format!("wiring.{field}"),
+            })
+            .collect();
+        Wired::new(name("panda"), (self.seat.clone(), Wiring::new(&wires)), capture)
     }
 
     /// Resolves when the box is reached.

@@ -1,8 +1,12 @@
 //! [`Tap`]: between a data port and its reader, to change, hold or cut what is said.
-use bluefly_actors::backend::panda::control::{Dial, Dialed, Wire};
+use bluefly_actors::{
+    backend::panda::control::{Dial, Dialed, Wire},
+    clock::Clock,
+};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    time::Duration,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -17,13 +21,21 @@ struct Inner {
     /// What the port says, and what is said in its place.
     edits: RefCell<Vec<(String, String)>>,
     is_held: Cell<bool>,
+    /// What the port says arrives so much later.
+    lag: Cell<Duration>,
+    clock: Clock,
     cuts: Notify,
 }
 
 impl Tap {
-    pub(super) fn new(port: Rc<dyn Dial>) -> Self {
-        let (edits, is_held) = (RefCell::default(), Cell::new(false));
-        Self(Rc::new(Inner { port, edits, is_held, cuts: Notify::new() }))
+    pub(super) fn new(port: Rc<dyn Dial>, clock: Clock) -> Self {
+        let (edits, is_held, lag) = (RefCell::default(), Cell::new(false), Cell::default());
+        Self(Rc::new(Inner { port, edits, is_held, lag, clock, cuts: Notify::new() }))
+    }
+
+    /// From now on what the port says arrives so much later.
+    pub(super) fn lag(&self, lag: Duration) {
+        self.0.lag.set(lag);
     }
 
     /// From now on the port says `now` in place of `was`, a piece of what it says at once.
@@ -69,6 +81,7 @@ impl Dial for Tap {
                         () = tap.cuts.notified() => return,
                         Ok(length) = from.read(&mut said) => {
                             let edited = tap.edited(said[..length].to_vec());
+                            tap.clock.sleep(tap.lag.get()).await;
                             if length == 0 || !tap.is_held.get() && output.write_all(&edited).await.is_err() {
                                 return;
                             }

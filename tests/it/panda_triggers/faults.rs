@@ -54,7 +54,7 @@ async fn check_load(
     assert_eq!(followed, (FaultClass::Failed, nothing));
 }
 
-fn pulsed(exposures: u32, pulse: Option<&str>) -> TriggerSetup {
+pub(super) fn pulsed(exposures: u32, pulse: Option<&str>) -> TriggerSetup {
     let camera = TriggerOutput {
         detector: name("camera"),
         pulse: pulse.map(|block| block.parse().unwrap()),

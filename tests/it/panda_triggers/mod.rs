@@ -7,3 +7,4 @@ mod old;
 mod rig;
 mod scan;
 mod script;
+mod settings;

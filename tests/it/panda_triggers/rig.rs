@@ -8,6 +8,7 @@ use bluefly_actors::{
     logic::{
         panda::{
             triggers::{PandaTriggers, TriggerSetup},
+            wired::Wired,
             wiring::Wiring,
         },
         triggers::TriggerPlan,
@@ -20,7 +21,7 @@ use bluefly_actors::{
 use bluefly_protocol::{
     beamline::Trigger,
     name::Name,
-    panda::control::Command,
+    panda::{control::Command, wiring::Wire},
     plan::{AxisCapability, Capabilities, ControllerCapability, DetectorCapability, ScanPlan},
     sequencer::{BitInput, Bus, PositionInput, StartOn, TableLimits},
     trajectory::{AxisLimits, Mark, TriggerBits},
@@ -108,6 +109,16 @@ impl Rig {
         control.done(command).await.unwrap();
     }
 
+    /// Somebody else says this, in no time.
+    pub(super) fn others(&self, line: &str) {
+        self.panda.with(|server| {
+            let id = server.connect_control("127.0.0.1:9");
+            server.receive(id, format!("{line}\n").as_bytes());
+            assert_eq!(server.take_output(id), b"OK\n", "{line}");
+            server.disconnect(id);
+        });
+    }
+
     pub(super) async fn get(&self, field: &str) -> String {
         let control = self.seat.session().unwrap().control;
         control.value(Command::query(field).unwrap()).await.unwrap()
@@ -115,6 +126,17 @@ impl Rig {
 
     pub(super) fn triggers(&self, setup: TriggerSetup) -> PandaTriggers {
         PandaTriggers::new(name("panda"), self.seat.clone(), self.clock.clone(), setup)
+    }
+
+    /// One that notices what others set, with the wires of every rig.
+    pub(super) fn wired(&self, setup: TriggerSetup) -> Wired<PandaTriggers> {
+        let wire = |(field, value): (&str, &str)| Wire {
+            field: field.parse().unwrap(),
+            value: value.to_owned(),
+            key: format!("wiring.{field}"),
+        };
+        let wiring = Wiring::new(&WIRES.map(wire));
+        Wired::new(name("panda"), (self.seat.clone(), wiring), self.triggers(setup))
     }
 
     /// Puts encoders where the motion begins.

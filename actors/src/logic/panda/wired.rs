@@ -1,5 +1,10 @@
-//! [`Wired`]: a PandA whose wiring is verified before each part of a scan, and when its last frame is there.
-use super::wiring::Wiring;
+//! [`Wired`]: a PandA whose settings are those of the scan, from before each part of it to its last frame.
+use super::{
+    capture::PandaCapture,
+    guard::{Guard, Settled, Told},
+    triggers::PandaTriggers,
+    wiring::Wiring,
+};
 use crate::{
     logic::{
         detector::{Arm, Description, DetectorLogic, Doing, FilePlan, OpenFile, Summary},
@@ -7,50 +12,125 @@ use crate::{
     },
     signal::panda::PandaSeat,
 };
-use bluefly_protocol::name::Name;
-use std::{ops::Range, time::Duration};
+use bluefly_protocol::{
+    fault::{Fault, FaultClass},
+    name::Name,
+    plan::ScanPlan,
+};
+use std::{
+    cell::{Cell, RefCell},
+    ops::Range,
+    sync::Arc,
+    time::Duration,
+};
 
-/// Does what its logic does, unless somebody has changed the wiring since it was set.
+/// Does what its logic does, and vouches for nothing that came of it after somebody else has set what
+/// it relies on.
 pub struct Wired<L> {
-    pub device: Name,
-    pub seat: PandaSeat,
-    pub wiring: Wiring,
-    pub logic: L,
+    guard: Guard,
+    logic: L,
+    /// Frames that are vouched for, if those on disk are not.
+    good: Cell<Option<u64>>,
+    /// The scan that was loaded last.
+    scan: RefCell<Option<Arc<ScanPlan>>>,
 }
 
-impl<L: DetectorLogic> DetectorLogic for Wired<L> {
+impl<L> Wired<L> {
+    pub fn new(device: Name, (seat, wiring): (PandaSeat, Wiring), logic: L) -> Self {
+        let guard = Guard::new(device, seat, wiring);
+        Self { guard, logic, good: Cell::default(), scan: RefCell::default() }
+    }
+}
+
+impl Wired<PandaCapture> {
+    /// What came since the last look counts if nobody set anything.
+    async fn settle(&self, operation: &str) -> Result<(), Fault> {
+        let settled = self.guard.settle(operation).await;
+        match settled {
+            Ok(Settled::Clean) => self.good.set(None),
+            Ok(Settled::Told) => {}
+            Ok(Settled::Unknown) | Err(_) => self.forget()?,
+        }
+        settled.map(drop)
+    }
+
+    /// Takes what is not vouched for out of the file.
+    fn forget(&self) -> Result<(), Fault> {
+        self.good.get().map_or(Ok(()), |good| self.logic.forget_from(good))
+    }
+
+    fn vouched(&self, frames: u64) -> u64 {
+        self.good.get().map_or(frames, |good| frames.min(good))
+    }
+}
+
+impl DetectorLogic for Wired<PandaCapture> {
     fn make_safe(&self) -> Doing<'_, Option<OpenFile>> {
-        self.logic.make_safe()
+        Box::pin(async move {
+            let file = DetectorLogic::make_safe(&self.logic).await?;
+            if let Err(fault) = self.settle("make safe").await {
+                tracing::warn!(%fault, "what came since is not vouched for");
+            }
+            Ok(file.map(|file| {
+                let frames_on_disk = self.vouched(file.frames_on_disk);
+                OpenFile { frames_on_disk, ..file }
+            }))
+        })
     }
 
     fn describe(&self) -> Doing<'_, Description> {
-        self.logic.describe()
+        DetectorLogic::describe(&self.logic)
     }
 
     fn open<'a>(&'a self, plan: &'a FilePlan) -> Doing<'a, OpenFile> {
-        self.logic.open(plan)
+        self.guard.forget();
+        self.good.set(None);
+        DetectorLogic::open(&self.logic, plan)
     }
 
     fn arm<'a>(&'a self, arm: &'a Arm) -> Doing<'a, ()> {
         Box::pin(async move {
-            self.wiring.verify(&self.device, &self.seat).await?;
-            self.logic.arm(arm).await
+            let last = arm.first_index + arm.frames.saturating_sub(1);
+            let operation = format!("arm for frames {} to {last}", arm.first_index);
+            self.guard.begin(&operation, self.logic.blocks()).await?;
+            self.good.set(Some(arm.first_index));
+            DetectorLogic::arm(&self.logic, arm).await
         })
     }
 
     fn on_disk<'a>(&'a self, progress: &'a dyn Fn(u64)) -> Doing<'a, ()> {
         Box::pin(async move {
-            self.logic.on_disk(progress).await?;
-            self.wiring.verify(&self.device, &self.seat).await
+            let told = Told::default();
+            let tell = |frames| told.tell(frames);
+            let vouch = |frames| {
+                self.good.set(Some(frames));
+                progress(frames);
+            };
+            let work = DetectorLogic::on_disk(&self.logic, &tell);
+            let ended = self.guard.accompany(TAKE, work, (&told, &vouch)).await;
+            match &ended {
+                Ok(()) => self.good.set(None),
+                Err(_) if self.guard.is_over() => self.forget()?,
+                // What is vouched for is known when it is at rest.
+                Err(_) => {}
+            }
+            ended
         })
     }
 
     fn disarm(&self) -> Doing<'_, u64> {
-        self.logic.disarm()
+        Box::pin(async move {
+            let disarmed = self.logic.disarm().await;
+            let is_away = |fault: &Fault| fault.class == FaultClass::Disconnected;
+            if !disarmed.as_ref().is_err_and(is_away) {
+                self.settle("disarm").await?;
+            }
+            disarmed.map(|frames| self.vouched(frames))
+        })
     }
 
     fn close(&self) -> Doing<'_, ()> {
-        self.logic.close()
+        DetectorLogic::close(&self.logic)
     }
 
     fn take_one(&self, exposure: Duration) -> Doing<'_, f64> {
@@ -62,18 +142,29 @@ impl<L: DetectorLogic> DetectorLogic for Wired<L> {
     }
 }
 
-impl<L: TriggerLogic> TriggerLogic for Wired<L> {
+/// What a detector does, and a source of triggers.
+const TAKE: &str = "bring its rows to disk";
+const TRIGGER: &str = "trigger the frames";
+
+impl TriggerLogic for Wired<PandaTriggers> {
     fn check<'a>(&'a self, plan: &'a TriggerPlan) -> Doing<'a, ()> {
         self.logic.check(plan)
     }
 
     fn make_safe(&self) -> Doing<'_, ()> {
-        TriggerLogic::make_safe(&self.logic)
+        Box::pin(async move {
+            TriggerLogic::make_safe(&self.logic).await?;
+            self.guard.settle(TRIGGER).await.map(drop)
+        })
     }
 
     fn load<'a>(&'a self, plan: &'a TriggerPlan) -> Doing<'a, ()> {
         Box::pin(async move {
-            self.wiring.verify(&self.device, &self.seat).await?;
+            let before = self.scan.replace(Some(Arc::clone(&plan.plan)));
+            if !before.is_some_and(|before| Arc::ptr_eq(&before, &plan.plan)) {
+                self.guard.forget();
+            }
+            self.guard.begin("load triggers", self.logic.blocks()).await?;
             self.logic.load(plan).await
         })
     }
@@ -84,8 +175,10 @@ impl<L: TriggerLogic> TriggerLogic for Wired<L> {
 
     fn follow<'a>(&'a self, progress: &'a dyn Fn(u64)) -> Doing<'a, ()> {
         Box::pin(async move {
-            self.logic.follow(progress).await?;
-            self.wiring.verify(&self.device, &self.seat).await
+            let told = Told::default();
+            let tell = |frames| told.tell(frames);
+            let work = self.logic.follow(&tell);
+            self.guard.accompany(TRIGGER, work, (&told, progress)).await
         })
     }
 

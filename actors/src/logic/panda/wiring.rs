@@ -33,6 +33,10 @@ impl Wiring {
         Self(wires.into())
     }
 
+    pub fn wires(&self) -> &[Wire] {
+        &self.0
+    }
+
     /// Sets what is not as it is to be, and looks whether it is then; tells what it was before.
     ///
     /// What is right already is not written, so that a PandA which runs is not disturbed.
@@ -118,7 +122,7 @@ impl Wiring {
             Fault { device: device.clone(), operation, class, reason }
         };
         let reached = seat.reached();
-        let Session { control, inventory } =
+        let Session { control, inventory, .. } =
             reached.map_err(|error| fault(FaultClass::Disconnected, error.to_string()))?;
         match self.look(&control, &inventory).await {
             Ok(found) if found.is_right() => Ok(()),

@@ -1,5 +1,8 @@
 //! [`Hub`]: what all signals of one PandA share: the present connections, and who observes what.
-use super::observed::Observed;
+use super::{
+    ledger::{Ledger, Names},
+    observed::Observed,
+};
 use crate::{
     backend::panda::control::Control,
     clock::Clock,
@@ -21,6 +24,8 @@ pub(super) struct Hub {
     link: RefCell<Link>,
     /// What it had when it was connected last.
     before: RefCell<Option<Arc<Inventory>>>,
+    /// What was ever set by us.
+    ours: Names,
     pub(super) observed: RefCell<Vec<Observed>>,
     /// Told when the link changes.
     pub(super) changed: Notify,
@@ -33,6 +38,8 @@ pub(super) struct Hub {
 pub struct Session {
     pub control: Control,
     pub inventory: Arc<Inventory>,
+    /// Who set what since it is reached.
+    pub ledger: Rc<Ledger>,
 }
 
 enum Link {
@@ -48,6 +55,7 @@ impl Hub {
             owner: Cell::new(0),
             link: RefCell::new(Link::Down(Absence::Unknown)),
             before: RefCell::default(),
+            ours: Names::default(),
             observed: RefCell::default(),
             changed: Notify::new(),
             observing: Notify::new(),
@@ -71,7 +79,10 @@ impl Hub {
     }
 
     /// It is connected; tells whether it is another than it was.
-    pub(super) fn up(&self, session: Session) -> Option<Replaced> {
+    pub(super) fn up(&self, control: Control, inventory: Arc<Inventory>) -> Option<Replaced> {
+        let ours = Rc::clone(&self.ours);
+        let ledger = Ledger::new(control.clone(), Arc::clone(&inventory), ours);
+        let session = Session { control, inventory, ledger };
         let before = self.before.replace(Some(Arc::clone(&session.inventory)));
         let replaced = before.and_then(|before| session.inventory.replaced(&before));
         *self.link.borrow_mut() = Link::Up(session);

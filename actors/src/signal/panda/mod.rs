@@ -4,12 +4,14 @@ mod channel;
 mod convert;
 mod form;
 mod hub;
+mod ledger;
 mod observed;
 mod poll;
 mod seat;
 
 pub use address::SCHEME;
 pub use hub::Session;
+pub use ledger::{Ledger, Strange, Values, Watch};
 pub use seat::{PandaSeat, Superseded};
 
 use super::{Absence, Channel, Kind, LocalFuture, SignalError, SignalProvider};

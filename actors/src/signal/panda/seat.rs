@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     backend::panda::control::{Control, ControlFault, Loss},
+    clock::Clock,
     signal::{Absence, SignalError},
 };
 use bluefly_protocol::panda::describe::{Inventory, Replaced};
@@ -45,7 +46,7 @@ impl PandaSeat {
         if self.0.owner().get() != incarnation {
             return Err(self.superseded(incarnation));
         }
-        Ok(self.0.up(Session { control, inventory }))
+        Ok(self.0.up(control, inventory))
     }
 
     /// Asks over `control`, which is used for nothing else, for what is observed, until that fails
@@ -68,6 +69,11 @@ impl PandaSeat {
             }
             Loss::GivenUp => Absence::Unknown,
         });
+    }
+
+    /// By which everything here is timed.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
     }
 
     /// What the PandA has, while it is reached.

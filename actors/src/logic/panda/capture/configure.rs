@@ -1,5 +1,5 @@
 //! What is captured, set at the PandA and read back.
-use super::{super::super::Task, PandaCapture, done, setup::Selection};
+use super::{super::super::Task, PandaCapture, done, lost, setup::Selection};
 use crate::{backend::panda::capture::FileColumn, signal::panda::Session};
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
@@ -9,6 +9,8 @@ use bluefly_protocol::{
         is_same_number,
     },
 };
+
+const CAPTURE: &str = "CAPTURE";
 
 impl PandaCapture {
     /// What is to be captured, under the names of this PandA.
@@ -24,50 +26,75 @@ impl PandaCapture {
         session: &Session,
     ) -> Result<Selection, Fault> {
         let selection = self.select(task, session)?;
-        for (column, captured) in self.setup.columns.iter().zip(&selection.captured) {
-            let Some(encoder) = &column.encoder else { continue };
-            let name = &captured.name;
-            // A scale is in units.
-            self.set(task, session, (name, "UNITS", &encoder.units)).await?;
-            self.set(task, session, (name, "SCALE", &encoder.scale.to_string())).await?;
-            self.set(task, session, (name, "OFFSET", &encoder.offset.to_string())).await?;
-        }
-        let control = &session.control;
-        if is_same(&done(task, control.captured().await)?, &selection.captured) {
+        if !self.set_all(task, session, &selection).await? {
             return Ok(selection);
         }
+        // What others set from here on is theirs.
+        session.ledger.look().await.map_err(|fault| lost(task, &fault))?;
+        if !self.set_all(task, session, &selection).await? {
+            return Ok(selection);
+        }
+        let reason =
+            "what it captures was set, and was another at once: somebody else sets it, too";
+        Err(task.fault(FaultClass::Failed, reason))
+    }
+
+    /// Sets what is not as it is to be, and checks that it is; whether anything was.
+    async fn set_all(
+        &self,
+        task: Task<'_>,
+        session: &Session,
+        selection: &Selection,
+    ) -> Result<bool, Fault> {
+        let (Session { control, ledger, .. }, mut has_set) = (session, false);
+        for (column, captured) in self.setup.columns.iter().zip(&selection.captured) {
+            let Some(encoder) = &column.encoder else { continue };
+            let (scale, offset) = (encoder.scale.to_string(), encoder.offset.to_string());
+            // A scale is in units.
+            let attributes = [("UNITS", &encoder.units), ("SCALE", &scale), ("OFFSET", &offset)];
+            for (attribute, wanted) in attributes {
+                has_set |= self.set(task, session, (&captured.name, attribute, wanted)).await?;
+            }
+        }
+        if is_same(&done(task, control.captured().await)?, &selection.captured) {
+            return Ok(has_set);
+        }
+        ledger.own_all(CAPTURE);
         done(task, control.done(Command::clear_capture()).await)?;
         for captured in &selection.captured {
             let words: Vec<String> = captured.captures.iter().map(ToString::to_string).collect();
-            let set = Command::assign(&format!("{}.CAPTURE", captured.name), &words.join(" "));
-            done(task, control.done(sayable(task, set)?).await)?;
+            let name = format!("{}.{CAPTURE}", captured.name);
+            let set = sayable(task, Command::assign(&name, &words.join(" ")))?;
+            ledger.own(&name);
+            done(task, control.done(set).await)?;
         }
         let found = done(task, control.captured().await)?;
         if is_same(&found, &selection.captured) {
-            return Ok(selection);
+            return Ok(true);
         }
         let (wanted, found) = (words(&selection.captured), words(&found));
         let reason = format!("*CAPTURE is {found} after {wanted} was set");
         Err(task.fault(FaultClass::Failed, reason))
     }
 
-    /// Sets an attribute unless it is so, and checks that it is.
+    /// Sets an attribute unless it is so, and checks that it is; whether it was set.
     async fn set(
         &self,
         task: Task<'_>,
         session: &Session,
         (field, attribute, wanted): (&FieldName, &str, &str),
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let (control, name) = (&session.control, format!("{field}.{attribute}"));
         let query = sayable(task, Command::query(&name))?;
         if is_equal(&done(task, control.value(query.clone()).await)?, wanted) {
-            return Ok(());
+            return Ok(false);
         }
         let assign = sayable(task, Command::assign(&name, wanted))?;
+        session.ledger.own(&name);
         done(task, control.done(assign).await)?;
         let found = done(task, control.value(query).await)?;
         if is_equal(&found, wanted) {
-            return Ok(());
+            return Ok(true);
         }
         let reason = format!("{name} is {found} after {wanted} was set");
         Err(task.fault(FaultClass::Failed, reason))

@@ -12,9 +12,12 @@ mod setup;
 
 pub use setup::{CaptureColumn, CaptureSetup, Encoder};
 
-use super::super::{
-    Task,
-    detector::{Arm, Dataset, Description},
+use super::{
+    super::{
+        Task,
+        detector::{Arm, Dataset, Description},
+    },
+    is_loss,
 };
 use crate::{
     backend::panda::{
@@ -29,7 +32,10 @@ use bluefly_protocol::{
     exposures::ExposuresPerFrame,
     fault::{Fault, FaultClass},
     name::Name,
-    panda::{control::Command, describe::PcapStatus},
+    panda::{
+        control::Command,
+        describe::{BlockName, PcapStatus},
+    },
 };
 use file::Open;
 use futures_util::future::{LocalBoxFuture, Shared};
@@ -56,6 +62,8 @@ struct Making {
     datasets: Vec<Dataset>,
 }
 
+/// The block that captures.
+const PCAP: &str = "PCAP";
 /// How long the data port may take to accept a reader.
 const ACCEPT_WITHIN: Duration = Duration::from_secs(10);
 /// How long others may take to read the last capture to its end before this one can be armed.
@@ -142,6 +150,23 @@ impl PandaCapture {
         status.parse().map_err(unreadable)
     }
 
+    /// The blocks that it uses.
+    pub(super) fn blocks(&self) -> Vec<BlockName> {
+        let pcap = PCAP.parse().expect("a name that stands here");
+        let captured = self.setup.columns.iter().map(|column| column.field.block.clone());
+        captured.chain([pcap]).collect()
+    }
+
+    /// Takes frames from this one on out of its file: they are not what they were taken for.
+    pub(super) fn forget_from(&self, frame: u64) -> Result<(), Fault> {
+        match self.open_now() {
+            Some(open) if open.frames_on_disk() > frame => {
+                stored(self.task("take frames out of its file"), open.stream.rewind(frame))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn task<'a>(&'a self, operation: &'a str) -> Task<'a> {
         Task { device: &self.device, operation }
     }
@@ -186,19 +211,6 @@ fn lost(task: Task<'_>, fault: &ControlFault) -> Fault {
 /// What came of a request to the storage.
 fn stored<T>(task: Task<'_>, result: Result<T, StorageError>) -> Result<T, Fault> {
     result.map_err(|error| task.fault(FaultClass::Failed, error.to_string()))
-}
-
-/// Whether the PandA is out of reach.
-const fn is_loss(fault: &ControlFault) -> bool {
-    match fault {
-        ControlFault::Connect(_) | ControlFault::Lost { .. } | ControlFault::NotSent { .. } => true,
-        ControlFault::Unexpected { .. }
-        | ControlFault::Unreadable { .. }
-        | ControlFault::Enquiry(_)
-        | ControlFault::Settings(_)
-        | ControlFault::Armed
-        | ControlFault::StillTaking { .. } => false,
-    }
 }
 
 /// # Panics

@@ -75,18 +75,8 @@ impl PandaTriggers {
             ("RELATIVE", "Absolute".to_owned()),
             ("DIR", direction.to_owned()),
         ];
-        for (field, value) in &values {
-            talk.put(&self.field(field), value).await?;
-        }
-        let fields = values.each_ref().map(|(field, _)| self.field(field));
-        let found = talk.get_all(&fields).await?;
-        for ((field, (_, wanted)), found) in fields.iter().zip(&values).zip(found) {
-            if found != *wanted {
-                let reason = format!("{field} is {found} although {wanted} was written");
-                return Err(talk.failed(reason));
-            }
-        }
-        Ok(())
+        let values = values.map(|(field, value)| (self.field(field), value));
+        talk.put_all(&values).await
     }
 
     pub(super) async fn follow_comparison(

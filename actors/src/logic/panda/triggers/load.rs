@@ -103,14 +103,10 @@ impl PandaTriggers {
         let mut wanted = vec![("ENABLE", "ZERO".to_owned()), ("REPEATS", "1".to_owned())];
         wanted.push(("PRESCALE.RAW", "0".to_owned()));
         wanted.extend(rows.map(|rows| ("TABLE.LENGTH", (rows * ROW_WORDS).to_string())));
-        let fields: Vec<String> = wanted.iter().map(|(field, _)| self.field(field)).collect();
-        let found = talk.get_all(&fields).await?;
-        for ((field, (_, wanted)), found) in fields.iter().zip(&wanted).zip(found) {
-            if found != *wanted {
-                let reason = format!("{field} is {found} although {wanted} was written");
-                return Err(talk.failed(reason));
-            }
-        }
+        let wanted: Vec<_> =
+            wanted.into_iter().map(|(field, value)| (self.field(field), value)).collect();
+        talk.look().await?;
+        talk.check_all(&wanted).await?;
         let state = self.field("STATE");
         if talk.has(&state) {
             talk.until(&self.clock, (&state, "WAIT_ENABLE"), READY_WITHIN).await?;

@@ -22,7 +22,10 @@ use crate::{
 use bluefly_protocol::{
     fault::Fault,
     name::Name,
-    panda::{control::Command, describe::ChangeGroup},
+    panda::{
+        control::Command,
+        describe::{BlockName, ChangeGroup},
+    },
     sequencer::Progress,
 };
 use futures_util::future::try_join_all;
@@ -82,6 +85,12 @@ impl PandaTriggers {
     /// it can count: one line, flown one way, of frames that are a whole number of counts apart.
     pub fn comparing(name: Name, seat: PandaSeat, clock: Clock, setup: TriggerSetup) -> Self {
         Self { maker: Maker::Comparison, ..Self::new(name, seat, clock, setup) }
+    }
+
+    /// The blocks that it uses.
+    pub(super) fn blocks(&self) -> Vec<BlockName> {
+        let pulses = self.setup.outputs.iter().filter_map(|output| output.pulse.clone());
+        pulses.chain([self.setup.sequencer.clone()]).collect()
     }
 
     fn talk<'a>(&'a self, operation: &'a str) -> Result<Talk<'a>, Fault> {

@@ -75,15 +75,14 @@ impl PandaTriggers {
         Ok(trains)
     }
 
-    /// Sets every PULSE block that is used; none makes pulses before the first frame.
+    /// Sets every PULSE block that is used, and looks whether it is; none makes pulses before the
+    /// first frame.
     pub(super) async fn set_pulses(&self, talk: &Talk<'_>, plan: &ScanPlan) -> Result<(), Fault> {
-        for (block, train) in self.trains(talk.task, plan)? {
-            set_pulse(talk, block, train).await?;
-        }
-        for enable in self.driven_pulses() {
-            talk.put(&enable, "ONE").await?;
-        }
-        Ok(())
+        let trains = self.trains(talk.task, plan)?.into_iter();
+        let enables = self.driven_pulses().map(|enable| (enable, "ONE".to_owned()));
+        let values: Vec<(String, String)> =
+            trains.flat_map(|(block, train)| pulse(block, train)).chain(enables).collect();
+        talk.put_all(&values).await
     }
 
     /// How many pulses each PULSE block has dropped, as far as they tell.
@@ -97,11 +96,13 @@ impl PandaTriggers {
     }
 }
 
-async fn set_pulse(talk: &Talk<'_>, block: &BlockName, train: PulseTrain) -> Result<(), Fault> {
+fn pulse(block: &BlockName, train: PulseTrain) -> [(String, String); 5] {
     let PulseTrain { delay_ticks, width_ticks, step_ticks, pulses } = train;
-    talk.put(&of(block, "TRIG_EDGE"), "Rising").await?;
-    talk.put(&of(block, "DELAY.RAW"), delay_ticks).await?;
-    talk.put(&of(block, "WIDTH.RAW"), width_ticks).await?;
-    talk.put(&of(block, "STEP.RAW"), step_ticks).await?;
-    talk.put(&of(block, "PULSES"), pulses.get()).await
+    [
+        (of(block, "TRIG_EDGE"), "Rising".to_owned()),
+        (of(block, "DELAY.RAW"), delay_ticks.to_string()),
+        (of(block, "WIDTH.RAW"), width_ticks.to_string()),
+        (of(block, "STEP.RAW"), step_ticks.to_string()),
+        (of(block, "PULSES"), pulses.get().to_string()),
+    ]
 }

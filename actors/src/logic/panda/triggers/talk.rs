@@ -1,11 +1,12 @@
 //! [`Talk`]: commands to a PandA, whose failures are faults of what is being done.
-use super::super::super::Task;
+use super::super::{super::Task, is_loss};
 use crate::{backend::panda::control::ControlFault, clock::Clock, signal::panda::Session};
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
     panda::{
         control::{Command, CommandError},
         describe::{BlockName, FieldName},
+        is_same_number,
         table::{TableMode, TableText},
     },
 };
@@ -27,17 +28,7 @@ impl Talk<'_> {
     }
 
     fn not_done(&self, fault: &ControlFault) -> Fault {
-        let class = match fault {
-            ControlFault::Connect(_) | ControlFault::Lost { .. } | ControlFault::NotSent { .. } => {
-                FaultClass::Disconnected
-            }
-            ControlFault::Unexpected { .. }
-            | ControlFault::Unreadable { .. }
-            | ControlFault::Enquiry(_)
-            | ControlFault::Settings(_)
-            | ControlFault::Armed
-            | ControlFault::StillTaking { .. } => FaultClass::Failed,
-        };
+        let class = if is_loss(fault) { FaultClass::Disconnected } else { FaultClass::Failed };
         self.task.fault(class, fault.to_string())
     }
 
@@ -54,7 +45,36 @@ impl Talk<'_> {
     /// Sets a field or an attribute.
     pub(super) async fn put(&self, field: &str, value: impl Display) -> Result<(), Fault> {
         let command = self.command(Command::assign(field, &value.to_string()))?;
+        self.session.ledger.own(field);
         self.done(command).await
+    }
+
+    /// Sets fields in this order, and then looks whether they are so: what others set from then on is
+    /// theirs.
+    pub(super) async fn put_all(&self, values: &[(String, String)]) -> Result<(), Fault> {
+        for (field, value) in values {
+            self.put(field, value).await?;
+        }
+        self.look().await?;
+        self.check_all(values).await
+    }
+
+    /// Fails unless fields are as they were set.
+    pub(super) async fn check_all(&self, values: &[(String, String)]) -> Result<(), Fault> {
+        let fields: Vec<String> = values.iter().map(|(field, _)| field.clone()).collect();
+        let found = self.get_all(&fields).await?;
+        for ((field, wanted), found) in values.iter().zip(found) {
+            if found != *wanted && !is_same_number(&found, wanted) {
+                let reason = format!("{field} is {found} although {wanted} was written");
+                return Err(self.failed(reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Resolves when it is known what was set up to now, and by whom.
+    pub(super) async fn look(&self) -> Result<(), Fault> {
+        self.session.ledger.look().await.map_err(|fault| self.not_done(&fault))
     }
 
     pub(super) async fn done(&self, command: Command) -> Result<(), Fault> {
@@ -89,6 +109,7 @@ impl Talk<'_> {
     ) -> Result<(), Fault> {
         let command = self.command(Command::table(field, mode, TableText::Base64, words))?;
         let name = command.to_string();
+        self.session.ledger.own(field);
         let reply = self.session.control.ask_within(TABLE_WITHIN, command).await;
         let done = reply.map_err(|fault| self.not_done(&fault))?.into_done();
         done.map_err(|source| self.failed(format!("control port: {name}: {source}")))
