@@ -3,6 +3,7 @@ mod arms;
 mod drops;
 mod faults;
 mod losses;
+mod others;
 mod rig;
 mod settings;
 mod sockets;

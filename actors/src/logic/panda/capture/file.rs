@@ -38,6 +38,8 @@ pub(super) struct Open {
     pub(super) arms_before: Cell<u64>,
     /// Frames that it is armed for.
     pub(super) due: Cell<Option<u64>>,
+    /// Whether it was told what is wrong with the arm.
+    pub(super) is_judged: Cell<bool>,
     /// Arms that have ended, of which the file does not tell yet.
     pub(super) ends: RefCell<VecDeque<ArmEnd>>,
     /// What became of the latest arm, once the file tells.
@@ -97,8 +99,9 @@ impl PandaCapture {
         self.adopt(task).await?;
         let Some(open) = self.open_now() else { return Ok(()) };
         self.end_reader(task, &open).await?;
-        self.reconcile(&open).await;
-        self.finish(task, &open).await
+        let reconciled = self.reconcile(task, &open).await;
+        self.finish(task, &open).await?;
+        reconciled.map(drop)
     }
 
     /// Resolves when the file is closed.
@@ -129,6 +132,7 @@ impl Open {
             armed: Cell::new(Armed::No),
             arms_before: Cell::default(),
             due: Cell::default(),
+            is_judged: Cell::default(),
             ends: RefCell::default(),
             last: RefCell::default(),
             closing: RefCell::default(),

@@ -30,6 +30,8 @@ impl PandaCapture {
         if followed.is_ok() {
             open.due.set(None);
         }
+        let is_away = |fault: &Fault| fault.class == FaultClass::Disconnected;
+        open.is_judged.set(!followed.as_ref().is_err_and(is_away));
         followed
     }
 
@@ -42,7 +44,10 @@ impl PandaCapture {
         progress(open.frames_on_disk());
         let ended = self.await_end(task, (open, frames), progress).await;
         // What came before the trouble is on disk, too.
-        self.reconcile(open).await;
+        let reconciled = self.reconcile(task, open).await;
+        for arm in reconciled.iter().flatten().filter(|arm| !arm.problems.is_empty()) {
+            tracing::warn!(device = %self.device, problems = arm.problems_text(), "captured");
+        }
         let is_cut = open.last.borrow().as_ref().is_some_and(|record| record.end.told.is_none());
         if is_cut {
             // Its arm ends before it tells why.
@@ -52,6 +57,7 @@ impl PandaCapture {
         progress(open.frames_on_disk());
         ended?;
         flushed?;
+        reconciled?;
         open.check_written(task)?;
         match &*open.last.borrow() {
             Some(record) => verdict(task, record, (frames, || open.over_fault(task))),
@@ -140,11 +146,7 @@ fn verdict(
 ) -> Result<(), Fault> {
     let end = &record.end;
     if end.received > frames {
-        let came = end.received;
-        let reason = format!(
-            "{came} rows came, and {frames} were due: which of them are frames is not known"
-        );
-        return Err(task.fault(FaultClass::Failed, reason));
+        return Err(too_many(task, end.received, frames));
     }
     if record.problems.is_empty() {
         return Ok(());
@@ -154,4 +156,10 @@ fn verdict(
     }
     let class = if end.kept < frames { FaultClass::Lost } else { FaultClass::Failed };
     Err(task.fault(class, record.problems_text()))
+}
+
+pub(super) fn too_many(task: Task<'_>, came: u64, due: u64) -> Fault {
+    let reason =
+        format!("{came} rows came, and {due} were due: which of them are frames is not known");
+    task.fault(FaultClass::Failed, reason)
 }

@@ -41,6 +41,7 @@ impl Open {
     pub(super) fn expect(&self, plan: ArmPlan) {
         self.last.take();
         self.due.set(None);
+        self.is_judged.set(false);
         self.armed.set(Armed::Perhaps);
         let told = self.told();
         self.arms_before.set(told.map_or(0, |told| told.borrow().arms));
