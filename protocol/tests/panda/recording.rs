@@ -103,7 +103,7 @@ pub(crate) fn third_party(name: &str) -> Option<Vec<u8>> {
     let read = fs::read(&path).ok();
     if read.is_none() {
         // Not by a macro: those of a test that succeeds are not heard.
-        writeln!(io::stderr(), "skipped: there is no {}", path.display()).unwrap();
+        writeln!(io::stderr().lock(), "skipped: there is no {}", path.display()).unwrap();
     }
     read
 }

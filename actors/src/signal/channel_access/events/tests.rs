@@ -198,7 +198,7 @@ fn who_held_up_what_lets_go_of_a_pv_was_not_found_silent() {
         let subscription = *state.pvs[&channel].subscriptions.first().expect("there is one");
         state.unsubscribe(subscription);
     });
-    held_up_by(|state, channel| state.clear(channel));
+    held_up_by(State::clear);
     // All its subscriptions are gone by then.
     held_up_by(|state, channel| {
         state.clear(channel);

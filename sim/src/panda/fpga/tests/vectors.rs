@@ -39,7 +39,7 @@ pub(super) fn shared(path: &str) -> Option<PathBuf> {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/panda");
     if !shared.is_dir() {
         // Not by a macro: those of a test that succeeds are not heard.
-        writeln!(io::stderr(), "skipped: there is no {}", shared.display()).unwrap();
+        writeln!(io::stderr().lock(), "skipped: there is no {}", shared.display()).unwrap();
         return None;
     }
     Some(shared.join(path))
