@@ -246,7 +246,8 @@ mod tests {
             // Where scans are flown nothing is replaced.
             let refused = SimDisk(storage.clone()).create(plan(&path)).await.map(drop);
             let reason = refused.expect_err("it is there");
-            assert!(reason.contains("exists"), "{reason}");
+            let told = format!("cannot create {}: there is a file of that name", path.display());
+            assert_eq!(reason, told);
             storage.shutdown().await;
         });
     }

@@ -90,7 +90,8 @@ impl Flight {
     /// After a fault of a source of triggers, frames that it does not vouch for are taken again.
     pub(super) fn doubt(&mut self, fault: &Fault) {
         let is_source = self.beamline.triggers.contains_key(&fault.device);
-        let is_of_frames = matches!(fault.class, FaultClass::Lost | FaultClass::Disconnected);
+        // What was refused changed nothing.
+        let is_of_frames = fault.class != FaultClass::Rejected;
         if !is_source || !is_of_frames || self.vouched == u64::MAX {
             return;
         }
@@ -173,7 +174,8 @@ impl Flight {
 
     /// A fault that says which frame is lost: known only once everything else is on disk.
     async fn naming_the_frame(&mut self, fault: Fault) -> Fault {
-        if fault.class != FaultClass::Lost {
+        let takes_frames = self.plan.exposures().contains_key(&fault.device);
+        if fault.class != FaultClass::Lost || !takes_frames {
             return fault;
         }
         let is_overwritten = self.overwritten.is_some();

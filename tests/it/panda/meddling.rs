@@ -135,3 +135,44 @@ fn a_pause_hid_what_somebody_had_changed() {
         land(rig).await;
     });
 }
+
+/// Others set one thing after the other, each once the scan goes on after the one before.
+fn check_in_turn(edits: &[(&'static str, &'static str)], turns: &[&[&str]]) {
+    with_rig(setup(edits), async |rig| {
+        rig.ready(GRID).await;
+        let status = rig.kickoff().await;
+        for (turn, lines) in turns.iter().enumerate() {
+            taken(rig, 8 * (turn as u64 + 1)).await;
+            others(rig, lines);
+        }
+        assert_eq!(status.finished().await, Ok(Outcome::Done(FRAMES)), "{turns:?}");
+        assert_eq!(rig.progress().recoveries, u32::try_from(turns.len()).unwrap(), "{turns:?}");
+        land(rig).await;
+    });
+}
+
+#[test]
+fn what_is_behind_a_wire_that_was_set_back_was_not_looked_at_any_more() {
+    let behind = ("\"PCAP.TRIG\"", "\"SEQ1.BITB\" = \"LUT1.OUT\"\n\"PCAP.TRIG\"");
+    check_in_turn(&[behind], &[&["SEQ1.BITB=ZERO"], &["LUT1.INPA=CLOCK2.OUT"]]);
+}
+
+#[test]
+fn frames_that_nobody_vouches_for_were_published_where_it_cannot_be_set_back() {
+    let table = ("\"SEQ1.BITA\"", "\"SEQ1.POSC\" = \"PGEN1.OUT\"\n\"SEQ1.BITA\"");
+    with_rig(setup(&[NO_CAPTURE, table]), async |rig| {
+        rig.ready(GRID).await;
+        let status = rig.kickoff().await;
+        let mut progress = rig.process.bulletin.progress();
+        let camera = name("camera");
+        let reached = progress
+            .wait_for(|progress| progress.detectors.get(&camera).is_some_and(|taken| *taken >= 12));
+        drop(reached.await.unwrap());
+        others(rig, &["PGEN1.TABLE<\n5\n"]);
+        let error = status.finished().await.unwrap_err().to_string();
+        let told = "PGEN1.TABLE was written while the scan ran";
+        assert!(error.contains(told), "{error}");
+        assert_eq!(rig.unstage().await, Ok(Outcome::Done(12)));
+        rig.assert_safe();
+    });
+}

@@ -27,8 +27,14 @@ pub(super) struct Guard {
     seat: PandaSeat,
     wiring: Wiring,
     watch: RefCell<Option<Rc<Watch>>>,
-    /// What was relied on when it was begun first.
-    kept: RefCell<Option<Values>>,
+    /// As it was when it was begun first.
+    kept: RefCell<Option<Kept>>,
+}
+
+/// What a scan relies on: where others have set it, it is set as it was.
+struct Kept {
+    reliance: Reliance,
+    values: Values,
 }
 
 /// What came of the last look.
@@ -72,13 +78,18 @@ impl Guard {
         let session = task.done(self.seat.reached())?;
         let Session { inventory, ledger, .. } = &session;
         known(task, ledger.look().await)?;
-        let place = |values: &Values| Reliance::new(used, self.wiring.wires(), (inventory, values));
-        let reliance = ledger.values(place);
-        let kept = ledger.values(|values| relied(values, &reliance));
-        self.watch.replace(Some(Rc::new(ledger.watch(reliance))));
-        if self.kept.borrow().is_none() {
+        // What others have set may hide what is relied on behind it, and is set back.
+        let known_before = self.kept.borrow().as_ref().map(|kept| kept.reliance.clone());
+        let is_first = known_before.is_none();
+        let reliance = known_before.unwrap_or_else(|| {
+            let place = |values: &_| Reliance::new(used, self.wiring.wires(), (inventory, values));
+            ledger.values(place)
+        });
+        let values = ledger.values(|values| relied(values, &reliance));
+        self.watch.replace(Some(Rc::new(ledger.watch(reliance.clone()))));
+        if is_first {
             self.wiring.verify(&self.device, &self.seat).await?;
-            self.kept.replace(Some(kept));
+            self.kept.replace(Some(Kept { reliance, values }));
             return Ok(());
         }
         self.restore(task, &session).await?;
@@ -90,7 +101,8 @@ impl Guard {
         let Session { control, inventory, ledger } = session;
         let differences = || -> Vec<(String, String)> {
             let kept = self.kept.borrow();
-            let all = kept.iter().flatten().filter(|(name, _)| !ledger.is_ours(name));
+            let all = kept.iter().flat_map(|kept| &kept.values);
+            let all = all.filter(|(name, _)| !ledger.is_ours(name));
             let is_other = |(name, value): &(&String, &String)| {
                 ledger.values(|values| values.get(*name) != Some(*value))
             };
