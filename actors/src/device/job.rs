@@ -6,13 +6,49 @@ use bluefly_protocol::{
     fault::{Fault, FaultClass, Refused},
     name::Name,
 };
+use futures_util::future::{AbortHandle, abortable};
 use std::{future::Future, rc::Rc};
 use tracing::Instrument as _;
+
+/// A future that an actor waits for, until it is given up.
+pub(crate) struct Errand {
+    handle: SpawnHandle,
+    abort: AbortHandle,
+}
+
+impl Errand {
+    /// Starts `task`, and does `done` with what it comes to.
+    pub(crate) fn begin<A, T>(
+        (actor, ctx): (&A, &mut Context<A>),
+        task: impl Future<Output = T> + 'static,
+        done: impl FnOnce(T, &mut A, &mut Context<A>) + 'static,
+    ) -> Self
+    where
+        A: Actor<Context = Context<A>>,
+        T: 'static,
+    {
+        let (task, abort) = abortable(task);
+        // Actix drops a future that was cancelled after it has polled it once more. One that ends then
+        // would end what was begun in its place.
+        let task = task.into_actor(actor).map(move |ended, actor, ctx| {
+            if let Ok(result) = ended {
+                done(result, actor, ctx);
+            }
+        });
+        Self { handle: ctx.spawn(task), abort }
+    }
+
+    /// Nothing is done any more: the future is dropped where it stands.
+    pub(crate) fn give_up<A: Actor<Context = Context<A>>>(self, ctx: &mut Context<A>) {
+        self.abort.abort();
+        ctx.cancel_future(self.handle);
+    }
+}
 
 /// Work in progress. Given up, it settles as aborted and its future is dropped where it stands.
 pub(crate) struct Job {
     what: &'static str,
-    handle: SpawnHandle,
+    errand: Errand,
     give_up: Box<dyn FnOnce()>,
 }
 
@@ -24,7 +60,7 @@ impl Job {
 
     /// Drops the work; its status ends aborted.
     pub(crate) fn give_up<A: Actor<Context = Context<A>>>(self, ctx: &mut Context<A>) {
-        ctx.cancel_future(self.handle);
+        self.errand.give_up(ctx);
         (self.give_up)();
     }
 }
@@ -73,8 +109,7 @@ pub(crate) trait Worker: Actor<Context = Context<Self>> {
         let given_up = Rc::clone(&operation);
         tracing::debug!(device = %self.name(), job = what, "begun");
         let span = tracing::info_span!("operation", device = %self.name(), what);
-        let task = task.instrument(span).into_actor(self);
-        let handle = ctx.spawn(task.map(move |result, actor, ctx| {
+        let ended = move |result: Result<T, Fault>, actor: &mut Self, ctx: &mut Context<Self>| {
             *actor.job() = None;
             match &result {
                 Ok(_) => {
@@ -94,9 +129,83 @@ pub(crate) trait Worker: Actor<Context = Context<Self>> {
             done(actor, &result);
             operation.settle(result.map(Outcome::Done).map_err(OperationError::Fault));
             actor.ended(ctx);
-        }));
+        };
+        let errand = Errand::begin((&*self, ctx), task.instrument(span), ended);
         let give_up = Box::new(move || given_up.settle(Ok(Outcome::Aborted)));
-        *self.job() = Some(Job { what, handle, give_up });
+        *self.job() = Some(Job { what, errand, give_up });
         status
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::Clock, device::complaint::Complaints};
+    use std::cell::Cell;
+    use tokio::sync::oneshot;
+
+    /// Works until it is told that its work is done, or has other work.
+    struct Lamp {
+        name: Name,
+        job: Option<Job>,
+        complaints: Complaints,
+        num_ended: Rc<Cell<u32>>,
+    }
+
+    #[derive(Message)]
+    #[rtype(result = "Status<(), ()>")]
+    struct Shine(oneshot::Receiver<()>);
+
+    impl Actor for Lamp {
+        type Context = Context<Self>;
+    }
+
+    impl Worker for Lamp {
+        fn name(&self) -> &Name {
+            &self.name
+        }
+        fn job(&mut self) -> &mut Option<Job> {
+            &mut self.job
+        }
+        fn complaints(&self) -> &Complaints {
+            &self.complaints
+        }
+        fn ended(&mut self, _: &mut Context<Self>) {
+            self.num_ended.set(self.num_ended.get() + 1);
+        }
+    }
+
+    impl Handler<Shine> for Lamp {
+        type Result = MessageResult<Shine>;
+        fn handle(&mut self, Shine(done): Shine, ctx: &mut Context<Self>) -> Self::Result {
+            self.drop_job(ctx);
+            let task = move |_| async move {
+                done.await.expect("it is told");
+                Ok(())
+            };
+            MessageResult(self.begin(ctx, "shining", (), (task, |_: &mut Self, _: &_| ())))
+        }
+    }
+
+    #[test]
+    fn a_job_that_ended_in_the_turn_in_which_it_was_given_up_ended_the_next_one() {
+        System::new().block_on(async {
+            let num_ended = Rc::new(Cell::new(0));
+            let name: Name = "lamp".parse().expect("a name");
+            let complaints = Complaints::new(name.clone(), Clock::real());
+            let lamp = Lamp { name, job: None, complaints, num_ended: Rc::clone(&num_ended) };
+            let lamp = lamp.start();
+            let ((first_is_done, first), (second_is_done, second)) =
+                (oneshot::channel(), oneshot::channel());
+            let first = lamp.send(Shine(first)).await.expect("it lives");
+            // Both before the actor has its turn.
+            first_is_done.send(()).expect("it is waited for");
+            let second = lamp.send(Shine(second)).await.expect("it lives");
+            assert_eq!(first.finished().await, Ok(Outcome::Aborted));
+            assert_eq!(num_ended.get(), 0);
+            second_is_done.send(()).expect("it is waited for");
+            assert_eq!(second.finished().await, Ok(Outcome::Done(())));
+            assert_eq!(num_ended.get(), 1);
+        });
     }
 }

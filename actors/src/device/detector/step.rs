@@ -1,24 +1,24 @@
 //! Frames that a detector takes one by one, while it follows them to the disk.
 use super::{Detector, Phase};
 use crate::{
-    device::job::Worker as _,
+    device::job::{Errand, Worker as _},
     status::{Operation, OperationError, Outcome, Status},
 };
 use actix::prelude::*;
-use bluefly_protocol::fault::Refused;
+use bluefly_protocol::fault::{Fault, Refused};
 use std::rc::Rc;
 
 /// A frame that is being taken.
 pub(super) struct Step {
-    handle: SpawnHandle,
+    errand: Errand,
     operation: Rc<Operation<(), ()>>,
 }
 
 impl Detector {
     /// Gives up the frame that is being taken, for something more urgent.
     pub(super) fn drop_step(&mut self, ctx: &mut Context<Self>) {
-        if let Some(Step { handle, operation }) = self.kind.step.take() {
-            ctx.cancel_future(handle);
+        if let Some(Step { errand, operation }) = self.kind.step.take() {
+            errand.give_up(ctx);
             operation.settle(Ok(Outcome::Aborted));
         }
     }
@@ -44,11 +44,12 @@ impl Handler<TakeNext> for Detector {
         let operation = Rc::new(Operation::new(self.name.clone(), ()));
         let (status, settled) = (operation.status(), Rc::clone(&operation));
         let task = async move { stepper.take_next().await };
-        let handle = ctx.spawn(task.into_actor(self).map(move |taken, actor, _| {
+        let ended = move |taken: Result<(), Fault>, actor: &mut Self, _: &mut Context<Self>| {
             actor.kind.step = None;
             settled.settle(taken.map(Outcome::Done).map_err(OperationError::Fault));
-        }));
-        self.kind.step = Some(Step { handle, operation });
+        };
+        let errand = Errand::begin((&*self, ctx), task, ended);
+        self.kind.step = Some(Step { errand, operation });
         Ok(status)
     }
 }
