@@ -24,7 +24,10 @@ pub enum Phase {
     Opening,
     Open(Arc<OpenFile>),
     Arming,
-    Armed(Arc<OpenFile>),
+    Armed {
+        file: Arc<OpenFile>,
+        first_index: u64,
+    },
     /// One frame is being taken, into no file.
     TakingOne,
     /// Frames are coming; the status counts contiguous frames on disk.
@@ -68,7 +71,7 @@ impl Kind for DetectorKind {
             Phase::Opening => "opening",
             Phase::Open(_) => "open",
             Phase::Arming => "arming",
-            Phase::Armed(_) => "armed",
+            Phase::Armed { .. } => "armed",
             Phase::TakingOne => "taking a frame",
             Phase::Taking(_) => "taking frames",
             Phase::Closing(_) => "closing",
@@ -167,7 +170,9 @@ impl Handler<ArmFrames> for Detector {
     type Result = Result<Status<(), ()>, Refused>;
     fn handle(&mut self, ArmFrames(arm): ArmFrames, ctx: &mut Context<Self>) -> Self::Result {
         let Some(Phase::Open(file)) = self.phase() else { return Err(self.refuses("arm")) };
-        let (logic, armed) = (Rc::clone(&self.logic), Phase::Armed(Arc::clone(file)));
+        let first_index = arm.first_index;
+        let armed = Phase::Armed { file: Arc::clone(file), first_index };
+        let logic = Rc::clone(&self.logic);
         let task = move |_| async move { logic.arm(&arm).await };
         Ok(self.work(ctx, "arming", ((), Phase::Arming), (task, then(armed))))
     }
@@ -181,17 +186,19 @@ pub struct Take;
 impl Handler<Take> for Detector {
     type Result = Result<Status<u64, ()>, Refused>;
     fn handle(&mut self, Take: Take, ctx: &mut Context<Self>) -> Self::Result {
-        let file = match self.phase() {
-            Some(Phase::Armed(file)) => Arc::clone(file),
+        let (file, first_index) = match self.phase() {
+            Some(Phase::Armed { file, first_index }) => (Arc::clone(file), *first_index),
             Some(Phase::Taking(status)) => return Ok(status.clone()),
             _ => return Err(self.refuses("take frames")),
         };
-        let (logic, now) = (Rc::clone(&self.logic), Phase::Armed(Arc::clone(&file)));
+        let now = Phase::Armed { file: Arc::clone(&file), first_index };
+        let logic = Rc::clone(&self.logic);
         let task = move |work: Work<u64, ()>| async move {
             logic.on_disk(&|frames| work.progress(frames)).await
         };
         let open = then(Phase::Open(file));
-        let status = self.work(ctx, "taking frames", (0, now), (task, open));
+        // Rows before it are not touched, whatever becomes of it.
+        let status = self.work(ctx, "taking frames", (first_index, now), (task, open));
         self.enter(Phase::Taking(status.clone()));
         Ok(status)
     }
