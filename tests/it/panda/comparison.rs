@@ -1,5 +1,5 @@
 //! Scans of one line that a PandA triggers by comparing one position.
-use super::flight::{FRAMES, assert_means, ms, pause, taken};
+use super::flight::{FRAMES, assert_means, ms, pause, pause_slowly, taken};
 use crate::run::rig::{GRID, Rig, Setup, name, spec, with_rig};
 use bluefly_actors::{
     coordinator::{Prepare, Stage},
@@ -7,6 +7,7 @@ use bluefly_actors::{
 };
 use bluefly_protocol::run::RunPhase;
 use bluefly_sim::faults::Fault;
+use std::time::Duration;
 
 /// Beside the devices of the rig: the camera sees the block itself, the diode a PULSE block behind
 /// it. The capture ends with the last pulse.
@@ -53,6 +54,11 @@ fn setup() -> Setup {
 /// Flies a line while `meanwhile` happens: every frame and every row is there. How often it had to
 /// recover.
 fn check(text: &'static str, meanwhile: impl AsyncFnOnce(&Rig)) -> u32 {
+    flown(text, meanwhile).0
+}
+
+/// The same, and how often each frame came to the camera.
+fn flown(text: &'static str, meanwhile: impl AsyncFnOnce(&Rig)) -> (u32, Vec<u32>) {
     with_rig(setup(), async |rig| {
         rig.ready(text).await;
         let status = rig.kickoff().await;
@@ -65,7 +71,7 @@ fn check(text: &'static str, meanwhile: impl AsyncFnOnce(&Rig)) -> u32 {
             assert!(ticks.abs_diff(LIVE_TICKS) <= 2, "frame {index} was live for {ticks} ticks");
         }
         rig.assert_safe();
-        rig.progress().recoveries
+        (rig.progress().recoveries, rig.process.world.frames_written(&name("camera")))
     })
 }
 
@@ -83,6 +89,16 @@ fn pauses_of_a_line_lose_and_double_no_row() {
         }
     });
     assert_eq!(recoveries, 0);
+}
+
+#[test]
+fn a_frame_that_a_pause_cut_counted_when_the_motion_went_on_through_it() {
+    for moment in (0..17).map(|i| Duration::from_micros(3_100 * i)) {
+        let (recoveries, times) = flown(LINE, async |rig| pause_slowly(rig, (3, moment)).await);
+        let again: Vec<&u32> = times.iter().filter(|times| **times != 1).collect();
+        assert!(matches!(again[..], [] | [2]), "{moment:?}: {times:?}");
+        assert_eq!(recoveries, 0, "{moment:?}");
+    }
 }
 
 #[test]

@@ -214,6 +214,18 @@ fn pauses_lose_and_double_no_row() {
     check_pauses(&[], [3, 11, 12, 30]);
 }
 
+/// Pauses some time after so many frames; the motion goes on for most of a frame when the triggers have
+/// stopped.
+pub(super) async fn pause_slowly(rig: &Rig, (frames, moment): (u64, Duration)) {
+    taken(rig, frames).await;
+    rig.sleep(moment).await;
+    rig.process.world.fault(&Fault::SlowPut { device: name("motion"), delay: ms(37) });
+    rig.ask(Pause).await.unwrap();
+    rig.reach(RunPhase::Paused).await;
+    rig.assert_still();
+    rig.ask(Resume::default()).await.unwrap();
+}
+
 /// Pauses some time after so many frames. How often each frame came to the camera.
 fn paused_at(
     edits: &[(&'static str, &'static str)],
@@ -222,14 +234,7 @@ fn paused_at(
     with_rig(setup(edits), async |rig| {
         rig.ready(GRID).await;
         let status = rig.kickoff().await;
-        taken(rig, frames).await;
-        rig.sleep(moment).await;
-        // The motion goes on for most of a frame when the triggers have stopped.
-        rig.process.world.fault(&Fault::SlowPut { device: name("motion"), delay: ms(37) });
-        rig.ask(Pause).await.unwrap();
-        rig.reach(RunPhase::Paused).await;
-        rig.assert_still();
-        rig.ask(Resume::default()).await.unwrap();
+        pause_slowly(rig, (frames, moment)).await;
         assert_eq!(status.finished().await, Ok(Outcome::Done(FRAMES)));
         assert_eq!(rig.progress().recoveries, 0);
         land(rig).await;

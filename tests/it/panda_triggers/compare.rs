@@ -71,6 +71,33 @@ fn a_line_is_triggered_at_equal_steps() {
     }
 }
 
+/// Frames of 10 ms each.
+#[test]
+fn how_many_frames_of_a_line_were_whole_when_it_was_stopped_was_not_known() {
+    with_panda(async |rig| {
+        let triggers = comparing(rig, of_x()).await;
+        let plan = Arc::new(plan(LINE));
+        triggers.make_safe().await.unwrap();
+        assert_eq!(triggers.triggered(), None);
+        for (frame, moment_ms, whole) in [(0, 24, 2), (2, 4, 2), (2, 15, 3), (3, 40, 5)] {
+            rig.park(&plan, frame);
+            triggers.load(&from_frame(&plan, frame)).await.unwrap();
+            triggers.enable().await.unwrap();
+            let begin = rig.fly(&plan, frame)[0].tick;
+            let now = rig.panda.with(|server| server.fpga_mut().now());
+            let ticks = begin + moment_ms * 1_000 * TICKS_PER_US - now;
+            rig.clock.sleep(Duration::from_nanos(8 * ticks)).await;
+            triggers.make_safe().await.unwrap();
+            assert_eq!(triggers.triggered(), Some(whole), "{moment_ms} ms from frame {frame}");
+            rig.clock.sleep(SECOND).await;
+        }
+        // It shows the pulses of the line before until it begins.
+        triggers.load(&from_frame(&plan, 1)).await.unwrap();
+        triggers.make_safe().await.unwrap();
+        assert_eq!(triggers.triggered(), None);
+    });
+}
+
 /// The pulse of the compare is over long before the frame is, and PULSE1 goes on.
 #[test]
 fn the_pulses_of_the_last_frame_were_cut_off_when_the_compare_had_ended() {

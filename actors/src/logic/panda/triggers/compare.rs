@@ -1,5 +1,5 @@
 //! A PCOMP block in place of a sequencer: it needs no table, and makes the pulses of one line.
-use super::{super::super::Task, Loaded, PandaTriggers, follow::PERIOD, talk::Talk};
+use super::{super::super::Task, Course, Loaded, PandaTriggers, follow::PERIOD, talk::Talk};
 use crate::logic::triggers::TriggerPlan;
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
@@ -26,6 +26,7 @@ impl PandaTriggers {
             first_frame: plan.first_frame,
             frames: comparison.pulses.into(),
             rows: Progress::default(),
+            course: Course::Loaded,
             stream: None,
             dropped,
             trailing: trailing.unwrap_or_default(),
@@ -79,6 +80,46 @@ impl PandaTriggers {
         talk.put_all(&values).await
     }
 
+    /// As [`stop`](Self::stop); finds out how many frames of what was loaded were triggered to their end.
+    pub(super) async fn stop_comparison(
+        &self,
+        talk: &Talk<'_>,
+        course: Course,
+    ) -> Result<(), Fault> {
+        if course == Course::Loaded {
+            return self.stop(talk).await;
+        }
+        // Looked at without waiting before it is stopped, as a sequencer is.
+        let (before, stopped) = futures_util::join!(self.look_at_comparison(talk), self.stop(talk));
+        stopped?;
+        match (before, self.look_at_comparison(talk).await) {
+            (Ok((was_active, _)), Ok((_, produced))) => {
+                self.count_pulses(course == Course::Begun && !was_active, produced);
+            }
+            (Err(fault), _) | (_, Err(fault)) => {
+                tracing::debug!(%fault, "nobody knows which trigger was the last");
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what was triggered to its end, if so many pulses have risen.
+    fn count_pulses(&self, has_ended: bool, produced: u64) {
+        let loaded = self.loaded.borrow();
+        let Some(loaded) = &*loaded else { return };
+        // What PULSE blocks make of the last one may have been cut after the block had ended.
+        let is_over = has_ended && produced == loaded.frames && loaded.trailing.is_zero();
+        let whole = if is_over { produced } else { produced.saturating_sub(1) };
+        self.note(loaded, Some(whole));
+    }
+
+    /// Whether it is active, and how many pulses have risen.
+    async fn look_at_comparison(&self, talk: &Talk<'_>) -> Result<(bool, u64), Fault> {
+        let fields = ["ACTIVE", "PRODUCED"].map(|field| self.field(field));
+        let told = talk.get_all(&fields).await?;
+        Ok((told[0] == "1", talk.number(&fields[1], &told[1])?))
+    }
+
     pub(super) async fn follow_comparison(
         &self,
         talk: &Talk<'_>,
@@ -86,11 +127,13 @@ impl PandaTriggers {
         progress: &dyn Fn(u64),
     ) -> Result<(), Fault> {
         let fields = ["ACTIVE", "HEALTH", "PRODUCED"].map(|field| self.field(field));
+        let total = loaded.first_frame + loaded.frames;
         loop {
             // Whether it is active comes first: if it is not, the count stands.
             let told = talk.get_all(&fields).await?;
             let produced: u64 = talk.number(&fields[2], &told[2])?;
             let frames = loaded.first_frame + produced;
+            self.note(loaded, Some(produced.saturating_sub(1)));
             progress(frames);
             if told[1] != "OK" {
                 let reason = format!(
@@ -103,6 +146,8 @@ impl PandaTriggers {
                 if produced == loaded.frames {
                     // Its last pulse may be shorter than what PULSE blocks make of it.
                     self.clock.sleep(loaded.trailing).await;
+                    self.note(loaded, Some(loaded.frames));
+                    progress(total);
                     return self.check_pulses(talk, loaded).await;
                 }
                 let reason = format!(

@@ -1,5 +1,5 @@
 //! Following a sequencer by its counters, and giving it what it is yet to run.
-use super::{Loaded, Maker, PandaTriggers, talk::Talk};
+use super::{Course, Loaded, Maker, PandaTriggers, talk::Talk};
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
     sequencer::{Phase, Place, Progress},
@@ -54,16 +54,16 @@ impl PandaTriggers {
 
     /// As [`stop`](Self::stop); finds out how many frames of what was loaded were triggered to their end.
     pub(super) async fn stop_and_count(&self, talk: &Talk<'_>) -> Result<(), Fault> {
-        let rows = self.loaded.borrow().as_ref().map(|loaded| loaded.rows.first_line());
-        let (Some(line), Maker::Sequencer) = (rows, self.maker) else {
-            return self.stop(talk).await;
-        };
+        let Some((course, line)) = self.leave() else { return self.stop(talk).await };
+        if self.maker == Maker::Comparison {
+            return self.stop_comparison(talk, course).await;
+        }
         // Looked at without waiting before it is stopped: then nobody can tell in which phase it was.
         let (before, stopped) =
             futures_util::join!(self.look(talk, (line, false)), self.stop(talk));
         stopped?;
         match (before, self.look(talk, (line, false)).await) {
-            (Ok(before), Ok(after)) => self.count(&before, &after),
+            (Ok(before), Ok(after)) => self.count(course, &before, &after),
             (Err(fault), _) | (_, Err(fault)) => {
                 tracing::debug!(%fault, "nobody knows which trigger was the last");
             }
@@ -71,19 +71,31 @@ impl PandaTriggers {
         Ok(())
     }
 
+    /// What was loaded is to be stopped: what became of it up to now, and its first row.
+    fn leave(&self) -> Option<(Course, u64)> {
+        let mut loaded = self.loaded.borrow_mut();
+        let loaded = loaded.as_mut()?;
+        let course = loaded.course;
+        if course == Course::Begun {
+            loaded.course = Course::Stopped;
+        }
+        Some((course, loaded.rows.first_line()))
+    }
+
     /// Notes what was triggered to its end, from what it showed before and after it was stopped.
-    fn count(&self, before: &Seen, after: &Seen) {
+    fn count(&self, course: Course, before: &Seen, after: &Seen) {
         let loaded = self.loaded.borrow();
         let Some(loaded) = &*loaded else { return };
         let is_same = |of: fn(&Place) -> u64| of(&before.place) == of(&after.place);
         let stood = is_same(|place| place.line) && is_same(|place| place.repeat);
-        let is_over = !before.is_active && loaded.is_at_its_end(before.place);
+        let has_ended = course == Course::Begun && !before.is_active;
+        let is_over = has_ended && loaded.is_at_its_end(before.place);
         let place = if stood { before.place } else { after.place };
         let whole = if is_over { Some(loaded.frames) } else { loaded.rows.whole(place) };
         self.note(loaded, whole);
     }
 
-    fn note(&self, loaded: &Loaded, whole: Option<u64>) {
+    pub(super) fn note(&self, loaded: &Loaded, whole: Option<u64>) {
         let triggered = whole.map(|frames| loaded.first_frame + frames);
         self.triggered.set(self.triggered.get().max(triggered));
     }
@@ -107,8 +119,8 @@ impl PandaTriggers {
                 ))
             })?;
             frames = frames.max(loaded.first_frame + triggered);
-            progress(frames);
             self.note(loaded, loaded.rows.whole(seen.place));
+            progress(frames);
             loaded.rows.forget_before(line);
             let total = loaded.first_frame + loaded.frames;
             if seen.health != "OK" {
@@ -121,8 +133,8 @@ impl PandaTriggers {
             }
             if !seen.is_active {
                 return if loaded.is_at_its_end(seen.place) {
-                    progress(total);
                     self.note(loaded, Some(loaded.frames));
+                    progress(total);
                     self.check_pulses(talk, loaded).await
                 } else {
                     Err(self.ended_early(talk, loaded, (seen.place, frames)))

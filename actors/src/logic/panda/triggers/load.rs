@@ -1,5 +1,5 @@
 //! Loading: everything but the last step.
-use super::{Loaded, Maker, PandaTriggers, check::Given, stream::Stream, talk::Talk};
+use super::{Course, Loaded, Maker, PandaTriggers, check::Given, stream::Stream, talk::Talk};
 use crate::logic::triggers::TriggerPlan;
 use bluefly_protocol::{
     fault::Fault,
@@ -41,7 +41,9 @@ impl PandaTriggers {
         let frames = plan.plan.num_frames() - first_frame;
         // The pulses of a frame are over before its row is.
         let trailing = Duration::ZERO;
-        self.loaded.replace(Some(Loaded { first_frame, frames, rows, stream, dropped, trailing }));
+        let course = Course::Loaded;
+        let loaded = Loaded { first_frame, frames, rows, course, stream, dropped, trailing };
+        self.loaded.replace(Some(loaded));
         Ok(())
     }
 

@@ -64,12 +64,24 @@ struct Loaded {
     /// Frames of it, from the first on.
     frames: u64,
     rows: Progress,
+    course: Course,
     /// What is yet to be given, if it was not all at once.
     stream: Option<Stream>,
     /// What PULSE blocks had dropped before.
     dropped: Vec<u64>,
     /// How long pulses may go on once the block has ended.
     trailing: Duration,
+}
+
+/// What became of what was loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Course {
+    /// It may not have begun: counters may show what was before.
+    #[default]
+    Loaded,
+    Begun,
+    /// It was begun and told to stop: that it runs no more does not say that it came to its end.
+    Stopped,
 }
 
 /// How long a sequencer may take to begin, or to end, once it is told to.
@@ -128,6 +140,9 @@ impl PandaTriggers {
         loop {
             let changes = talk.lines(Command::changes(Some(BITS))).await?;
             if changes.iter().any(|change| change.starts_with(&has_risen)) {
+                if let Some(loaded) = &mut *self.loaded.borrow_mut() {
+                    loaded.course = Course::Begun;
+                }
                 return Ok(());
             }
             if self.clock.now() - since >= TURN_WITHIN {
