@@ -33,7 +33,7 @@ pub trait TriggerLogic {
     fn enable(&self) -> Doing<'_, ()>;
 
     /// Resolves when the triggers of all frames have left. `progress` is told how many have, counted from
-    /// frame 0 of the scan, as far as it can be known.
+    /// frame 0 of the scan, as far as it can be known; not of one that may yet prove wrong.
     ///
     /// Fails as soon as it is known that a trigger will never leave.
     fn follow<'a>(&'a self, progress: &'a dyn Fn(u64)) -> Doing<'a, ()>;

@@ -176,7 +176,8 @@ impl TriggerLogic for Wired<PandaTriggers> {
     fn follow<'a>(&'a self, progress: &'a dyn Fn(u64)) -> Doing<'a, ()> {
         Box::pin(async move {
             let told = Told::default();
-            let tell = |frames| told.tell(frames);
+            // Of a frame that is live nobody can vouch: what is set before its end is of it.
+            let tell = |_| self.logic.triggered().into_iter().for_each(|whole| told.tell(whole));
             let work = self.logic.follow(&tell);
             self.guard.accompany(TRIGGER, work, (&told, progress)).await
         })
