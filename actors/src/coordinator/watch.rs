@@ -175,6 +175,7 @@ impl Flight {
             Ok(Ok(_)) => {}
             Ok(Err(fault)) if fault.class == FaultClass::Disconnected => {
                 tracing::debug!(%fault, "triggers end with the motion");
+                self.doubt(&fault);
             }
             Ok(Err(fault)) => {
                 self.doubt(&fault);

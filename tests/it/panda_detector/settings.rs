@@ -154,6 +154,27 @@ fn a_pause_hid_what_was_changed_before_it() {
 }
 
 #[test]
+fn rows_that_came_after_what_another_told_stayed_in_the_file() {
+    with_rig(async |rig: Rig| {
+        let (capture, other) = (rig.wired(&WIRES), rig.wired(&WIRES));
+        capture.open(&plan()).await.unwrap();
+        rig.sequence(ROWS);
+        // It has no file; what is set is watched from here on all the same.
+        other.arm(&arm(0, ROWS.into())).await.unwrap_err();
+        capture.arm(&arm(0, ROWS.into())).await.unwrap();
+        rig.fire();
+        tokio::select! { biased;
+            taken = capture.on_disk(&|_| ()) => panic!("{taken:?} before it is paused"),
+            () = rig.clock.sleep(Duration::from_micros(250_600)) => {}
+        }
+        rig.tell("PCAP.SHIFT_SUM=3");
+        assert_eq!(other.disarm().await.unwrap_err().class, FaultClass::Lost);
+        assert_eq!(capture.disarm().await.unwrap(), 99);
+        assert_eq!(rig.file().committed, 99);
+    });
+}
+
+#[test]
 fn what_was_set_before_a_connection_was_lost_is_not_known() {
     with_rig(async |rig: Rig| {
         let capture = rig.wired(&WIRES);

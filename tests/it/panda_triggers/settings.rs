@@ -177,6 +177,28 @@ fn a_pause_hid_what_was_changed_before_it() {
 }
 
 #[test]
+fn a_connection_that_was_lost_before_a_pause_hid_what_others_had_set() {
+    with_panda(async |rig| {
+        let (triggers, plan) = (rig.wired(setup(GATE)), Arc::new(plan(GRID)));
+        flying(rig, &triggers, (&plan, 0)).await;
+        let pause = rig.clock.sleep(ms(230));
+        tokio::select! { biased;
+            ended = triggers.follow(&|_| ()) => panic!("{ended:?} before it is paused"),
+            () = pause => {}
+        }
+        rig.panda.cut();
+        rig.clock.sleep(ms(5_000)).await;
+        let fault = triggers.make_safe().await.unwrap_err();
+        assert_eq!(fault.class, FaultClass::Disconnected);
+        let text = "panda: cannot trigger the frames: what others set is not known: ";
+        assert!(fault.to_string().starts_with(text), "{fault}");
+        assert_eq!(rig.get("SEQ1.ENABLE").await, "ZERO");
+        // It is told once.
+        triggers.make_safe().await.unwrap();
+    });
+}
+
+#[test]
 fn pulses_that_are_not_what_was_written_were_made() {
     with_panda(async |rig| {
         let triggers = rig.triggers(pulsed(1, Some("PULSE1")));

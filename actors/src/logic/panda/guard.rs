@@ -43,8 +43,10 @@ pub(super) enum Settled {
     Clean,
     /// Somebody did, and whoever it concerns was told.
     Told,
-    /// Nobody knows.
-    Unknown,
+    /// Nobody knows, for this reason.
+    Unknown(Fault),
+    /// Nothing was watched any more.
+    Over,
 }
 
 /// How far some work is, as it tells itself.
@@ -200,6 +202,11 @@ impl Guard {
         Err(fault(task, &strange))
     }
 
+    /// Whoever it concerns is told that what others set is not known: nothing is watched any more.
+    pub(super) fn give_up(&self) {
+        self.watch.take();
+    }
+
     /// Whether nothing is watched any more.
     pub(super) fn is_over(&self) -> bool {
         self.watch.borrow().is_none()
@@ -207,13 +214,15 @@ impl Guard {
 
     /// Looks for the last time. Fails as lost if others set something and nobody was told.
     pub(super) async fn settle(&self, operation: &str) -> Result<Settled, Fault> {
-        let Some(watch) = self.watch.take() else { return Ok(Settled::Told) };
+        let Some(watch) = self.watch.take() else { return Ok(Settled::Over) };
         let strange = match watch.look().await {
             Ok(strange) if strange.is_empty() => return Ok(Settled::Clean),
             Ok(strange) => strange,
             Err(fault) => {
                 tracing::debug!(device = %self.device, %fault, "what others set is not known");
-                return Ok(Settled::Unknown);
+                let reason = format!("what others set is not known: {fault}");
+                let fault = self.task(operation).fault(FaultClass::Disconnected, reason);
+                return Ok(Settled::Unknown(fault));
             }
         };
         let are_new = strange.iter().map(Strange::tell).fold(false, |any, is_new| any | is_new);

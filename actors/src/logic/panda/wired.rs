@@ -48,8 +48,8 @@ impl Wired<PandaCapture> {
         let settled = self.guard.settle(operation).await;
         match settled {
             Ok(Settled::Clean) => self.good.set(None),
-            Ok(Settled::Told) => {}
-            Ok(Settled::Unknown) | Err(_) => self.forget()?,
+            Ok(Settled::Over) => {}
+            Ok(Settled::Told | Settled::Unknown(_)) | Err(_) => self.forget()?,
         }
         settled.map(drop)
     }
@@ -121,7 +121,6 @@ impl DetectorLogic for Wired<PandaCapture> {
     fn disarm(&self) -> Doing<'_, u64> {
         Box::pin(async move {
             let disarmed = self.logic.disarm().await;
-            let is_away = |fault: &Fault| fault.class == FaultClass::Disconnected;
             if !disarmed.as_ref().is_err_and(is_away) {
                 self.settle("disarm").await?;
             }
@@ -142,9 +141,23 @@ impl DetectorLogic for Wired<PandaCapture> {
     }
 }
 
+fn is_away(fault: &Fault) -> bool {
+    fault.class == FaultClass::Disconnected
+}
+
 /// What a detector does, and a source of triggers.
 const TAKE: &str = "bring its rows to disk";
 const TRIGGER: &str = "trigger the frames";
+
+impl Wired<PandaTriggers> {
+    /// That a connection was lost is told once: it is no news when the triggers are safe again.
+    fn told(&self, done: Result<(), Fault>) -> Result<(), Fault> {
+        if done.as_ref().is_err_and(is_away) {
+            self.guard.give_up();
+        }
+        done
+    }
+}
 
 impl TriggerLogic for Wired<PandaTriggers> {
     fn check<'a>(&'a self, plan: &'a TriggerPlan) -> Doing<'a, ()> {
@@ -153,8 +166,11 @@ impl TriggerLogic for Wired<PandaTriggers> {
 
     fn make_safe(&self) -> Doing<'_, ()> {
         Box::pin(async move {
-            TriggerLogic::make_safe(&self.logic).await?;
-            self.guard.settle(TRIGGER).await.map(drop)
+            self.told(TriggerLogic::make_safe(&self.logic).await)?;
+            match self.guard.settle(TRIGGER).await? {
+                Settled::Unknown(fault) => Err(fault),
+                Settled::Clean | Settled::Told | Settled::Over => Ok(()),
+            }
         })
     }
 
@@ -179,7 +195,7 @@ impl TriggerLogic for Wired<PandaTriggers> {
             // Of a frame that is live nobody can vouch: what is set before its end is of it.
             let tell = |_| self.logic.triggered().into_iter().for_each(|whole| told.tell(whole));
             let work = self.logic.follow(&tell);
-            self.guard.accompany(TRIGGER, work, (&told, progress)).await
+            self.told(self.guard.accompany(TRIGGER, work, (&told, progress)).await)
         })
     }
 
