@@ -56,7 +56,7 @@ enum Command {
     Demo(demo::Arguments),
     /// Serve the simulated devices of a beamline as Channel Access PVs
     Ioc(ioc::Arguments),
-    /// Capture the rows of a PandA, or simulate one
+    /// Capture the rows of a PandA, save or load its settings, or simulate one
     Panda(panda::Arguments),
     /// Print the frames of a scan specification
     Points(points::Arguments),

@@ -12,6 +12,7 @@ use bluefly_actors::{
 use bluefly_protocol::panda::{
     describe::Inventory,
     settings::{Difference, Setting, Settings},
+    wiring::{Wire, WireReason},
 };
 use std::{
     fs,
@@ -77,13 +78,15 @@ pub(super) fn load(arguments: &LoadArguments) -> Result<(), CliError> {
         Settings::parse(&text).map_err(|error| CliError::input(&name, error.to_string()))?;
     let loaded = real_system().block_on(async {
         let (control, inventory) = connect(&arguments.address).await?;
-        if arguments.dry_run {
+        let loaded = if arguments.dry_run {
             let differences = control.differences(&inventory, &settings).await?;
-            return Ok(Loaded { refused: Vec::new(), differences });
-        }
-        control.load(&inventory, &settings).await
+            Loaded { refused: Vec::new(), differences }
+        } else {
+            control.load(&inventory, &settings).await?
+        };
+        Ok((inventory, loaded))
     });
-    let Loaded { refused, differences } = loaded.map_err(|error| failed(&error))?;
+    let (inventory, Loaded { refused, differences }) = loaded.map_err(|error| failed(&error))?;
     // What the file does not name is left as it is.
     let of_file = differences.into_iter().filter(|difference| difference.wanted.is_some());
     let differences: Vec<Difference> = of_file.collect();
@@ -91,7 +94,7 @@ pub(super) fn load(arguments: &LoadArguments) -> Result<(), CliError> {
     let written = out.write_all(shown(&differences).as_bytes()).and_then(|()| out.flush());
     written.map_err(|error| CliError::output(&error))?;
     if arguments.dry_run {
-        return unknown(&name, &differences);
+        return loadable(&name, &inventory, &differences);
     }
     if refused.is_empty() && differences.is_empty() {
         return Ok(());
@@ -105,13 +108,33 @@ pub(super) fn load(arguments: &LoadArguments) -> Result<(), CliError> {
 }
 
 /// Fails if something of the file can never be set.
-fn unknown(file: &str, differences: &[Difference]) -> Result<(), CliError> {
-    let unknown = differences.iter().filter(|difference| difference.found.is_none());
-    let names: Vec<&str> = unknown.map(|difference| difference.name.as_str()).collect();
-    if names.is_empty() {
+fn loadable(file: &str, inventory: &Inventory, differences: &[Difference]) -> Result<(), CliError> {
+    let (unknown, known): (Vec<_>, Vec<_>) =
+        differences.iter().partition(|difference| difference.found.is_none());
+    let names: Vec<&str> = unknown.iter().map(|difference| difference.name.as_str()).collect();
+    let mut problems: Vec<String> =
+        known.into_iter().filter_map(|known| beyond(file, inventory, known)).collect();
+    if !names.is_empty() {
+        problems.insert(0, format!("no settings of this PandA: {}", names.join(", ")));
+    }
+    if problems.is_empty() {
         return Ok(());
     }
-    Err(CliError::failed(file, format!("no settings of this PandA: {}", names.join(", "))))
+    Err(CliError::failed(file, problems.join("; ")))
+}
+
+/// What is wrong with a value that the PandA has not.
+fn beyond(file: &str, inventory: &Inventory, difference: &Difference) -> Option<String> {
+    let Difference { name, wanted: Some(Setting::Value(value)), .. } = difference else {
+        return None;
+    };
+    let wire = Wire { field: name.parse().ok()?, value: value.clone(), key: file.to_owned() };
+    match wire.check(inventory, &[]) {
+        Err(reason @ (WireReason::NoChoice(_) | WireReason::TooLate(_))) => {
+            Some(format!("{name}={value}: {reason}"))
+        }
+        Ok(()) | Err(_) => None,
+    }
 }
 
 async fn connect(address: &Address) -> Result<(Control, Inventory), ControlFault> {

@@ -110,6 +110,13 @@ SEQ1.STATE  no setting  1
 ";
     assert_eq!((status, out.as_str()), (4, expected));
     assert_eq!(error, format!("error: {name}: no settings of this PandA: NONE.A, SEQ1.STATE\n"));
+    // Nor does it end well for values that the box has not.
+    fs::write(&file, "SEQ1.POSA=INENC9.VAL\nPCAP.TRIG.DELAY=99\nPULSE1.WIDTH=1\n").unwrap();
+    let (status, _, error) = served.run("load", &[name, "--dry-run"]);
+    let late = "PCAP.TRIG.DELAY=99: it is beyond 31, the longest delay";
+    let choice = "SEQ1.POSA=INENC9.VAL: the PandA has no such value: it may be INENC1.VAL, INENC2.VAL, \
+                  INENC3.VAL, INENC4.VAL";
+    assert_eq!((status, error), (4, format!("error: {name}: {late}; {choice}\n")));
     fs::write(&file, "SEQ1.POSA\n").unwrap();
     let (status, _, error) = served.run("load", &[name]);
     let expected = "line 1: `SEQ1.POSA` is no NAME=VALUE and no NAME<B";
