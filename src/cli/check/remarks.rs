@@ -4,7 +4,7 @@ use bluefly_protocol::{
     beamline::{BeamlineSpec, DeviceType, PandaSpec, Trigger},
     trajectory::TriggerBits,
 };
-use std::{io, path::Path};
+use std::{io, iter, path::Path};
 
 /// What is missing for scans to be flown, or makes them fail.
 pub(super) fn remarks(spec: &BeamlineSpec) -> Vec<String> {
@@ -27,7 +27,25 @@ pub(super) fn remarks(spec: &BeamlineSpec) -> Vec<String> {
         let told = conflict.to_string();
         format!("no scan can be flown: {}", told.trim_start_matches("$: "))
     });
-    missing.chain(conflict).chain(out_of_reach).chain(left_out(spec)).collect()
+    missing.chain(conflict).chain(out_of_reach).chain(left_out(spec)).chain(unwired(spec)).collect()
+}
+
+/// Rows of a PandA come for its triggers, if those are led to where it captures.
+fn unwired(spec: &BeamlineSpec) -> impl Iterator<Item = String> {
+    spec.pandas().flat_map(|panda| {
+        let PandaSpec { name, triggers, .. } = panda;
+        let source = triggers.as_ref().map(|triggers| &triggers.source);
+        panda.unwired().zip(iter::repeat(source)).filter_map(move |(field, source)| {
+            let source = source?;
+            let output = if field == "PCAP.ENABLE" { "ACTIVE" } else { source.frames() };
+            Some(format!(
+                "device.{name} captures at its triggers, and nothing in device.{name}.wiring leads \
+                 them to {field}: no row comes unless somebody has set it, such as \"{field}\" = \
+                 \"{}.{output}\"",
+                source.block()
+            ))
+        })
+    })
 }
 
 /// Detectors that wait for pulses which nobody here makes: a PandA triggers others, and no controller
@@ -115,6 +133,22 @@ mod tests {
         check(&[without, ("trigger_bits = \"row_gate\"", "trigger_bits = \"every_point\"")], &[]);
         let single = ("exposures_per_frame = 2", "trigger = \"internal\"");
         check(&[without, single, ("exposure = \"500 us\"", "")], &[]);
+    }
+
+    #[test]
+    fn a_panda_that_captures_at_no_trigger_passed_without_a_word() {
+        let wires = [("ENABLE", "SEQ1.ACTIVE"), ("TRIG", "SEQ1.OUTA")];
+        for (field, value) in wires {
+            let wire = format!("\"PCAP.{field}\" = \"{value}\"\n");
+            let text = include_str!("../../../etc/panda.toml");
+            assert!(text.contains(&wire), "{wire} is not in the file");
+            let told = format!(
+                "device.panda captures at its triggers, and nothing in device.panda.wiring leads them \
+                 to PCAP.{field}: no row comes unless somebody has set it, such as {}",
+                wire.trim_end()
+            );
+            assert_eq!(remarks(&spec(&text.replace(&wire, ""))), [told]);
+        }
     }
 
     #[test]

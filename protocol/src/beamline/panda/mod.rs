@@ -48,9 +48,12 @@ pub(super) fn panda(
     }
     let capture = capture(&format!("{key}.capture"), table.capture.as_ref())?;
     let capture_key = format!("{key}.capture");
-    wiring.gate(&capture_key, &capture)?;
     let source = triggers.as_ref().map(|(triggers, _)| &triggers.source);
     let frames = source.map(|source| field(source.block(), source.frames()));
+    wiring.gate(&capture_key, &capture, frames.as_ref())?;
+    if !capture.is_empty() {
+        source.map_or(Ok(()), |source| wiring.runs(source))?;
+    }
     wiring.follow_capture(&capture_key, &capture, frames.as_ref())?;
     let seconds = Duration::from_secs(1)..=HOUR;
     let connection_key = format!("{key}.connection_timeout");

@@ -1,4 +1,5 @@
 //! [`PandaSpec`]: a PandA as checked.
+use super::wiring::same;
 use crate::{
     beamline::Address,
     name::Name,
@@ -111,6 +112,15 @@ impl PandaSpec {
     /// Whether it is a detector.
     pub const fn is_detector(&self) -> bool {
         !self.capture.is_empty()
+    }
+
+    /// What rows for its own triggers need, and its wiring leaves to others.
+    pub fn unwired(&self) -> impl Iterator<Item = &'static str> {
+        let captures_frames = self.is_detector() && self.triggers.is_some();
+        ["PCAP.ENABLE", "PCAP.TRIG"].into_iter().filter(move |text| {
+            let field: FieldName = text.parse().expect("a literal");
+            captures_frames && !self.wiring.iter().any(|wire| same(&wire.field, &field))
+        })
     }
 
     /// Time between two triggers in which it captures a row.

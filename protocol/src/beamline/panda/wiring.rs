@@ -150,18 +150,48 @@ impl Wiring {
     }
 
     /// What is captured over the time of a gate has one.
-    pub(super) fn gate(&self, key: &str, captured: &[Captured]) -> Result<(), BeamlineError> {
+    pub(super) fn gate(
+        &self,
+        key: &str,
+        captured: &[Captured],
+        frames: Option<&FieldName>,
+    ) -> Result<(), BeamlineError> {
         let gate = of_pcap("GATE");
         if self.wire(&gate).is_some() {
             return Ok(());
         }
         for Captured { name, captures } in captured {
             if let Some(capture) = captures.iter().find(|capture| **capture != Capture::Value) {
+                let high = frames.map_or_else(|| "TTLIN1.VAL".to_owned(), ToString::to_string);
                 let reason = format!(
                     "{capture} is over the time that {gate} is high, which may be never: missing \
-                     in the table wiring, such as \"{gate}\" = \"SEQ1.OUTA\""
+                     in the table wiring, such as \"{gate}\" = \"{high}\""
                 );
                 return Err(BeamlineError::new(format!("{key}.{name}"), reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a capture that waits for a block which nothing here lets go, while another makes the
+    /// triggers: its rows would be of nothing, or never come.
+    pub(super) fn runs(&self, source: &PandaSource) -> Result<(), BeamlineError> {
+        let block = source.block();
+        for (name, output) in
+            [("ENABLE", "ACTIVE"), ("GATE", source.frames()), ("TRIG", source.frames())]
+        {
+            let Some(wire) = self.wire(&of_pcap(name)) else { continue };
+            let Ok(value) = wire.value.parse::<FieldName>() else { continue };
+            let is_let_go = ["SEQ", "PCOMP"].contains(&value.block.name());
+            let is_wired = || self.wire(&field(&value.block, "ENABLE")).is_some();
+            if is_let_go && !is_of_block(&value, &field(block, output)) && !is_wired() {
+                let reason = format!(
+                    "\"{value}\": {block} makes the triggers, and nothing in this file enables {}: \
+                     expected \"{}\"",
+                    value.block,
+                    field(block, output)
+                );
+                return Err(BeamlineError::new(wire.key.clone(), reason));
             }
         }
         Ok(())

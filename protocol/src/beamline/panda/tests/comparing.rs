@@ -1,5 +1,6 @@
 //! A PandA that compares the position of one axis.
 use super::*;
+use std::slice;
 
 /// The triggers of the file that is right, with this for its table.
 fn compared(table: Value, changes: &[(&str, Value)]) -> Result<PandaSpec, String> {
@@ -8,7 +9,12 @@ fn compared(table: Value, changes: &[(&str, Value)]) -> Result<PandaSpec, String
     });
     let mut table = table;
     table["outputs"] = outputs;
-    let mut all = vec![("panda/triggers", table)];
+    let frames = || json!("PCOMP1.OUT");
+    let mut all = vec![
+        ("panda/triggers", table),
+        ("panda/wiring/PCAP.GATE", frames()),
+        ("panda/wiring/PCAP.TRIG", frames()),
+    ];
     all.extend(changes.iter().cloned());
     changed(&all)
 }
@@ -94,6 +100,56 @@ fn a_capture_that_ended_with_the_compare_lost_the_last_row() {
     let expected = "device.panda.wiring.PCAP.ENABLE.DELAY: \"4\": PCOMP1.ACTIVE falls with the last \
                     pulse, whose row takes 5 ticks more: expected 5 to 31";
     assert_eq!(short, Err(expected.to_owned()));
+}
+
+#[test]
+fn the_advice_for_a_compare_named_the_output_of_a_sequencer() {
+    let gate = ("panda/wiring/PCAP.GATE", Value::Null);
+    let told = |output: &str| {
+        let told = "device.panda.capture.INENC1.VAL: Mean is over the time that PCAP.GATE is high, \
+                    which may be never: missing in the table wiring, such as \"PCAP.GATE\" = ";
+        format!("{told}\"{output}\"")
+    };
+    let found = compared(right_one(), slice::from_ref(&gate)).map(|_| ());
+    assert_eq!(found, Err(told("PCOMP1.OUT")));
+    let mut second = right_one();
+    second["compare"] = json!("PCOMP2");
+    assert_eq!(compared(second, slice::from_ref(&gate)).map(|_| ()), Err(told("PCOMP2.OUT")));
+    check_all(&[("panda/triggers", Value::Null), gate], &told("TTLIN1.VAL"));
+}
+
+#[test]
+fn a_capture_over_a_block_that_nothing_runs_ended_well_with_wrong_rows() {
+    let check = |field: &str, value: &str, expected: &str| {
+        let path = format!("panda/wiring/PCAP.{field}");
+        let found = compared(right_one(), &[(path.as_str(), json!(value))]).map(|_| ());
+        let (block, _) = value.split_once('.').unwrap();
+        let reason = format!(
+            "device.panda.wiring.PCAP.{field}: \"{value}\": PCOMP1 makes the triggers, and nothing \
+             in this file enables {block}: expected \"{expected}\""
+        );
+        assert_eq!(found, Err(reason));
+    };
+    check("GATE", "SEQ1.OUTA", "PCOMP1.OUT");
+    check("TRIG", "SEQ2.OUTB", "PCOMP1.OUT");
+    check("TRIG", "PCOMP2.OUT", "PCOMP1.OUT");
+    check("ENABLE", "SEQ1.ACTIVE", "PCOMP1.ACTIVE");
+    let other = ("panda/wiring/PCAP.GATE", json!("PCOMP1.OUT"));
+    let expected = "device.panda.wiring.PCAP.GATE: \"PCOMP1.OUT\": SEQ1 makes the triggers, and \
+                    nothing in this file enables PCOMP1: expected \"SEQ1.OUTA\"";
+    check_all(&[other], expected);
+}
+
+#[test]
+fn a_capture_may_be_over_what_is_neither_refused_nor_left_to_scans() {
+    let gate = |value: &str| ("panda/wiring/PCAP.GATE", json!(value));
+    for value in ["PCOMP1.ACTIVE", "PULSE3.OUT", "TTLIN1.VAL", "ONE"] {
+        compared(right_one(), &[gate(value)]).unwrap();
+    }
+    let enabled = ("panda/wiring/SEQ2.ENABLE", json!("TTLIN1.VAL"));
+    compared(right_one(), &[gate("SEQ2.OUTA"), enabled]).unwrap();
+    // Others may run it, where nothing here makes triggers.
+    changed(&[("panda/triggers", Value::Null), gate("SEQ2.OUTA")]).unwrap();
 }
 
 #[test]
