@@ -32,16 +32,24 @@ pub enum ComparisonError {
     #[error("frame {frame}, axis {axis}: it moves {step} counts, and must move at least 2")]
     Step { frame: u64, axis: Name, step: f64 },
     #[error(
-        "frame {frame}, axis {axis}: it begins {found} counts from the first frame, and equal steps of \
-         whole counts come to {expected}"
+        "frame {frame}, axis {axis}: it {bound} {found} counts from where the first begins, and equal \
+         steps of whole counts come to {expected}"
     )]
-    Uneven { frame: u64, axis: Name, found: f64, expected: f64 },
+    Uneven { frame: u64, axis: Name, bound: &'static str, found: f64, expected: f64 },
+    #[error(
+        "frame {frame}, axis {axis}: its run-up is {run_up} counts, and must be at least 1, or the \
+         compare sees no count before the first: a longer settle_time of {axis} lengthens it, a \
+         higher velocity, or an encoder of more counts"
+    )]
+    RunUp { frame: u64, axis: Name, run_up: f64 },
     #[error("frame {frame}, axis {axis}: {counts} counts do not fit into 32 bits")]
     Counts { frame: u64, axis: Name, counts: f64 },
 }
 
 /// How far from its place the bound of a frame may be, counts.
 const MAX_OFF: f64 = 0.5;
+/// A compare is armed by a count before its first, counts.
+const MIN_RUN_UP: f64 = 1.0;
 
 impl Comparison {
     /// The pulses of the frames of `pieces`, as `planner` flies them, whose axes are `axes`; each is
@@ -69,11 +77,29 @@ impl Comparison {
             }
             let line = line.get_or_insert(Line::new(input, column, &section)?);
             line.add((input, column), &section)?;
+            check_run_up((input, column), planner, &section.piece)?;
         }
         // A scan has a frame.
         let line = line.ok_or(ComparisonError::Window { frame: 0 })?;
         line.comparison(input, dead_time)
     }
+}
+
+/// That a piece can be entered, as it is if a scan is resumed there.
+fn check_run_up(
+    (input, column): (&PositionInput, usize),
+    planner: &Planner,
+    piece: &Piece,
+) -> Result<(), ComparisonError> {
+    let counts = |position| input.exact_counts(position);
+    let exact = counts(piece.start[column]) - counts(planner.rest_before(piece, column));
+    // Thousandths, downwards: what is told is what is compared.
+    let run_up = (exact.abs() * 1e3 + 1e-6).floor() / 1e3;
+    if run_up < MIN_RUN_UP {
+        let (frame, axis) = (piece.first_frame, input.axis.clone());
+        return Err(ComparisonError::RunUp { frame, axis, run_up });
+    }
+    Ok(())
 }
 
 /// What is known of the line so far.
@@ -112,12 +138,14 @@ impl Line {
         let piece = &section.piece;
         let ends = [(0, piece.start[column]), (piece.frames, piece.end[column])];
         for (frames, position) in ends {
-            let frame = piece.first_frame + frames;
+            let frames_before = piece.first_frame + frames - self.first_frame;
             let found = input.exact_counts(position) - self.start;
-            let expected = (frame - self.first_frame) as f64 * self.step;
+            let expected = frames_before as f64 * self.step;
             if (found - expected).abs() > MAX_OFF {
                 let axis = input.axis.clone();
-                return Err(ComparisonError::Uneven { frame, axis, found, expected });
+                let last = piece.first_frame + frames.saturating_sub(1);
+                let bound = if frames == 0 { "begins" } else { "ends" };
+                return Err(ComparisonError::Uneven { frame: last, axis, bound, found, expected });
             }
         }
         self.frames = piece.first_frame + piece.frames - self.first_frame;

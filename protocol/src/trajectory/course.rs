@@ -47,6 +47,13 @@ impl Planner {
         let walk = Walk::new(self.rules.clone(), pieces.into_iter());
         Course { walk, axes: self.names.len(), before: None }
     }
+
+    /// Where an axis stands before a straight piece, at whose start it is entered.
+    pub(crate) fn rest_before(&self, piece: &Piece, axis: usize) -> f64 {
+        let begin = self.rules.row(piece.clone()).begin();
+        let to = begin.of(axis);
+        self.rules.run_up(axis, to.1, begin.moving()).start(to)
+    }
 }
 
 impl<I> Course<I> {

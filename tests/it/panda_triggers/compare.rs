@@ -152,9 +152,30 @@ fn what_a_comparison_cannot_trigger_is_refused_by_name() {
     check(
         of_x,
         &uneven,
-        "frame 5, axis x: it begins -502 counts from the first frame, and equal steps of whole \
+        "frame 4, axis x: it ends -502 counts from where the first begins, and equal steps of whole \
          counts come to -500",
     );
     let close = LINE.replace("0.4", "0.004");
     check(of_x, &close, "frame 0, axis x: it moves -1 counts, and must move at least 2");
+}
+
+/// It stood on its first count already, and waited for one before.
+#[test]
+fn a_line_whose_run_up_was_within_a_count_was_never_triggered() {
+    // 100 counts in a second; speed is reached in no less than 2 ms, a segment of the controller.
+    let slow = LINE.replace("0.01", "1");
+    with_panda(async |rig| {
+        let triggers = comparing(rig, of_x()).await;
+        for frame in [0, 2] {
+            let from = from_frame(&Arc::new(plan(&slow)), frame);
+            let fault = triggers.check(&from).await.unwrap_err();
+            assert_eq!(fault.class, FaultClass::Rejected);
+            let expected = format!(
+                "panda: cannot trigger the scan: frame {frame}, axis x: its run-up is 0.1 counts, and \
+                 must be at least 1, or the compare sees no count before the first: a longer \
+                 settle_time of x lengthens it, a higher velocity, or an encoder of more counts"
+            );
+            assert_eq!(fault.to_string(), expected);
+        }
+    });
 }
