@@ -228,24 +228,33 @@ impl Process {
     /// Stops every actor in order, makes the hardware safe whatever they left, closes every file and
     /// joins the storage thread. A run that is under way is cut off: its documents have no end.
     pub async fn halt(self) -> Exit {
-        self.halt_unless(std::future::pending()).await
+        self.halt_unless(std::future::pending()).await.exit
     }
 
     /// As [`halt`](Self::halt), but once `hurry` resolves, devices that cannot be reached or do not
     /// come to rest are not waited for.
-    pub async fn halt_unless(self, hurry: impl Future<Output = ()>) -> Exit {
+    pub async fn halt_unless(self, hurry: impl Future<Output = ()>) -> Halted {
         self.devices.hurry();
         let exit = self.tree.shutdown().await;
         let absent = &self.beamline.absent;
         let make_safe = |patience| self.devices.make_safe(&self.clock, (absent, patience));
-        tokio::select! { biased;
+        let may_not_be_safe = tokio::select! { biased;
             () = hurry => make_safe(Patience::LITTLE).await,
-            () = make_safe(Patience::USUAL) => {}
-        }
+            left = make_safe(Patience::USUAL) => left,
+        };
         self.storage.shutdown().await;
         self.pandas.shutdown().await;
-        exit
+        Halted { exit, may_not_be_safe }
     }
+}
+
+/// What became of a process that was halted.
+#[must_use]
+#[derive(Debug)]
+pub struct Halted {
+    pub exit: Exit,
+    /// Devices that could not be brought to rest, or did not say so.
+    pub may_not_be_safe: Vec<Name>,
 }
 
 /// What a process stands on.

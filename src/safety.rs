@@ -13,7 +13,7 @@ use futures_util::{
     future::{FutureExt as _, join_all},
     join,
 };
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 /// How long detectors are left armed while their triggers are made safe.
 const TRIGGERS_FIRST: Duration = Duration::from_secs(2);
@@ -44,30 +44,35 @@ impl Devices {
     }
 
     /// Halts every controller, then every motor; lets no trigger leave, then disarms every detector and
-    /// closes its file, at the same time. What is not safe in the end is logged as an error. Does no
-    /// harm to what is safe already, and may be dropped and begun anew.
+    /// closes its file, at the same time. What may not be safe in the end is logged as an error, and
+    /// told by name. Does no harm to what is safe already, and may be dropped and begun anew.
     ///
     /// Once the actors are gone: one that goes on would undo it.
-    pub(crate) async fn make_safe(&self, clock: &Clock, (absent, patience): (&Absent, Patience)) {
+    pub(crate) async fn make_safe(
+        &self,
+        clock: &Clock,
+        (absent, patience): (&Absent, Patience),
+    ) -> Vec<Name> {
         // Motors are often where their controller is, which somebody has waited for.
         let until = absent.earliest(clock.now()).unwrap_or(clock.now()) + patience.away;
         let until = (until, patience.within);
         let motion = async {
             let halts = self.controllers.iter();
-            join_all(
+            let mut left = join_all(
                 halts.map(|(name, logic)| persist(clock, (name, until), || logic.make_safe())),
             )
             .await;
             // Only now: an axis that stops by itself is a fault to the controller that moves it.
             let stops = self.motors.iter();
-            join_all(stops.map(|(name, logic)| persist(clock, (name, until), || logic.stop())))
-                .await;
+            let stops = stops.map(|(name, logic)| persist(clock, (name, until), || logic.stop()));
+            left.extend(join_all(stops).await);
+            left
         };
         let triggers = self.triggers.iter();
         let triggers = join_all(
             triggers.map(|(name, logic)| persist(clock, (name, until), || logic.make_safe())),
         );
-        let triggers = triggers.map(drop).shared();
+        let triggers = triggers.shared();
         let detectors = async {
             if !self.triggers.is_empty() {
                 // Also a detector comes to rest whose triggers cannot be told to.
@@ -82,7 +87,10 @@ impl Devices {
             )
             .await
         };
-        join!(motion, triggers.clone(), detectors);
+        let (mut left, triggers, detectors) = join!(motion, triggers.clone(), detectors);
+        left.extend(triggers);
+        left.extend(detectors);
+        left.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
 
@@ -104,11 +112,13 @@ async fn come_to_rest(logic: &dyn DetectorLogic) -> Result<(), Fault> {
 }
 
 /// Tries again while the device cannot be reached, until then; gives up what takes longer than `within`.
+/// The device, if it may not be safe.
 async fn persist<F>(
     clock: &Clock,
     (device, (until, within)): (&Name, (Instant, Duration)),
     make_safe: impl Fn() -> F,
-) where
+) -> Option<Name>
+where
     F: Future<Output = Result<(), Fault>>,
 {
     let attempts = async {
@@ -123,8 +133,9 @@ async fn persist<F>(
         Ok(())
     };
     match clock.timeout(within, attempts).await {
-        Ok(Ok(())) => {}
+        Ok(Ok(())) => return None,
         Ok(Err(fault)) => tracing::error!(%device, %fault, "it may not be safe: look"),
         Err(elapsed) => tracing::error!(%device, %elapsed, "it may not be safe: look"),
     }
+    Some(device.clone())
 }

@@ -1,7 +1,10 @@
 //! [`CliError`]: how a command ends when it does not succeed.
 use super::text::{one_line, visible};
-use crate::{epics, process::StartError};
-use bluefly_protocol::api::ApiError;
+use crate::{
+    epics,
+    process::{Halted, StartError},
+};
+use bluefly_protocol::{api::ApiError, name::Name};
 use serde_json::json;
 use std::{io, process::ExitCode};
 
@@ -90,6 +93,16 @@ impl CliError {
         Self::new(Code::Failed, what, message)
     }
 
+    /// What ended well has failed if devices may not be safe after it.
+    pub(crate) fn unless_safe<T>(ended: Result<T, Self>, halted: &Halted) -> Result<T, Self> {
+        let names: Vec<&str> = halted.may_not_be_safe.iter().map(Name::as_str).collect();
+        if names.is_empty() {
+            return ended;
+        }
+        let reason = format!("{} may not be safe: look", names.join(", "));
+        ended.and_then(|_| Err(Self::failed("end", reason)))
+    }
+
     /// The server that was asked answered with `error`, which names phase and device where there is
     /// one.
     pub(crate) fn remote(code: Code, error: ApiError) -> Self {
@@ -164,6 +177,7 @@ fn eprintln_lossy(line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bluefly_actors::supervise::Exit;
     use bluefly_protocol::api::ErrorCode;
 
     #[test]
@@ -180,5 +194,19 @@ mod tests {
         check(Some("idle"), Some("camera"), "camera: cannot pause while idle");
         check(Some("staged"), None, "camera: cannot pause while idle (phase staged)");
         check(None, Some("x"), "camera: cannot pause while idle (device x)");
+    }
+
+    #[test]
+    fn a_process_that_left_devices_as_they_were_ended_well() {
+        let halted = |names: &[&str]| Halted {
+            exit: Exit::Shutdown,
+            may_not_be_safe: names.iter().map(|name| name.parse().expect("a name")).collect(),
+        };
+        assert_eq!(CliError::unless_safe(Ok(7), &halted(&[])), Ok(7));
+        let left = halted(&["camera", "x"]);
+        let told = CliError::failed("end", "camera, x may not be safe: look");
+        assert_eq!(CliError::unless_safe(Ok(7), &left), Err(told));
+        let worse = CliError::failed("serve", "a second signal");
+        assert_eq!(CliError::unless_safe::<u8>(Err(worse.clone()), &left), Err(worse));
     }
 }

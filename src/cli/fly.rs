@@ -112,12 +112,12 @@ async fn fly_here(job: Job, log: &Logging) -> Result<Landed, CliError> {
     let landed = run(&process, &job, (seed, &mut signals)).await;
     drop(watchdog);
     // Whoever asks twice waits for nothing that is away.
-    process.halt_unless(signals.reach(2)).await;
+    let halted = process.halt_unless(signals.reach(2)).await;
     if let (Some(path), Some(trace)) = (&job.trace, trace) {
         fs::write(path, trace.text())
             .map_err(|error| CliError::failed(path.display().to_string(), error.to_string()))?;
     }
-    landed
+    CliError::unless_safe(landed, &halted)
 }
 
 /// Refuses what cannot be flown before anything is made.

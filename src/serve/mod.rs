@@ -78,11 +78,12 @@ async fn serve_here(job: &Job, ready: impl FnOnce(&Address)) -> Result<(), CliEr
             End::TreeEnded(error) => Some(Err(error)),
         };
         drop(watchdog);
-        process.halt_unless(signals.reach(2)).await;
-        ended.unwrap_or_else(|| {
+        let halted = process.halt_unless(signals.reach(2)).await;
+        let ended = ended.unwrap_or_else(|| {
             let message = "a second signal: the end of the run was not waited for";
             Err(CliError::failed("serve", message))
-        })
+        });
+        CliError::unless_safe(ended, &halted)
     };
     let ended = notifier.during(Stage::Stopping, ending).await;
     tracing::info!("stopped");
@@ -126,7 +127,7 @@ async fn close(process: &Process, signals: &mut Signals) -> Option<Result<(), Cl
     tracing::info!("a signal: shutting down");
     let closed = signals.patiently(process.close(REASON)).await?;
     Some(closed.map_err(|error: AbortError| {
-        CliError::failed("serve", format!("the run was not ended in order: {error}"))
+        CliError::failed("serve", format!("not ended in order: {error}"))
     }))
 }
 

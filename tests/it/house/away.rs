@@ -147,7 +147,7 @@ fn shut_down(server: Server, after: Duration, hurry: Option<Duration>) -> u128 {
         let Rig { process, directory, memory: _ } = rig;
         match hurry {
             None => process.shutdown().await,
-            Some(hurry) => process.halt_unless(plant.clock.sleep(hurry)).await,
+            Some(hurry) => process.halt_unless(plant.clock.sleep(hurry)).await.exit,
         };
         drop((directory, flight));
         server.assert_other_safe(&plant);

@@ -4,10 +4,10 @@ use bluefly_actors::{
     coordinator::{Pause, manual::MoveMotor},
     system::simulated_system,
 };
-use bluefly_protocol::run::RunPhase;
+use bluefly_protocol::{name::Name, run::RunPhase};
 use bluefly_sim::faults::Fault;
 use serde_json::Value;
-use std::{path::PathBuf, time::Duration};
+use std::{future::pending, path::PathBuf, time::Duration};
 
 fn ms(duration: u64) -> Duration {
     Duration::from_millis(duration)
@@ -172,9 +172,9 @@ fn a_root_that_gave_up_left_the_hardware_as_it_was() {
     }
 }
 
-/// A file writer hangs in flight: what the end of the process says, how long it takes in all, and how many
-/// files are open then. Nothing moves or is armed a second after it was asked for.
-fn end_with_a_writer_that(fault: &Fault) -> (String, u128, usize) {
+/// A file writer hangs in flight: what the end of the process says, how long it takes in all, how many
+/// files are open then, and what may not be safe. Nothing moves or is armed a second after it was asked for.
+fn end_with_a_writer_that(fault: &Fault) -> (String, u128, usize, Vec<Name>) {
     simulated_system().block_on(async {
         let rig = Rig::new(Setup::default()).await;
         rig.ready(GRID).await;
@@ -193,12 +193,11 @@ fn end_with_a_writer_that(fault: &Fault) -> (String, u128, usize) {
         };
         let ends = async {
             let told = process.close(SHUT_DOWN).await.unwrap_err().to_string();
-            process.halt().await;
-            told
+            (told, process.halt_unless(pending()).await.may_not_be_safe)
         };
-        let (told, ()) = tokio::join!(ends, rests);
+        let ((told, left), ()) = tokio::join!(ends, rests);
         drop(directory);
-        (told, (clock.now() - begun).as_millis(), world.open_files().len())
+        (told, (clock.now() - begun).as_millis(), world.open_files().len(), left)
     })
 }
 
@@ -214,9 +213,9 @@ fn a_writer_that_hangs_held_up_the_end_of_the_process() {
     let undoing = "moreover, when undoing: camera: cannot make safe";
     let told = format!("camera: cannot make safe: {first}; {undoing}: {second}; camera: cannot");
     let expected = [
-        (format!("{told} disarm: {}", flush("3")), 3_000, 0),
+        (format!("{told} disarm: {}", flush("3")), 3_000, 0, vec![]),
         // Its file cannot be closed.
-        (format!("{told} make safe: {}", flush("5.25")), 7_500, 1),
+        (format!("{told} make safe: {}", flush("5.25")), 7_500, 1, vec![name("camera")]),
     ];
     assert_eq!(ends, expected);
 }
