@@ -17,6 +17,9 @@ class Told:
         self.rows, self.at_once = rows, at_once
         self.server = bluefly._wire.Server("http://beamline")
 
+    async def status(self):
+        """Of the process that was staged."""
+
     async def assets(self, start):
         stop = min(self.rows, start + self.at_once)
         column = [float(row) for row in range(start, stop - self.lacks)]
