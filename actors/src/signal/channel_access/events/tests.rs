@@ -172,7 +172,8 @@ fn held_up_by(leave: impl FnOnce(&mut State, ChannelId)) {
     state.happen(Event::Up { channel: other, native, max_count, rights, server }, at(0));
     let (feed, _observer) = monitor("ca://b", Backlog::Latest);
     let (address, kind, backlog) = (Rc::from("ca://b"), Kind::Float, Backlog::Latest);
-    let plan = convert::plan(&address, kind, &convert::undescribed(native, 1, rights)).ok();
+    let plan = convert::plan(&address, kind, &convert::undescribed(native, 1, rights));
+    let plan = Some(plan.expect("a number is read as one"));
     let (held, heard) = (Vec::new(), None);
     state.subscribe(Observed { channel: other, address, kind, backlog, feed, plan, held, heard });
     state.commands.clear();
