@@ -139,7 +139,11 @@ impl Pilot {
         }
         let started = self.register.change(
             &self.clock,
-            |book| Ok(book.start(&run.uid, self.now_s())),
+            // Whoever ends the process waits for the turn of what was decided before that.
+            |book| {
+                let is_over = self.register.is_closed();
+                Ok(if is_over { Vec::new() } else { book.start(&run.uid, self.now_s()) })
+            },
             |book| book.running().is_some_and(|running| running.uid == run.uid),
         );
         match started.await {

@@ -359,9 +359,11 @@ impl Handler<Release> for RunQueue {
 impl Handler<Settle> for RunQueue {
     type Result = Answer<()>;
     fn handle(&mut self, _: Settle, _: &mut Context<Self>) -> Answer<()> {
-        let register = self.parts.register.clone();
+        let (register, clock) = (self.parts.register.clone(), self.lifeline.clock().clone());
         self.later(Urgency::High, async move {
             let mut changes = register.changes();
+            // A run whose begin is on its way to the disk runs as soon as it is there.
+            register.change(&clock, |_| Ok(Vec::new()), |_| ()).await?;
             while register.book().running().is_some() {
                 let gone = |_| ApiError::unavailable("run_queue", "it is gone");
                 changes.changed().await.map_err(gone)?;
