@@ -1,11 +1,14 @@
 //! What the next process makes of a queue that a process left.
-use super::rig::{End, LINE, edited, moments, with_stand};
+use super::rig::{End, LINE, edited, moments, with_queue, with_stand};
 use crate::run::rig::{Setup, spec};
 use bluefly_actors::{
     archive::KILLED,
-    queue::{Cancel, Hold, MoveTo, Release, Submit},
+    queue::{Cancel, Hold, MoveTo, Release, Settle, Submit},
 };
-use bluefly_protocol::api::{ErrorCode, Gate, RunList, RunState};
+use bluefly_protocol::{
+    api::{ErrorCode, Gate, RunList, RunState},
+    run::RunPhase,
+};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -92,6 +95,25 @@ fn a_process_that_ends_in_order_aborts_one_run_and_keeps_the_others() {
             if states.contains(&RunState::Queued) {
                 assert_eq!(stand.list().await.queue.reason, "the process was restarted");
             }
+        });
+    }
+}
+
+/// Whoever ends the process asks for this: a run that was found begun by nobody was left in the air.
+#[test]
+fn a_run_whose_begin_was_on_its_way_to_the_disk_was_not_waited_for() {
+    for polls in 0..40 {
+        with_queue(Setup::default(), async |stand| {
+            stand.ask(Hold::default()).await.unwrap();
+            let uids = stand.submit_lines(1).await;
+            stand.ask(Release).await.unwrap();
+            stand.reach(RunPhase::Staged).await;
+            for _ in 0..polls {
+                tokio::task::yield_now().await;
+            }
+            stand.ask(Settle).await.unwrap();
+            let states = stand.states(&uids).await;
+            assert_eq!(states, [RunState::Done], "{polls} polls after it was staged");
         });
     }
 }
