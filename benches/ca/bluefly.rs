@@ -1,6 +1,6 @@
 //! Our client: typed signals and their observers, as devices use them.
 use super::measure::{cpu_time, peak_memory_mib};
-use actix::{Actor, Context, Handler, Message};
+use actix::{Actor, Context, Handler, Message, prelude::SendError};
 use bluefly_actors::{
     backend::channel_access::ChannelAccessConfig,
     clock::{Clock, Instant},
@@ -12,6 +12,8 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 const SEQUENTIAL: usize = 5_000;
 const PIPELINED: usize = 200_000;
 const BACKLOG: Backlog = Backlog::Queue(1_000);
+/// What is told to an actor and not yet heard.
+const MAILBOX: usize = 1_000;
 const DEADLINE: Duration = Duration::from_secs(30);
 const TO_SETTLE: Duration = Duration::from_secs(1);
 
@@ -143,7 +145,7 @@ impl Client {
         let signals = self.counts(count).await?;
         for (index, signal) in signals.iter().enumerate() {
             let counters = Rc::clone(&counters);
-            Self::count(signal, move |count| counters.borrow_mut().update(index, count));
+            Self::count(signal, async move |count| counters.borrow_mut().update(index, count));
         }
         self.clock.sleep(TO_SETTLE).await;
         let (before, replaced) = (counters.borrow().totals(), self.provider.replaced());
@@ -154,13 +156,17 @@ impl Client {
         Ok(())
     }
 
-    /// One actor, which is told each update.
+    /// One actor, which is told each update; while its mailbox is full, updates wait with their signal.
     async fn actor(&self, count: usize, time: Duration) -> Result<(), SignalError> {
         let actor = Counters::new(count).start();
         let signals = self.counts(count).await?;
         for (index, signal) in signals.iter().enumerate() {
             let actor = actor.clone();
-            Self::count(signal, move |count| actor.do_send(Counted { index, count }));
+            Self::count(signal, async move |count| {
+                if let Err(SendError::Full(counted)) = actor.try_send(Counted { index, count }) {
+                    actor.send(counted).await.unwrap();
+                }
+            });
         }
         self.clock.sleep(TO_SETTLE).await;
         let (before, replaced) = (actor.send(GetTotals).await.unwrap(), self.provider.replaced());
@@ -172,13 +178,13 @@ impl Client {
     }
 
     /// Hands over each count, and each loss on our side as what is left of the update.
-    fn count(signal: &SignalR<f64>, mut update: impl FnMut(Count) + 'static) {
+    fn count(signal: &SignalR<f64>, mut update: impl AsyncFnMut(Count) + 'static) {
         let mut observer = signal.observe(BACKLOG);
         actix_rt::spawn(async move {
             loop {
                 match observer.next().await {
-                    Ok(reading) => update(Count::Value(reading.value)),
-                    Err(SignalError::Overrun { lost, .. }) => update(Count::Overrun(lost)),
+                    Ok(reading) => update(Count::Value(reading.value)).await,
+                    Err(SignalError::Overrun { lost, .. }) => update(Count::Overrun(lost)).await,
                     Err(error) => panic!("{error}"),
                 }
             }
@@ -287,6 +293,10 @@ struct GetTotals;
 
 impl Actor for Counters {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
 }
 
 impl Handler<Counted> for Counters {

@@ -4,9 +4,9 @@
     .venv/bin/python benches/peers/panda/bench.py target/release/bluefly [--rows N] [--seconds S] [--out DIR]
 
 The other end is `replay.c` on 127.0.0.1, which is built first: ten fields as fast as they are taken, raw and
-scaled, then rows of 60 bytes at exactly 1 MHz, while h5py follows the file with `swmr=True`. Figures are of the
-whole process, from its start to its end, by the kernel's account. Stolen is what a virtual machine's cores wanted
-to run and were not let.
+scaled, by `bluefly` and by `pandablocks` in turn, then rows of 60 bytes at exactly 1 MHz, while h5py follows the
+file with `swmr=True`. Figures are of the whole process, from its start to its end, by the kernel's account. Stolen
+is what a virtual machine's cores wanted to run and were not let.
 """
 import argparse
 import json
@@ -42,14 +42,20 @@ def start_record(bluefly, address, path, *arguments):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
-def finish(record, began):
-    """Waits for the program: its summary, wall time and what it used."""
-    summary = record.stdout.read()
-    _, status, usage = os.wait4(record.pid, 0)
+def start_pandablocks(address, path):
+    _, control, data = address.split(":")
+    command = [sys.executable, HERE / "pandablocks_client.py", control, data, path]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def finish(program, began):
+    """Waits for the program: what it printed, wall time and what it used."""
+    printed = program.stdout.read()
+    _, status, usage = os.wait4(program.pid, 0)
     wall = time.monotonic() - began
-    record.returncode = os.waitstatus_to_exitcode(status)
-    assert record.returncode == 0, f"{record.returncode}: {summary}"
-    return json.loads(summary), wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    program.returncode = os.waitstatus_to_exitcode(status)
+    assert program.returncode == 0, f"{program.returncode}: {printed}"
+    return printed, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 class Stolen:
@@ -82,17 +88,39 @@ def full_speed(bluefly, replay, path, rows, *arguments):
     server, address = start_replay(replay, "f10", rows)
     stolen = Stolen()
     began = time.monotonic()
-    summary, wall, cpu, memory = finish(start_record(bluefly, address, path, *arguments), began)
+    used = finish(start_record(bluefly, address, path, *arguments), began)
     sent = float(server.communicate()[0].split("sent ")[1].split()[1])
-    assert summary["rows"] == rows, summary
+    assert json.loads(used[0])["rows"] == rows, used[0]
     check(path, rows, 10)
-    with h5py.File(path) as file:
-        first = file["/entry/data/COUNTER3.OUT.Value"][:5]
-    np.testing.assert_array_equal(first, 0.5 * np.arange(2, 7) + 1)
+    check_first(path, "/entry/data/COUNTER3.OUT.Value")
     os.remove(path)
-    name = "scaled" if arguments else "raw"
+    tell("scaled" if arguments else "raw", rows, used, sent, stolen)
+
+
+def full_speed_of_pandablocks(replay, path, rows):
+    server, address = start_replay(replay, "f10", rows)
+    stolen = Stolen()
+    began = time.monotonic()
+    used = finish(start_pandablocks(address, path), began)
+    sent = float(server.communicate()[0].split("sent ")[1].split()[1])
+    with h5py.File(path) as file:
+        assert len(file) == 10, list(file)
+        for dataset in file.values():
+            assert dataset.shape == (rows,), (dataset.name, dataset.shape)
+    check_first(path, "/COUNTER3.OUT.Value")
+    os.remove(path)
+    tell("pandablocks", rows, used, sent, stolen)
+
+
+def check_first(path, name):
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(file[name][:5], 0.5 * np.arange(2, 7) + 1)
+
+
+def tell(name, rows, used, sent, stolen):
+    _, wall, cpu, memory = used
     print(
-        f"{name:<8}{rows:>12} rows  {rows / wall / 1e6:7.2f} M rows/s (sent in {sent:.2f} s: {rows / sent / 1e6:.2f})"
+        f"{name:<12}{rows:>12} rows  {rows / wall / 1e6:7.2f} M rows/s (sent in {sent:.2f} s: {rows / sent / 1e6:.2f})"
         f"  CPU {cpu:6.2f} s, {cpu / rows * 1e6:.3f} us a row  peak {memory:.0f} MiB  {stolen}",
         flush=True,
     )
@@ -132,15 +160,15 @@ def at_a_rate(bluefly, replay, path, seconds):
     # Nothing more is captured: what is still on its way is not behind.
     is_over.set()
     reader.join()
-    summary, wall, cpu, memory = finish(record, began)
+    summary, _, cpu, memory = finish(record, began)
     server.wait()
-    assert summary["rows"] == rows, summary
+    assert json.loads(summary)["rows"] == rows, summary
     check(path, rows, 9)
     os.remove(path)
     behind.sort()
     at = lambda part: 1e3 * behind[int(part * (len(behind) - 1))]
     print(
-        f"1 MHz   {rows:>12} rows in {sent:.2f} s  CPU {100 * cpu / sent:.1f} % of a core  peak {memory:.0f} MiB  "
+        f"1 MHz       {rows:>12} rows in {sent:.2f} s  CPU {100 * cpu / sent:.1f} % of a core  peak {memory:.0f} MiB  "
         f"reader behind p50 {at(0.5):.0f}, p99 {at(0.99):.0f}, most {at(1):.0f} ms ({len(behind)} looks)  {stolen}",
         flush=True,
     )
@@ -159,6 +187,7 @@ def main():
         for _ in range(arguments.rounds):
             full_speed(arguments.bluefly, replay, path, arguments.rows)
             full_speed(arguments.bluefly, replay, path, arguments.rows, "--scaled")
+            full_speed_of_pandablocks(replay, path, arguments.rows)
         if arguments.seconds:
             at_a_rate(arguments.bluefly, replay, path, arguments.seconds)
     print(f"load {os.getloadavg()[0]:.1f}", file=sys.stderr)

@@ -103,6 +103,8 @@ static void *serve_control(void *listener)
         strcpy(reply, "OK\n");
         if (!strcmp(line, "*CAPTURE?")) {
             list_captured(reply);
+        } else if (!strcmp(line, "*IDN?")) {
+            strcpy(reply, "OK =PandA SW: 3.0 FPGA: replay rootfs: replay\n");
         } else if (!strcmp(line, "*PCAP.CAPTURED?")) {
             sprintf(reply, "OK =%lu\n", captured);
         } else if (!strcmp(line, "PCAP.HEALTH?")) {
