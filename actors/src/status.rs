@@ -228,6 +228,14 @@ impl<P, T> Work<P, T> {
         }
     }
 
+    /// Resolves once something more urgent than `known` is wanted.
+    pub async fn beyond(&mut self, known: Intent) -> Intent {
+        match self.intent.wait_for(|intent| *intent > known).await {
+            Ok(intent) => *intent,
+            Err(_) => Intent::Abort,
+        }
+    }
+
     /// Resolves once something else than [`Intent::Run`] is wanted.
     pub async fn interrupted(&mut self) -> Intent {
         match self.intent.wait_for(|intent| *intent != Intent::Run).await {

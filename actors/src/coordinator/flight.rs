@@ -6,6 +6,7 @@ use super::{
     open::file_plan,
     phase::{Board, Session},
     recover::Troubles,
+    stopping::Stopping,
     watch::{TRIGGER, Watch},
 };
 use crate::{
@@ -84,6 +85,8 @@ pub(super) struct Flight {
     pub(super) overwritten: Option<(Name, u64)>,
     /// Frames up to here were triggered as they should be, as sources of triggers tell.
     pub(super) vouched: u64,
+    /// Triggers that come to rest, until all have been heard of.
+    pub(super) stopping: Option<Stopping>,
     /// What the run has put up with so far.
     pub(super) troubles: Troubles,
     /// Devices that were away since everything was armed last, and why.
@@ -112,6 +115,7 @@ impl Flight {
             retake: Rc::default(),
             overwritten: None,
             vouched: u64::MAX,
+            stopping: None,
             troubles: session.troubles,
             away: BTreeMap::new(),
         }

@@ -20,6 +20,7 @@ mod request;
 mod safety;
 mod step;
 mod steps;
+mod stopping;
 pub mod survey;
 mod watch;
 

@@ -154,8 +154,9 @@ impl Board {
         self.phase(RunPhase::Starting);
     }
 
-    pub(super) async fn interrupted(&mut self) -> Intent {
-        self.work.interrupted().await
+    /// Resolves once something more urgent than `known` is wanted.
+    pub(super) async fn beyond(&mut self, known: Intent) -> Intent {
+        self.work.beyond(known).await
     }
 
     /// Resolves once the run is to end: stop or abort, not pause.

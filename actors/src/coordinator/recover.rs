@@ -230,10 +230,25 @@ impl Flight {
     /// Brings to rest whatever is up, and counts what is complete. Fails with the first device that
     /// is not at rest.
     pub(super) async fn rest_now(&mut self) -> Result<(), Fault> {
-        let rest = self.beamline.come_to_rest(Duration::ZERO).await;
-        for fault in &rest.faults {
+        let stopping = self.stopping.take();
+        let stopped = async {
+            match stopping {
+                Some(stopping) => stopping.finish().await,
+                None => Vec::new(),
+            }
+        };
+        let (mut rest, stopped) =
+            futures_util::join!(self.beamline.come_to_rest(Duration::ZERO), stopped);
+        for fault in rest.faults.iter().chain(&stopped) {
             self.note_absence(fault);
             self.doubt(fault);
+        }
+        // Who was away then may be at rest now; what a source does not vouch for it tells once.
+        let is_lasting = |fault: &Fault| fault.class != FaultClass::Disconnected;
+        for fault in stopped.into_iter().filter(is_lasting) {
+            if !rest.faults.contains(&fault) {
+                rest.faults.push(fault);
+            }
         }
         self.vouched = u64::MAX;
         self.note(&rest.on_disk).await;

@@ -81,12 +81,15 @@ impl Beamline {
 
     /// Makes every source of triggers safe; tells what could not be.
     pub(super) async fn triggers_safe(&self, patience: Patience) -> Vec<Fault> {
-        let all = join_all(self.triggers.iter().map(|source| async move {
-            let caller = Caller::new(&self.clock, source);
-            let make_safe = || caller.call("make its triggers safe", Halt::IfAsked, STOP_WITHIN);
-            self.persist(patience, source.1, make_safe).await
-        }));
+        let all = join_all(self.triggers.keys().map(|name| self.trigger_safe(name, patience)));
         all.await.into_iter().filter_map(Result::err).collect()
+    }
+
+    /// Makes one source of triggers safe.
+    pub(super) async fn trigger_safe(&self, name: &Name, patience: Patience) -> Result<(), Fault> {
+        let caller = self.triggers(name)?;
+        let make_safe = || caller.call("make its triggers safe", Halt::IfAsked, STOP_WITHIN);
+        self.persist(patience, &self.triggers[name], make_safe).await
     }
 
     /// Stops the triggers that a device of this name makes, if it makes any.

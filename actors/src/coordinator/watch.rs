@@ -1,13 +1,15 @@
 //! Following a flight while it runs: feeding the controller, counting frames, collecting, and
 //! noticing at once when a device fails or a frame does not come.
 use super::{
+    beamline::Beamline,
     collect::{Collection, Harvest},
     flight::{Cut, Flight},
+    stopping::stopped,
 };
 use crate::{
     clock::Instant,
     device::{controller::Append, generator::NextBatch},
-    status::{Intent, Outcome, Status},
+    status::{Ended, Intent, Outcome, Status},
 };
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
@@ -40,8 +42,6 @@ struct Source {
     due: Option<Instant>,
 }
 
-/// How long the motion may go on to a pause while triggers are stopped.
-const TRIGGERS_FIRST: Duration = Duration::from_millis(500);
 /// How long after the motion the last trigger may be known to have left.
 const TRIGGERED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -102,6 +102,18 @@ impl Watch {
         select_all(changes).await;
     }
 
+    pub(super) fn is_moving(&self) -> bool {
+        self.motion.ended().is_none()
+    }
+
+    /// What detectors have told whose frames do not come any more.
+    pub(super) fn faults(&self, beamline: &Beamline) -> impl Iterator<Item = Fault> {
+        self.takes.iter().filter_map(|take| match take.status.ended()? {
+            Ok(Outcome::Done(())) => None,
+            end => Some(ended_badly(beamline, (&take.name, end))),
+        })
+    }
+
     /// The first moment at which a frame, or a trigger, counts as lost.
     fn deadline(&self) -> Option<Instant> {
         let frames = self.takes.iter().filter_map(|take| take.due.map(|(_, due)| due));
@@ -122,7 +134,8 @@ impl Flight {
         let mut next_collection = clock.now() + self.beamline.settings.collect_period;
         loop {
             self.hear(&mut watch)?;
-            if watch.is_over() {
+            let known = if self.stopping.is_some() { Intent::Pause } else { Intent::Run };
+            if watch.is_over() && known == Intent::Run {
                 break;
             }
             if self.collection.is_none()
@@ -133,16 +146,16 @@ impl Flight {
             }
             let (deadline, idle) = (watch.deadline(), self.collection.is_none());
             tokio::select! { biased;
-                intent = board.interrupted() => {
-                    if intent == Intent::Pause {
-                        tokio::select! { biased;
-                            _ = board.ended() => {}
-                            ended = self.end_on_a_trigger(&watch) => ended?,
-                        }
+                intent = board.beyond(known) => {
+                    if intent != Intent::Pause || watch.triggers.is_empty() {
+                        return Err(Cut::Told(intent));
                     }
-                    return Err(Cut::Told(intent));
+                    self.stop_triggers();
                 }
                 () = watch.changed() => {}
+                stopped = stopped(&mut self.stopping, &clock) => {
+                    return Err(self.cut(stopped, &watch));
+                }
                 fault = &mut feeding => return Err(Cut::Fault(fault)),
                 (harvest, collected) = pending_or(&mut self.collection) => {
                     self.collection = None;
@@ -154,36 +167,6 @@ impl Flight {
             }
         }
         self.finish().await
-    }
-
-    /// Lets no more triggers leave while the motion goes on: each frame that was triggered to its end was
-    /// taken at speed, also beyond the last point that the motion tells of.
-    ///
-    /// Fails if a source tells that frames are not what they were taken for: it does so once.
-    async fn end_on_a_trigger(&mut self, watch: &Watch) -> Result<(), Fault> {
-        let beamline = Rc::clone(&self.beamline);
-        if watch.triggers.is_empty() {
-            return Ok(());
-        }
-        let stopped = async {
-            let faults = beamline.triggers_safe(Duration::ZERO.into()).await;
-            faults.into_iter().next().map_or(Ok(()), Err)?;
-            beamline.frames_triggered().await
-        };
-        match beamline.clock.timeout(TRIGGERS_FIRST, stopped).await {
-            Ok(Ok(Some(frames))) if watch.motion.ended().is_none() => self.tally.trigger(frames),
-            Ok(Ok(_)) => {}
-            Ok(Err(fault)) if fault.class == FaultClass::Disconnected => {
-                tracing::debug!(%fault, "triggers end with the motion");
-                self.doubt(&fault);
-            }
-            Ok(Err(fault)) => {
-                self.doubt(&fault);
-                return Err(fault);
-            }
-            Err(late) => tracing::debug!(%late, "triggers end with the motion"),
-        }
-        Ok(())
     }
 
     /// Whether a detector would soon forget what has not been read, however far the others are.
@@ -213,9 +196,13 @@ impl Flight {
 
     /// Takes in what motion and detectors have told.
     fn hear(&mut self, watch: &mut Watch) -> Result<(), Fault> {
-        let beamline = Rc::clone(&self.beamline);
-        self.tally.pass(watch.motion.report().progress);
+        let (beamline, is_stopping) = (Rc::clone(&self.beamline), self.stopping.is_some());
+        if !is_stopping {
+            self.tally.pass(watch.motion.report().progress);
+        }
         match watch.motion.ended() {
+            // What it goes through while triggers come to rest may not be triggered.
+            Some(Ok(Outcome::Done(()))) if is_stopping => {}
             None => {}
             Some(Ok(Outcome::Done(()))) => self.tally.pass_all(),
             Some(end) => {
@@ -246,17 +233,17 @@ impl Flight {
                 }
                 Some(Ok(Outcome::Done(()))) => take.due = None,
                 Some(end) => {
-                    let detector = beamline.detector(&take.name)?;
-                    let fault = match end {
-                        Err(error) => detector.ended_badly("take frames", error),
-                        Ok(_) => detector.fault("take frames", FaultClass::Failed, DISARMED),
-                    };
-                    let is_lowest = self.overwritten.as_ref().is_none_or(|(_, row)| rows < *row);
+                    let fault = ended_badly(&beamline, (&take.name, end));
                     let is_overwritten = rows < self.tally.row(on_disk);
+                    let is_lowest = self.overwritten.as_ref().is_none_or(|(_, row)| rows < *row);
                     if fault.class == FaultClass::Lost && is_overwritten && is_lowest {
                         self.overwritten = Some((take.name.clone(), rows));
                     }
-                    first.get_or_insert(fault);
+                    take.due = None;
+                    // It may lack no more than the triggers that were stopped.
+                    if !is_stopping || fault.class != FaultClass::Lost || is_overwritten {
+                        first.get_or_insert(fault);
+                    }
                 }
             }
         }
@@ -269,22 +256,27 @@ impl Flight {
         let (beamline, is_over) = (Rc::clone(&self.beamline), watch.motion.ended().is_some());
         let left = watch.triggers.iter().map(|source| source.status.report().progress);
         self.vouched = left.min().unwrap_or(u64::MAX);
+        let mut first = None;
         for source in &mut watch.triggers {
             let caller = beamline.triggers(&source.name)?;
             source.due = match source.status.ended() {
                 None if is_over => source.due.or(Some(now + TRIGGERED_WITHIN)),
                 None | Some(Ok(Outcome::Done(()))) => None,
+                // As it was told here.
+                Some(Ok(Outcome::Aborted)) if self.stopping.is_some() => None,
                 Some(Ok(Outcome::Aborted)) => {
-                    return Err(caller.fault(TRIGGER, FaultClass::Failed, MADE_SAFE));
+                    first.get_or_insert(caller.fault(TRIGGER, FaultClass::Failed, MADE_SAFE));
+                    None
                 }
                 Some(Err(error)) => {
                     let fault = caller.ended_badly(TRIGGER, error);
                     self.doubt(&fault);
-                    return Err(fault);
+                    first.get_or_insert(fault);
+                    None
                 }
             };
         }
-        Ok(())
+        first.map_or(Ok(()), Err)
     }
 
     /// What to say of whoever is overdue: of the first detector whose frame is, or of the triggers.
@@ -339,6 +331,15 @@ impl Flight {
                 Err(fault) => fault,
             }
         })
+    }
+}
+
+/// Why a detector takes no frames any more.
+fn ended_badly(beamline: &Beamline, (name, end): (&Name, Ended<()>)) -> Fault {
+    match (beamline.detector(name), end) {
+        (Ok(detector), Err(error)) => detector.ended_badly("take frames", error),
+        (Ok(detector), Ok(_)) => detector.fault("take frames", FaultClass::Failed, DISARMED),
+        (Err(unknown), _) => unknown,
     }
 }
 

@@ -4,6 +4,7 @@ mod compare;
 mod edges;
 mod faults;
 mod old;
+mod pause;
 mod rig;
 mod scan;
 mod script;

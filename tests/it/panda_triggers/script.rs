@@ -7,13 +7,12 @@ use bluefly_actors::{
         triggers::{TriggerLogic, TriggerPlan},
     },
 };
-use bluefly_protocol::fault::{Fault, FaultClass};
-use bluefly_sim::World;
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-    time::Duration,
+use bluefly_protocol::{
+    fault::{Fault, FaultClass},
+    name::Name,
 };
+use bluefly_sim::World;
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 /// Its name on the beamline.
 pub(super) const SOURCE: &str = "panda";
@@ -41,6 +40,8 @@ pub(super) enum Answer {
     Takes(Duration),
     /// Triggers end with those of so many frames, and it does not notice.
     EndsAfter(u64),
+    /// It tells of the triggers of so many frames, and of no more.
+    TellsOf(u64),
 }
 
 /// Cheap to clone; all clones are one.
@@ -48,17 +49,29 @@ pub(super) enum Answer {
 pub(super) struct Script(Rc<Inner>);
 
 struct Inner {
+    name: Name,
     clock: Clock,
     world: RefCell<Option<World>>,
     calls: RefCell<Vec<String>>,
-    next: Cell<Option<(Call, Answer)>>,
+    next: RefCell<Vec<(Call, Answer)>>,
     plan: RefCell<Option<TriggerPlan>>,
 }
 
 impl Script {
+    fn new(name: Name) -> Self {
+        Self(Rc::new(Inner {
+            name,
+            clock: Clock::simulated(),
+            world: RefCell::default(),
+            calls: RefCell::default(),
+            next: RefCell::default(),
+            plan: RefCell::default(),
+        }))
+    }
+
     /// What happens at the next call of this kind, once.
     pub(super) fn will(&self, call: Call, answer: Answer) {
-        self.0.next.set(Some((call, answer)));
+        self.0.next.borrow_mut().push((call, answer));
     }
 
     /// Calls since this was asked last, with what was so when they came.
@@ -66,19 +79,25 @@ impl Script {
         self.0.calls.take()
     }
 
-    async fn begin(&self, call: Call, what: String) -> Result<Option<u64>, Fault> {
+    fn answer(&self, call: Call) -> Option<Answer> {
+        let mut next = self.0.next.borrow_mut();
+        let index = next.iter().position(|(kind, _)| *kind == call)?;
+        Some(next.remove(index).1)
+    }
+
+    /// After the triggers of how many frames it ends, or tells of no more.
+    async fn begin(&self, call: Call, what: String) -> Result<Option<Answer>, Fault> {
         self.note(&what);
-        let answer = self.0.next.take_if(|(kind, _)| *kind == call);
-        match answer.map(|(_, answer)| answer) {
+        match self.answer(call) {
             None => Ok(None),
-            Some(Answer::EndsAfter(frames)) => Ok(Some(frames)),
+            Some(answer @ (Answer::EndsAfter(_) | Answer::TellsOf(_))) => Ok(Some(answer)),
             Some(Answer::NeverEnds) => std::future::pending().await,
             Some(Answer::Takes(time)) => {
                 self.0.clock.sleep(time).await;
                 Ok(None)
             }
             Some(Answer::Fails(class)) => Err(Fault {
-                device: name(SOURCE),
+                device: self.0.name.clone(),
                 operation: what,
                 class,
                 reason: "as it was told".to_owned(),
@@ -97,18 +116,6 @@ impl Script {
             note.push_str(", moving");
         }
         self.0.calls.borrow_mut().push(note);
-    }
-}
-
-trait TakeIf<T> {
-    fn take_if(&self, is_it: impl FnOnce(&T) -> bool) -> Option<T>;
-}
-
-impl<T: Copy> TakeIf<T> for Cell<Option<T>> {
-    fn take_if(&self, is_it: impl FnOnce(&T) -> bool) -> Option<T> {
-        let taken = self.get().filter(is_it)?;
-        self.set(None);
-        Some(taken)
     }
 }
 
@@ -144,12 +151,19 @@ impl TriggerLogic for Script {
     fn follow<'a>(&'a self, progress: &'a dyn Fn(u64)) -> Doing<'a, ()> {
         Box::pin(async move {
             let TriggerPlan { plan, first_frame } = self.0.plan.borrow().clone().unwrap();
-            let end = self.begin(Call::Follow, "follow".to_owned()).await?;
-            for frame in first_frame..end.unwrap_or(plan.num_frames()) {
+            let answer = self.begin(Call::Follow, "follow".to_owned()).await?;
+            let end = match answer {
+                Some(Answer::EndsAfter(frames) | Answer::TellsOf(frames)) => frames,
+                _ => plan.num_frames(),
+            };
+            for frame in first_frame..end {
                 self.0.clock.sleep(PERIOD).await;
                 progress(frame + 1);
             }
-            Ok(())
+            match answer {
+                Some(Answer::TellsOf(_)) => std::future::pending().await,
+                _ => Ok(()),
+            }
         })
     }
 
@@ -163,19 +177,29 @@ pub(super) fn with_script<T>(
     edits: &[(&'static str, &'static str)],
     test: impl AsyncFnOnce(&Rig, &Script) -> T,
 ) -> T {
-    let script = Script(Rc::new(Inner {
-        clock: Clock::simulated(),
-        world: RefCell::default(),
-        calls: RefCell::default(),
-        next: Cell::default(),
-        plan: RefCell::default(),
-    }));
-    let triggers: Vec<(_, Rc<dyn TriggerLogic>)> = vec![(name(SOURCE), Rc::new(script.clone()))];
+    with_scripts([SOURCE], edits, async |rig, [script]| test(rig, script).await)
+}
+
+/// The same with several sources.
+pub(super) fn with_scripts<T, const N: usize>(
+    names: [&str; N],
+    edits: &[(&'static str, &'static str)],
+    test: impl AsyncFnOnce(&Rig, &[Script; N]) -> T,
+) -> T {
+    let scripts = names.map(|source| Script::new(name(source)));
+    let source = |script: &Script| -> (Name, Rc<dyn TriggerLogic>) {
+        (script.0.name.clone(), Rc::new(script.clone()))
+    };
+    let triggers = scripts.iter().map(source).collect();
     let setup = Setup { triggers, edits: edits.to_vec(), ..Setup::default() };
     with_rig(setup, async move |rig| {
-        script.0.world.replace(Some(rig.process.world.clone()));
+        for script in &scripts {
+            script.0.world.replace(Some(rig.process.world.clone()));
+        }
         rig.sleep(Duration::from_secs(1)).await;
-        assert_eq!(script.calls(), ["make safe", "safe"]);
-        test(rig, &script).await
+        for script in &scripts {
+            assert_eq!(script.calls(), ["make safe", "safe"]);
+        }
+        test(rig, &scripts).await
     })
 }
