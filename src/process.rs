@@ -29,6 +29,7 @@ use bluefly_protocol::{
     sequencer::SequencerError,
 };
 use bluefly_sim::{Latency, World, sink::FrameSink};
+use futures_util::FutureExt as _;
 use std::{io, path::PathBuf, rc::Rc, time::Duration};
 
 pub use crate::world::world_config;
@@ -238,11 +239,15 @@ impl Process {
         let exit = self.tree.shutdown().await;
         let absent = &self.beamline.absent;
         let make_safe = |patience| self.devices.make_safe(&self.clock, (absent, patience));
+        let hurry = hurry.shared();
         let may_not_be_safe = tokio::select! { biased;
-            () = hurry => make_safe(Patience::LITTLE).await,
+            () = hurry.clone() => make_safe(Patience::LITTLE).await,
             left = make_safe(Patience::USUAL) => left,
         };
-        self.storage.shutdown().await;
+        tokio::select! { biased;
+            () = hurry => self.storage.shutdown_within(HURRIED_WITHIN).await,
+            () = self.storage.shutdown() => {}
+        }
         self.pandas.shutdown().await;
         Halted { exit, may_not_be_safe }
     }
@@ -344,6 +349,8 @@ impl Ground {
 
 /// How long the coordinator may take to answer a request.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long the disk may take to come to an end once somebody has asked twice.
+const HURRIED_WITHIN: Duration = Duration::from_secs(2);
 /// How long the end of a run may take.
 const ABORT_WITHIN: Duration = Duration::from_mins(1);
 /// Events that a listener may be behind: as many, and as much of their text.

@@ -25,16 +25,25 @@ const RETRY: Duration = Duration::from_millis(250);
 pub(crate) struct Patience {
     /// Until the first of all that cannot be reached was missed for so long.
     away: Duration,
-    /// One device may take so long to come to rest.
+    /// How long motors are left alone while their controllers are halted.
+    controllers_first: Duration,
+    /// All of them together may take so long to come to rest.
     within: Duration,
 }
 
 impl Patience {
     /// Nobody is in a hurry.
-    pub(crate) const USUAL: Self =
-        Self { away: Duration::from_secs(5), within: Duration::from_secs(70) };
+    pub(crate) const USUAL: Self = Self {
+        away: Duration::from_secs(5),
+        controllers_first: Duration::from_secs(70),
+        within: Duration::from_secs(140),
+    };
     /// Somebody has asked twice.
-    pub(crate) const LITTLE: Self = Self { away: Duration::ZERO, within: Duration::from_secs(5) };
+    pub(crate) const LITTLE: Self = Self {
+        away: Duration::ZERO,
+        controllers_first: Duration::from_secs(2),
+        within: Duration::from_secs(5),
+    };
 }
 
 impl Devices {
@@ -53,20 +62,24 @@ impl Devices {
         clock: &Clock,
         (absent, patience): (&Absent, Patience),
     ) -> Vec<Name> {
+        let now = clock.now();
         // Motors are often where their controller is, which somebody has waited for.
-        let until = absent.earliest(clock.now()).unwrap_or(clock.now()) + patience.away;
-        let until = (until, patience.within);
-        let motion = async {
-            let halts = self.controllers.iter();
-            let mut left = join_all(
-                halts.map(|(name, logic)| persist(clock, (name, until), || logic.make_safe())),
-            )
-            .await;
-            // Only now: an axis that stops by itself is a fault to the controller that moves it.
+        let away = absent.earliest(now).unwrap_or(now) + patience.away;
+        let until = (away, now + patience.within);
+        let controllers = self.controllers.iter();
+        let controllers = join_all(
+            controllers.map(|(name, logic)| persist(clock, (name, until), || logic.make_safe())),
+        );
+        let controllers = controllers.shared();
+        let motors = async {
+            // Not before: an axis that stops by itself is a fault to the controller that moves it.
+            let first = clock.timeout(patience.controllers_first, controllers.clone());
+            if first.await.is_err() {
+                tracing::debug!("motors are stopped before controllers are safe");
+            }
             let stops = self.motors.iter();
             let stops = stops.map(|(name, logic)| persist(clock, (name, until), || logic.stop()));
-            left.extend(join_all(stops).await);
-            left
+            join_all(stops).await
         };
         let triggers = self.triggers.iter();
         let triggers = join_all(
@@ -87,10 +100,9 @@ impl Devices {
             )
             .await
         };
-        let (mut left, triggers, detectors) = join!(motion, triggers.clone(), detectors);
-        left.extend(triggers);
-        left.extend(detectors);
-        left.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().collect()
+        let left = join!(controllers.clone(), motors, triggers.clone(), detectors);
+        let left = [left.0, left.1, left.2, left.3].into_iter().flatten().flatten();
+        left.collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
 
@@ -111,11 +123,11 @@ async fn come_to_rest(logic: &dyn DetectorLogic) -> Result<(), Fault> {
     }
 }
 
-/// Tries again while the device cannot be reached, until then; gives up what takes longer than `within`.
-/// The device, if it may not be safe.
+/// Tries again while the device cannot be reached, until the first moment; gives up at the second what
+/// has not come to an end. The device, if it may not be safe.
 async fn persist<F>(
     clock: &Clock,
-    (device, (until, within)): (&Name, (Instant, Duration)),
+    (device, (away, end)): (&Name, (Instant, Instant)),
     make_safe: impl Fn() -> F,
 ) -> Option<Name>
 where
@@ -124,15 +136,15 @@ where
     let attempts = async {
         while let Err(fault) = make_safe().await {
             let now = clock.now();
-            if fault.class != FaultClass::Disconnected || now >= until {
+            if fault.class != FaultClass::Disconnected || now >= away {
                 return Err(fault);
             }
             tracing::debug!(%device, %fault, "not safe yet");
-            clock.sleep(RETRY.min(until - now)).await;
+            clock.sleep(RETRY.min(away - now)).await;
         }
         Ok(())
     };
-    match clock.timeout(within, attempts).await {
+    match clock.timeout(end.saturating_since(clock.now()), attempts).await {
         Ok(Ok(())) => return None,
         Ok(Err(fault)) => tracing::error!(%device, %fault, "it may not be safe: look"),
         Err(elapsed) => tracing::error!(%device, %elapsed, "it may not be safe: look"),

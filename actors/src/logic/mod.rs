@@ -6,6 +6,7 @@ pub mod area_detector;
 pub mod detector;
 pub mod dynamic;
 pub mod generator;
+mod haste;
 pub mod motor;
 pub mod panda;
 pub mod trajectory;

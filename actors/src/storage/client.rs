@@ -202,8 +202,12 @@ impl StorageClient {
     /// [`shutdown_timeout`](StorageConfig::shutdown_timeout) if the disk hangs. Everything asked
     /// later fails with [`StorageError::Down`]. May be called twice.
     pub async fn shutdown(&self) {
-        let clock = &self.0.clock;
-        if clock.timeout(self.0.config.shutdown_timeout, self.end()).await.is_err() {
+        self.shutdown_within(self.0.config.shutdown_timeout).await;
+    }
+
+    /// The same, with another patience.
+    pub async fn shutdown_within(&self, within: Duration) {
+        if self.0.clock.timeout(within, self.end()).await.is_err() {
             tracing::error!("the writer hangs, its files stay open");
         }
     }

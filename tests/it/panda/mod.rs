@@ -12,6 +12,7 @@ mod alone;
 mod comparison;
 mod disk;
 mod flight;
+mod hurry;
 mod inventory;
 mod ledger;
 mod link;

@@ -2,9 +2,10 @@
 use super::{
     arms::journal,
     faults::check,
-    rig::{Rig, arm, position, with_rig},
+    rig::{Rig, arm, plan, position, with_rig},
 };
 use crate::beam::ms;
+use bluefly_actors::logic::detector::DetectorLogic as _;
 use bluefly_protocol::fault::FaultClass;
 use std::time::Duration;
 
@@ -206,6 +207,28 @@ fn a_data_port_that_says_nothing_is_given_up_when_it_is_disarmed() {
         assert_eq!(rig.clock.now() - began, Duration::from_secs(10));
         rig.assert_at_rest();
         assert_eq!(rig.capture.make_safe().await.unwrap().unwrap().frames_on_disk, 0);
+    });
+}
+
+#[test]
+fn a_process_that_was_to_end_waited_for_a_data_port_that_says_nothing() {
+    with_rig(async |rig: Rig| {
+        let capture = rig.wired(&[]);
+        capture.open(&plan()).await.unwrap();
+        rig.sequence(20);
+        capture.arm(&arm(0, 20)).await.unwrap();
+        rig.tap.hold();
+        rig.fire();
+        rig.clock.sleep(ms(50)).await;
+        let began = rig.clock.now();
+        let hurry = async {
+            rig.clock.sleep(ms(1_000)).await;
+            capture.hurry();
+        };
+        let (disarmed, ()) = futures_util::join!(capture.disarm(), hurry);
+        assert_eq!(disarmed.unwrap(), 0);
+        assert_eq!((rig.clock.now() - began).as_millis(), 3_000);
+        rig.assert_at_rest();
     });
 }
 

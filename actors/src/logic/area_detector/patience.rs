@@ -2,21 +2,17 @@
 use super::{LATE, WITHIN};
 use crate::{
     clock::{Clock, Instant},
+    logic::haste::Haste,
     signal::{SignalError, SignalValue, SignalW},
-    watch,
 };
 use futures_util::FutureExt as _;
 use std::{cell::RefCell, collections::BTreeMap, time::Duration};
-
-/// How long anything is waited for once somebody is in a hurry.
-const HASTE: Duration = Duration::from_secs(2);
 
 /// Waits for a detector to come to rest, for each thing once: what did not come of it in time is not
 /// waited for again before it has come.
 pub(super) struct Patience {
     clock: Clock,
-    /// Since when somebody is in a hurry.
-    hurried: watch::Sender<Option<Instant>>,
+    haste: Haste,
     /// Signals that were waited for in vain, and have not done since what they were waited for; from when
     /// that was.
     overdue: RefCell<BTreeMap<String, Instant>>,
@@ -24,13 +20,12 @@ pub(super) struct Patience {
 
 impl Patience {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, hurried: watch::Sender::new(None), overdue: RefCell::default() }
+        Self { haste: Haste::new(clock.clone()), clock, overdue: RefCell::default() }
     }
 
     /// From now on nothing is waited for longer than a moment; nor is what is waited for now.
     pub(super) fn hurry(&self) {
-        let now = self.clock.now();
-        self.hurried.send_modify(|since| *since = since.or(Some(now)));
+        self.haste.hurry();
     }
 
     /// All is worth waiting for anew.
@@ -49,12 +44,11 @@ impl Patience {
         F: Future<Output = Result<T, SignalError>>,
     {
         let begun = self.clock.now();
-        let mut hurried = self.hurried.subscribe();
         loop {
             let left = self.until(signal, begun).saturating_since(self.clock.now());
             let waited = tokio::select! { biased;
                 waited = wait(left) => waited,
-                Ok(()) = hurried.changed() => continue,
+                () = self.haste.hurries() => continue,
             };
             return self.noted(signal, begun, waited);
         }
@@ -84,10 +78,7 @@ impl Patience {
 
     /// Resolves if somebody comes to be in a hurry.
     pub(super) async fn hurries(&self) {
-        if self.hurried.subscribe().changed().await.is_err() {
-            // The sender is in here.
-            std::future::pending::<()>().await;
-        }
+        self.haste.hurries().await;
     }
 
     /// Until when `signal` is waited for, of which there was some sign at this moment.
@@ -95,9 +86,7 @@ impl Patience {
         if self.overdue.borrow().contains_key(signal) {
             return since + LATE;
         }
-        let usual = since + WITHIN;
-        let hurried = *self.hurried.borrow();
-        hurried.map_or(usual, |hurried| usual.min(since.max(hurried) + HASTE))
+        self.haste.until(since, WITHIN)
     }
 
     /// An error tells how long it was waited for in all.

@@ -132,6 +132,10 @@ impl DetectorLogic for Wired<PandaCapture> {
         DetectorLogic::close(&self.logic)
     }
 
+    fn hurry(&self) {
+        self.logic.hurry();
+    }
+
     fn take_one(&self, exposure: Duration) -> Doing<'_, f64> {
         self.logic.take_one(exposure)
     }

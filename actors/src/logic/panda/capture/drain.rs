@@ -106,7 +106,7 @@ impl PandaCapture {
         // A PandA that knows of no reader tells none anything.
         let is_read = self.status(task, session).await?.readers > 0;
         if let Some(mut told) = told.filter(|_| is_read) {
-            let deadline = self.clock().now() + patience;
+            let since = self.clock().now();
             loop {
                 open.absorb();
                 if open.armed.get() == Armed::No {
@@ -114,7 +114,8 @@ impl PandaCapture {
                 }
                 tokio::select! { biased;
                     changed = told.changed() => if changed.is_err() { break },
-                    () = self.clock().sleep_until(deadline) => break,
+                    () = self.clock().sleep_until(self.haste.until(since, patience)) => break,
+                    () = self.haste.hurries() => {}
                 }
             }
         }

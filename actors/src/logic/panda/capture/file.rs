@@ -83,10 +83,10 @@ impl PandaCapture {
         let Some(Making { made, columns, datasets }) = self.making.borrow().clone() else {
             return Ok(());
         };
-        let Ok(made) = self.clock().timeout(DISK_WITHIN, made).await else {
-            let reason = format!("the disk does not make a file within {DISK_WITHIN:?}");
-            return Err(task.fault(FaultClass::Failed, reason));
-        };
+        let made = self.haste.within(DISK_WITHIN, made).await.map_err(|after| {
+            let reason = format!("the disk does not make a file within {after:?}");
+            task.fault(FaultClass::Failed, reason)
+        })?;
         self.making.take();
         let stream = stored(task, made)?;
         *self.file.borrow_mut() = Some(Rc::new(Open::new(stream, columns, datasets)));
@@ -107,10 +107,10 @@ impl PandaCapture {
     /// Resolves when the file is closed.
     pub(super) async fn finish(&self, task: Task<'_>, open: &Open) -> Result<(), Fault> {
         let closing = open.closing.borrow_mut().get_or_insert_with(|| open.close()).clone();
-        let Ok(closed) = self.clock().timeout(DISK_WITHIN, closing).await else {
-            let reason = format!("the disk does not close it within {DISK_WITHIN:?}");
-            return Err(task.fault(FaultClass::Failed, reason));
-        };
+        let closed = self.haste.within(DISK_WITHIN, closing).await.map_err(|after| {
+            let reason = format!("the disk does not close it within {after:?}");
+            task.fault(FaultClass::Failed, reason)
+        })?;
         self.file.take();
         stored(task, closed.map(drop))
     }

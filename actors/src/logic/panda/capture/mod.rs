@@ -16,6 +16,7 @@ use super::{
     super::{
         Task,
         detector::{Arm, Dataset, Description},
+        haste::Haste,
     },
     is_loss,
 };
@@ -49,6 +50,7 @@ pub struct PandaCapture {
     port: Rc<dyn DataPort>,
     storage: StorageClient,
     setup: CaptureSetup,
+    haste: Haste,
     /// A file that was asked for and is not known to be there.
     making: RefCell<Option<Making>>,
     file: RefCell<Option<Rc<Open>>>,
@@ -79,7 +81,8 @@ impl PandaCapture {
         setup: CaptureSetup,
     ) -> Self {
         let (making, file) = (RefCell::default(), RefCell::default());
-        Self { device, seat, port, storage, setup, making, file }
+        let haste = Haste::new(storage.clock().clone());
+        Self { device, seat, port, storage, setup, haste, making, file }
     }
 
     /// What its file will have, whether or not one is open.
@@ -190,10 +193,10 @@ impl PandaCapture {
         task: Task<'_>,
         request: impl Future<Output = Result<T, StorageError>>,
     ) -> Result<T, Fault> {
-        let Ok(result) = self.clock().timeout(DISK_WITHIN, request).await else {
-            let reason = format!("the disk does not answer within {DISK_WITHIN:?}");
-            return Err(task.fault(FaultClass::Failed, reason));
-        };
+        let result = self.haste.within(DISK_WITHIN, request).await.map_err(|after| {
+            let reason = format!("the disk does not answer within {after:?}");
+            task.fault(FaultClass::Failed, reason)
+        })?;
         stored(task, result)
     }
 }

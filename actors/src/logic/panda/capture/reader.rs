@@ -108,11 +108,11 @@ impl PandaCapture {
         let mut taken = Taken::of(&open.reader);
         if let Some(reader) = &mut taken.reader {
             reader.stop();
-            let finished = self.clock().timeout(STOP_WITHIN, reader.finished()).await;
-            let Ok(finished) = finished else {
-                let reason = format!("the reader of its rows does not end within {STOP_WITHIN:?}");
-                return Err(task.fault(FaultClass::Failed, reason));
-            };
+            let finished = self.haste.within(STOP_WITHIN, reader.finished()).await;
+            let finished = finished.map_err(|after| {
+                let reason = format!("the reader of its rows does not end within {after:?}");
+                task.fault(FaultClass::Failed, reason)
+            })?;
             let over = match &finished {
                 Ok(()) => Over::closed(),
                 Err(error) => Over::of(error),

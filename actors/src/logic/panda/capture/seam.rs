@@ -45,6 +45,10 @@ impl DetectorLogic for PandaCapture {
         Box::pin(self.close())
     }
 
+    fn hurry(&self) {
+        self.haste.hurry();
+    }
+
     fn take_one(&self, _: Duration) -> Doing<'_, f64> {
         self.refused("take a single frame")
     }
