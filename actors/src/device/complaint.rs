@@ -41,6 +41,11 @@ impl Complaints {
         Self { device, clock, ongoing: RefCell::new(None) }
     }
 
+    /// Whom this is about.
+    pub(crate) const fn device(&self) -> &Name {
+        &self.device
+    }
+
     /// The device failed to do `what`.
     pub(crate) fn failed(&self, what: &str, fault: &Fault) {
         let device = &self.device;

@@ -1,8 +1,10 @@
 //! [`Controller`]: guards the order of what is asked of a trajectory controller.
-use super::kind::{Device, Kind, then};
+use super::{
+    job::Worker as _,
+    kind::{Device, Kind, then},
+};
 use crate::{
     clock::Clock,
-    device::job::Worker as _,
     logic::trajectory::TrajectoryLogic,
     status::{Operation, Outcome, Status, Work},
 };
@@ -99,7 +101,7 @@ impl Handler<MoveAxes> for Controller {
     fn handle(&mut self, MoveAxes(axes): MoveAxes, ctx: &mut Context<Self>) -> Self::Result {
         let Some(Phase::Idle) = self.phase() else { return Err(self.refuses("move")) };
         let logic = Rc::clone(&self.logic);
-        let device = self.name.clone();
+        let device = self.name().clone();
         let task = move |_| async move {
             let moved = indices(&device, &logic, axes.iter().map(|(axis, _)| axis))?;
             let wanted: Vec<f64> = axes.iter().map(|(_, position)| *position).collect();
@@ -123,7 +125,7 @@ impl Handler<Build> for Controller {
     fn handle(&mut self, build: Build, ctx: &mut Context<Self>) -> Self::Result {
         let Some(Phase::Idle) = self.phase() else { return Err(self.refuses("build")) };
         let logic = Rc::clone(&self.logic);
-        let device = self.name.clone();
+        let device = self.name().clone();
         let task = move |_| async move {
             let moved = indices(&device, &logic, build.axes.iter())?;
             logic.build_axes(&moved, &build.batch).await
@@ -230,7 +232,7 @@ impl Handler<Append> for Controller {
         let Some(Phase::Executing(feed)) = self.phase() else {
             return Err(self.refuses("append"));
         };
-        let operation = Operation::new(self.name.clone(), ());
+        let operation = Operation::new(self.name().clone(), ());
         let status = operation.status();
         match feed.try_send((batch, operation)) {
             Ok(()) => Ok(status),

@@ -3,7 +3,10 @@ mod step;
 
 pub use step::TakeNext;
 
-use super::kind::{Device, Found, Halt, Kind, then};
+use super::{
+    job::Worker as _,
+    kind::{Device, Found, Halt, Kind, then},
+};
 use crate::{
     logic::detector::{Arm, Description, DetectorLogic, FilePlan, OpenFile, Summary},
     status::{Status, Work},
@@ -119,7 +122,7 @@ impl Detector {
     fn close(&mut self, ctx: &mut Context<Self>) -> Status<(), ()> {
         match self.phase() {
             Some(Phase::Closing(status)) => return status.clone(),
-            Some(Phase::Closed) => return Status::done(self.name.clone(), (), ()),
+            Some(Phase::Closed) => return Status::done(self.name().clone(), (), ()),
             _ => self.give_up(ctx),
         }
         self.undo = Some(Undo::Close);
@@ -146,7 +149,7 @@ impl Handler<Open> for Detector {
         match self.phase() {
             Some(Phase::Closed) => {}
             Some(Phase::Open(file)) if file.is_of(&plan) => {
-                let status = Status::done(self.name.clone(), (), Arc::clone(file));
+                let status = Status::done(self.name().clone(), (), Arc::clone(file));
                 self.undo = None;
                 return Ok(status);
             }

@@ -1,9 +1,6 @@
 //! [`Generator`]: the scan-point generator. It checks a specification against the beamline, and
 //! then gives out the trajectory in batches, from any frame.
-use super::{
-    complaint::Complaints,
-    job::{Job, Worker},
-};
+use super::{duty::Duty, job::Worker};
 use crate::{clock::Clock, logic::generator::GeneratorLogic, status::Status, supervise::Ping};
 use actix::prelude::*;
 use bluefly_protocol::{
@@ -44,24 +41,22 @@ impl Phase {
 /// A supervised scan-point generator. A new incarnation is empty: whoever has the plan enters it
 /// again at the frame where it wants to go on.
 pub struct Generator {
-    name: Name,
     logic: Rc<GeneratorLogic>,
     clock: Clock,
     phase: Phase,
-    job: Option<Job>,
-    complaints: Complaints,
+    duty: Duty,
 }
 
 impl Generator {
     pub fn new(name: Name, logic: Rc<GeneratorLogic>, clock: Clock) -> Self {
-        let complaints = Complaints::new(name.clone(), clock.clone());
-        Self { name, logic, clock, phase: Phase::Empty, job: None, complaints }
+        let duty = Duty::new(name, clock.clone());
+        Self { logic, clock, phase: Phase::Empty, duty }
     }
 
     /// Tells the record how far the trajectory was given out. Nothing depends on it, so a failure
     /// is only logged.
     fn tell(&self, ctx: &mut Context<Self>, total: u64, sent: u64) {
-        let (logic, name) = (Rc::clone(&self.logic), self.name.clone());
+        let (logic, name) = (Rc::clone(&self.logic), self.name().clone());
         let told = async move {
             let told = if sent == 0 { logic.load(total).await } else { logic.sent(sent).await };
             if let Err(fault) = told {
@@ -77,14 +72,11 @@ impl Actor for Generator {
 }
 
 impl Worker for Generator {
-    fn name(&self) -> &Name {
-        &self.name
+    fn duty(&self) -> &Duty {
+        &self.duty
     }
-    fn job(&mut self) -> &mut Option<Job> {
-        &mut self.job
-    }
-    fn complaints(&self) -> &Complaints {
-        &self.complaints
+    fn duty_mut(&mut self) -> &mut Duty {
+        &mut self.duty
     }
     fn ended(&mut self, _: &mut Context<Self>) {}
 }
@@ -103,7 +95,7 @@ impl Handler<Plan> for Generator {
         // Whoever asked before has been told to end: the newest request counts.
         self.drop_job(ctx);
         self.phase = Phase::Planning;
-        let (clock, device) = (self.clock.clone(), self.name.clone());
+        let (clock, device) = (self.clock.clone(), self.name().clone());
         let task = move |_| async move {
             let planned = clock.foreign(move || ScanPlan::new(plan.spec, &plan.capabilities)).await;
             planned.map(Arc::new).map_err(|error| Fault {

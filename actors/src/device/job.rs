@@ -1,9 +1,9 @@
 //! [`Job`]: the one thing a device works on, and how it is given up for something more urgent.
-use super::complaint::Complaints;
+use super::duty::Duty;
 use crate::status::{Operation, OperationError, Outcome, Status, Work};
 use actix::prelude::*;
 use bluefly_protocol::{
-    fault::{Fault, FaultClass, Refused},
+    fault::{Fault, Refused},
     name::Name,
 };
 use futures_util::future::{AbortHandle, abortable};
@@ -67,17 +67,19 @@ impl Job {
 
 /// An actor that works on at most one job at a time.
 pub(crate) trait Worker: Actor<Context = Context<Self>> {
-    fn name(&self) -> &Name;
-    fn job(&mut self) -> &mut Option<Job>;
-    fn complaints(&self) -> &Complaints;
+    fn duty(&self) -> &Duty;
+    fn duty_mut(&mut self) -> &mut Duty;
 
     /// A job came to its end: what was asked to come to rest and did not is tried again from here.
     fn ended(&mut self, ctx: &mut Context<Self>);
 
+    fn name(&self) -> &Name {
+        self.duty().device()
+    }
+
     /// Drops whatever is being worked on, for something more urgent.
     fn drop_job(&mut self, ctx: &mut Context<Self>) {
-        if let Some(job) = self.job().take() {
-            tracing::debug!(device = %self.name(), job = job.what(), "given up");
+        if let Some(job) = self.duty_mut().leave() {
             job.give_up(ctx);
         }
     }
@@ -107,32 +109,16 @@ pub(crate) trait Worker: Actor<Context = Context<Self>> {
         let task = task(operation.work());
         let operation = Rc::new(operation);
         let given_up = Rc::clone(&operation);
-        tracing::debug!(device = %self.name(), job = what, "begun");
         let span = tracing::info_span!("operation", device = %self.name(), what);
         let ended = move |result: Result<T, Fault>, actor: &mut Self, ctx: &mut Context<Self>| {
-            *actor.job() = None;
-            match &result {
-                Ok(_) => {
-                    actor.complaints().succeeded();
-                    tracing::debug!(device = %actor.name(), job = what, "done");
-                }
-                // The caller's mistake, told to the caller.
-                Err(fault) if fault.class == FaultClass::Rejected => {
-                    tracing::info!(device = %actor.name(), job = what, %fault, "rejected");
-                }
-                // Whoever asked for it asks again until it is back.
-                Err(fault) if fault.class == FaultClass::Disconnected => {
-                    actor.complaints().failed(what, fault);
-                }
-                Err(fault) => tracing::warn!(device = %actor.name(), job = what, %fault, "failed"),
-            }
+            actor.duty_mut().end(what, &result);
             done(actor, &result);
             operation.settle(result.map(Outcome::Done).map_err(OperationError::Fault));
             actor.ended(ctx);
         };
         let errand = Errand::begin((&*self, ctx), task.instrument(span), ended);
         let give_up = Box::new(move || given_up.settle(Ok(Outcome::Aborted)));
-        *self.job() = Some(Job { what, errand, give_up });
+        self.duty_mut().begin(Job { what, errand, give_up });
         status
     }
 }
@@ -140,15 +126,13 @@ pub(crate) trait Worker: Actor<Context = Context<Self>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{clock::Clock, device::complaint::Complaints};
+    use crate::clock::Clock;
     use std::cell::Cell;
     use tokio::sync::oneshot;
 
     /// Works until it is told that its work is done, or has other work.
     struct Lamp {
-        name: Name,
-        job: Option<Job>,
-        complaints: Complaints,
+        duty: Duty,
         num_ended: Rc<Cell<u32>>,
     }
 
@@ -161,14 +145,11 @@ mod tests {
     }
 
     impl Worker for Lamp {
-        fn name(&self) -> &Name {
-            &self.name
+        fn duty(&self) -> &Duty {
+            &self.duty
         }
-        fn job(&mut self) -> &mut Option<Job> {
-            &mut self.job
-        }
-        fn complaints(&self) -> &Complaints {
-            &self.complaints
+        fn duty_mut(&mut self) -> &mut Duty {
+            &mut self.duty
         }
         fn ended(&mut self, _: &mut Context<Self>) {
             self.num_ended.set(self.num_ended.get() + 1);
@@ -191,10 +172,8 @@ mod tests {
     fn a_job_that_ended_in_the_turn_in_which_it_was_given_up_ended_the_next_one() {
         System::new().block_on(async {
             let num_ended = Rc::new(Cell::new(0));
-            let name: Name = "lamp".parse().expect("a name");
-            let complaints = Complaints::new(name.clone(), Clock::real());
-            let lamp = Lamp { name, job: None, complaints, num_ended: Rc::clone(&num_ended) };
-            let lamp = lamp.start();
+            let duty = Duty::new("lamp".parse().expect("a name"), Clock::real());
+            let lamp = Lamp { duty, num_ended: Rc::clone(&num_ended) }.start();
             let ((first_is_done, first), (second_is_done, second)) =
                 (oneshot::channel(), oneshot::channel());
             let first = lamp.send(Shine(first)).await.expect("it lives");

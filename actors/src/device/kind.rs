@@ -1,10 +1,6 @@
 //! [`Device`]: what all kinds of devices have in common. It does one thing at a time, comes to rest
 //! whenever it is told to, and tries until it has.
-use super::{
-    complaint::Complaints,
-    job::{Job, Worker},
-    until_safe,
-};
+use super::{duty::Duty, job::Worker, until_safe};
 use crate::{
     clock::Clock,
     status::{Status, Work},
@@ -73,13 +69,11 @@ fn found<P, T>(rest: Result<(P, T), Fault>) -> (Option<P>, Result<T, Fault>) {
 
 /// A supervised device of one kind.
 pub struct Device<K: Kind> {
-    pub(super) name: Name,
     pub(super) logic: Rc<K::Logic>,
     pub(super) clock: Clock,
     pub(super) kind: K,
     state: State<K>,
-    job: Option<Job>,
-    complaints: Rc<Complaints>,
+    duty: Duty,
     /// How it was told to come to rest, and to nothing else since.
     pub(super) undo: Option<K::Undo>,
 }
@@ -116,9 +110,9 @@ pub(super) fn then<P, T>(next: P) -> impl FnOnce(&Result<T, Fault>) -> Option<P>
 impl<K: Kind> Device<K> {
     /// A device that may be doing anything; it is made safe as soon as the actor starts.
     pub fn new(name: Name, logic: Rc<K::Logic>, clock: Clock) -> Self {
-        let complaints = Rc::new(Complaints::new(name.clone(), clock.clone()));
+        let duty = Duty::new(name, clock.clone());
         let (state, undo) = (State::Unknown, Some(K::Undo::default()));
-        Self { name, logic, clock, kind: K::default(), state, job: None, complaints, undo }
+        Self { logic, clock, kind: K::default(), state, duty, undo }
     }
 
     /// Where it is, unless it is coming to rest or nobody knows.
@@ -185,7 +179,7 @@ impl<K: Kind> Device<K> {
     /// in an unknown state until then, so that it can be told again at any time.
     fn keep_trying(&mut self, ctx: &mut Context<Self>, undo: K::Undo) {
         let (logic, clock) = (Rc::clone(&self.logic), self.clock.clone());
-        let complaints = Rc::clone(&self.complaints);
+        let complaints = self.duty.complaints();
         self.find(ctx, K::RETRYING, async move {
             let phase = until_safe(&clock, &complaints, || K::undo(Rc::clone(&logic), undo)).await;
             (Some(phase), Ok(()))
@@ -203,7 +197,7 @@ impl<K: Kind> Device<K> {
             (State::Recovering(status) | State::Halting(status), _) => return status.clone(),
             (State::Known(phase), Halt::IfAsked) => {
                 if let Some(told) = K::at_rest(phase) {
-                    return Status::done(self.name.clone(), (), told);
+                    return Status::done(self.name().clone(), (), told);
                 }
             }
             (State::Known(_), Halt::Now) | (State::Unknown, _) => {}
@@ -228,14 +222,11 @@ impl<K: Kind> Actor for Device<K> {
 }
 
 impl<K: Kind> Worker for Device<K> {
-    fn name(&self) -> &Name {
-        &self.name
+    fn duty(&self) -> &Duty {
+        &self.duty
     }
-    fn job(&mut self) -> &mut Option<Job> {
-        &mut self.job
-    }
-    fn complaints(&self) -> &Complaints {
-        &self.complaints
+    fn duty_mut(&mut self) -> &mut Duty {
+        &mut self.duty
     }
     fn ended(&mut self, ctx: &mut Context<Self>) {
         if let (State::Unknown, Some(undo)) = (&self.state, self.undo) {

@@ -3,6 +3,7 @@
 mod complaint;
 pub mod controller;
 pub mod detector;
+mod duty;
 pub mod generator;
 mod job;
 mod kind;

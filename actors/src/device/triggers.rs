@@ -1,5 +1,8 @@
 //! [`Triggers`]: guards the order of what is asked of a source of triggers.
-use super::kind::{Device, Kind, then};
+use super::{
+    job::Worker as _,
+    kind::{Device, Kind, then},
+};
 use crate::{
     logic::triggers::{TriggerLogic, TriggerPlan},
     status::{Operation, OperationError, Outcome, Status, Work},
@@ -67,7 +70,7 @@ pub struct Check(pub TriggerPlan);
 impl Handler<Check> for Triggers {
     type Result = MessageResult<Check>;
     fn handle(&mut self, Check(plan): Check, ctx: &mut Context<Self>) -> Self::Result {
-        let operation = Operation::new(self.name.clone(), ());
+        let operation = Operation::new(self.name().clone(), ());
         let (status, logic) = (operation.status(), Rc::clone(&self.logic));
         let check = async move {
             let checked = logic.check(&plan).await;
@@ -126,7 +129,7 @@ impl Handler<Follow> for Triggers {
             Some(Phase::Following(status)) => return Ok(status.clone()),
             _ => return Err(self.refuses("follow triggers")),
         };
-        let (logic, device) = (Rc::clone(&self.logic), self.name.clone());
+        let (logic, device) = (Rc::clone(&self.logic), self.name().clone());
         let (first, total) = (plan.first_frame, plan.plan.num_frames());
         let now = Phase::Enabled(plan);
         let task = move |work: Work<u64, ()>| async move {

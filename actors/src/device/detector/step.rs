@@ -41,7 +41,7 @@ impl Handler<TakeNext> for Detector {
         let Some(stepper) = Rc::clone(&self.logic).stepper() else {
             return Err(self.refused(REQUEST, "waiting for its triggers"));
         };
-        let operation = Rc::new(Operation::new(self.name.clone(), ()));
+        let operation = Rc::new(Operation::new(self.name().clone(), ()));
         let (status, settled) = (operation.status(), Rc::clone(&operation));
         let task = async move { stepper.take_next().await };
         let ended = move |taken: Result<(), Fault>, actor: &mut Self, _: &mut Context<Self>| {
