@@ -128,6 +128,7 @@ fn trigger_setup(
         start,
         wires: wires.collect(),
         outputs: outputs.collect(),
+        rows: panda.row_inputs(),
         dead_time: if panda.is_detector() { panda.dead_time() } else { Duration::ZERO },
         tables: TableLimits::STREAMING,
     })

@@ -19,6 +19,7 @@ mod number;
 pub mod reliance;
 pub mod scaling;
 pub mod settings;
+pub mod silence;
 pub mod table;
 pub mod wiring;
 

@@ -94,6 +94,46 @@ fn what_cannot_be_triggered_is_refused_by_name() {
     });
 }
 
+#[test]
+fn a_capture_that_nothing_led_triggers_to_was_flown() {
+    with_panda(async |rig| {
+        let inputs = ["PCAP.ENABLE", "PCAP1.TRIG", "PCAP.GATE"];
+        let rows = inputs.map(|field| field.parse().unwrap()).to_vec();
+        let triggers = rig.triggers(TriggerSetup { rows, ..pulsed(1, Some("PULSE1")) });
+        let line = from_frame(&Arc::new(plan(LINE)), 0);
+        for field in ["ENABLE", "TRIG", "GATE"] {
+            rig.set(&format!("PCAP.{field}"), "TTLIN2.VAL").await;
+        }
+        // What a scan enables itself need not be enabled.
+        for value in ["TTLIN2.VAL", "ONE", "SEQ1.OUTA", "PULSE1.OUT", "BITS.OUTA"] {
+            rig.set("PCAP.TRIG", value).await;
+            triggers.check(&line).await.unwrap();
+        }
+        rig.set("PULSE3.ENABLE", "ONE").await;
+        rig.set("PULSE3.TRIG", "SEQ2.OUTA").await;
+        for (field, value, why) in [
+            ("PCAP.TRIG", "ZERO", ""),
+            ("PCAP1.TRIG", "SEQ2.OUTA", ", which never goes high as SEQ2.ENABLE is ZERO"),
+            ("PCAP.GATE", "PULSE3.OUT", ", which never goes high as SEQ2.ENABLE is ZERO"),
+            ("PCAP.GATE", "PULSE2.OUT", ", which never goes high as PULSE2.ENABLE is ZERO"),
+            ("PCAP.ENABLE", "ZERO", ""),
+        ] {
+            rig.set(field, value).await;
+            let named = if field == "PCAP.TRIG" { "PCAP1.TRIG" } else { field };
+            let text = format!(
+                "panda: cannot trigger the scan: it would capture nothing: {named} is {value}{why}"
+            );
+            assert_eq!(told(triggers.check(&line).await), (FaultClass::Failed, text));
+            rig.set(field, "TTLIN2.VAL").await;
+        }
+        triggers.check(&line).await.unwrap();
+        // A switch may be switched, and a sequencer of others is theirs while it is enabled.
+        rig.set("PCAP.TRIG", "SEQ2.OUTA").await;
+        rig.set("SEQ2.ENABLE", "BITS.OUTA").await;
+        triggers.check(&line).await.unwrap();
+    });
+}
+
 /// Loaded, enabled and flown.
 async fn flying(rig: &Rig, triggers: &PandaTriggers, text: &str) {
     let plan = Arc::new(plan(text));

@@ -252,6 +252,7 @@ pub(super) fn setup(start: StartOn) -> TriggerSetup {
         start,
         wires: WIRES.map(|(field, value)| (field.parse().unwrap(), value.to_owned())).to_vec(),
         outputs: Vec::new(),
+        rows: Vec::new(),
         dead_time: Duration::from_micros(1),
         tables: TableLimits::STREAMING,
     }

@@ -51,8 +51,8 @@ pub(super) fn panda(
     let source = triggers.as_ref().map(|(triggers, _)| &triggers.source);
     let frames = source.map(|source| field(source.block(), source.frames()));
     wiring.gate(&capture_key, &capture, frames.as_ref())?;
-    if !capture.is_empty() {
-        source.map_or(Ok(()), |source| wiring.runs(source))?;
+    if let (Some((triggers, _)), false) = (&triggers, capture.is_empty()) {
+        wiring.runs(triggers, &capture)?;
     }
     wiring.follow_capture(&capture_key, &capture, frames.as_ref())?;
     let seconds = Duration::from_secs(1)..=HOUR;

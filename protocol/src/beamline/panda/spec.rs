@@ -1,5 +1,5 @@
 //! [`PandaSpec`]: a PandA as checked.
-use super::wiring::same;
+use super::wiring::{of_pcap, over_time, same};
 use crate::{
     beamline::Address,
     name::Name,
@@ -121,6 +121,15 @@ impl PandaSpec {
             let field: FieldName = text.parse().expect("a literal");
             captures_frames && !self.wiring.iter().any(|wire| same(&wire.field, &field))
         })
+    }
+
+    /// Inputs that must go high for a row to come with each of its own triggers, and for what is captured
+    /// over the time of a gate; none if it is no detector.
+    pub fn row_inputs(&self) -> Vec<FieldName> {
+        let is_gated = self.capture.iter().any(|captured| over_time(captured).is_some());
+        let gate = is_gated.then_some("GATE");
+        let inputs = ["ENABLE", "TRIG"].into_iter().chain(gate).filter(|_| self.is_detector());
+        inputs.map(of_pcap).collect()
     }
 
     /// Time between two triggers in which it captures a row.

@@ -6,7 +6,8 @@ use crate::{
     panda::{
         Capture,
         control::Command,
-        describe::{Captured, FieldName},
+        describe::{BlockName, Captured, FieldName},
+        silence::{Silence, silence},
         wiring::Wire,
     },
     sequencer::Bus,
@@ -30,7 +31,13 @@ const USUAL_DELAY: u32 = 10;
 /// What tells of the time since the trigger before, and not of that of the trigger.
 const OVER_TIME: [&str; 3] = ["GATE_DURATION", "TS_START", "TS_END"];
 
-fn of_pcap(field: &'static str) -> FieldName {
+/// What of a field is captured over the time of a gate, if anything is.
+pub(super) fn over_time(Captured { name, captures }: &Captured) -> Option<&Capture> {
+    let is_of_gate = OVER_TIME.iter().any(|field| same(name, &of_pcap(field)));
+    captures.iter().find(|capture| is_of_gate || **capture != Capture::Value)
+}
+
+pub(super) fn of_pcap(field: &'static str) -> FieldName {
     let pcap = "PCAP".parse().expect("a literal");
     FieldName::of(&pcap, field)
 }
@@ -173,26 +180,41 @@ impl Wiring {
         Ok(())
     }
 
-    /// Refuses a capture that waits for a block which nothing here lets go, while another makes the
+    /// Refuses a capture that waits for a bit which never goes high, while what is here makes the
     /// triggers: its rows would be of nothing, or never come.
-    pub(super) fn runs(&self, source: &PandaSource) -> Result<(), BeamlineError> {
-        let block = source.block();
-        for (name, output) in
-            [("ENABLE", "ACTIVE"), ("GATE", source.frames()), ("TRIG", source.frames())]
-        {
-            let Some(wire) = self.wire(&of_pcap(name)) else { continue };
-            let Ok(value) = wire.value.parse::<FieldName>() else { continue };
-            let is_let_go = ["SEQ", "PCOMP"].contains(&value.block.name());
-            let is_wired = || self.wire(&field(&value.block, "ENABLE")).is_some();
-            if is_let_go && !is_of_block(&value, &field(block, output)) && !is_wired() {
-                let reason = format!(
-                    "\"{value}\": {block} makes the triggers, and nothing in this file enables {}: \
-                     expected \"{}\"",
-                    value.block,
-                    field(block, output)
-                );
-                return Err(BeamlineError::new(wire.key.clone(), reason));
-            }
+    pub(super) fn runs(
+        &self,
+        triggers: &PandaTriggersSpec,
+        captured: &[Captured],
+    ) -> Result<(), BeamlineError> {
+        let (source, output) = (triggers.source.block(), triggers.source.frames());
+        let is_let_go = |block: &BlockName| ["SEQ", "PCOMP"].contains(&block.name());
+        // Others may set what is left out; but for what is let go by whoever runs a scan.
+        let set = |input: &FieldName| {
+            let waits = input.field() == "ENABLE" && is_let_go(&input.block);
+            let value = self.wire(input).map(|wire| wire.value.clone());
+            value.or_else(|| waits.then(|| "ZERO".to_owned()))
+        };
+        let are_run = |block: &BlockName| {
+            let pulses = triggers.outputs.values().filter_map(|output| output.pulse.as_ref());
+            pulses.chain([source]).any(|used| is_same_block(used, block))
+        };
+        for (name, output) in [("ENABLE", "ACTIVE"), ("GATE", output), ("TRIG", output)] {
+            let matters = name != "GATE" || captured.iter().any(|one| over_time(one).is_some());
+            let Some(wire) = self.wire(&of_pcap(name)).filter(|_| matters) else { continue };
+            let why = match silence(&wire.value, &set, &are_run) {
+                None => continue,
+                Some(Silence::Zero) => "it is never high".to_owned(),
+                Some(Silence::Input(input)) if self.wire(&input).is_some() => {
+                    format!("{source} makes the triggers, and {input} is \"ZERO\"")
+                }
+                Some(Silence::Input(FieldName { block, .. })) => {
+                    format!("{source} makes the triggers, and nothing in this file enables {block}")
+                }
+            };
+            let expected = field(source, output);
+            let reason = format!("\"{}\": {why}: expected \"{expected}\"", wire.value);
+            return Err(BeamlineError::new(wire.key.clone(), reason));
         }
         Ok(())
     }
@@ -226,11 +248,9 @@ impl Wiring {
         captured: &[Captured],
         frames: &FieldName,
     ) -> Result<(), BeamlineError> {
-        let over_time = captured.iter().find_map(|Captured { name, captures }| {
-            let is_of_gate = OVER_TIME.iter().any(|field| same(name, &of_pcap(field)));
-            let capture = captures.iter().find(|capture| is_of_gate || **capture != Capture::Value);
-            capture.map(|capture| (name, capture))
-        });
+        let over_time = captured
+            .iter()
+            .find_map(|captured| over_time(captured).map(|capture| (&captured.name, capture)));
         match (self.wire(&of_pcap("TRIG_EDGE")), over_time) {
             (Some(edge), _) if edge.value == "Falling" => Ok(()),
             (Some(edge), _) if edge.value == "Either" => {
@@ -306,6 +326,10 @@ pub(super) fn same(a: &FieldName, b: &FieldName) -> bool {
 }
 
 fn is_of_block(a: &FieldName, b: &FieldName) -> bool {
-    let number = |name: &FieldName| name.block.instance().unwrap_or(NonZeroU32::MIN);
-    a.block.name() == b.block.name() && number(a) == number(b)
+    is_same_block(&a.block, &b.block)
+}
+
+fn is_same_block(a: &BlockName, b: &BlockName) -> bool {
+    let number = |block: &BlockName| block.instance().unwrap_or(NonZeroU32::MIN);
+    a.name() == b.name() && number(a) == number(b)
 }

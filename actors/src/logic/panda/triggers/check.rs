@@ -3,11 +3,15 @@ use super::{
     super::super::Task,
     Maker, PandaTriggers,
     stream::{Rows, Stream},
+    talk::Talk,
 };
-use crate::logic::triggers::TriggerPlan;
+use crate::{logic::triggers::TriggerPlan, signal::panda::Session};
 use bluefly_protocol::{
     fault::{Fault, FaultClass},
-    panda::describe::{FieldName, Inventory},
+    panda::{
+        describe::{BlockName, FieldName, Inventory},
+        silence::{Silence, silence},
+    },
     sequencer::{Buffering, Row, Sequencer, SequencerError, StartOn, TableLimits, Tables},
     trajectory::TriggerBits,
 };
@@ -54,17 +58,52 @@ impl PandaTriggers {
         let task = Task { device: &self.name, operation: "trigger the scan" };
         self.check_start(task, plan)?;
         self.trains(task, &plan.plan)?;
+        let session = self.seat.session();
         match self.maker {
-            Maker::Comparison => self.comparison(task, plan).map(drop),
+            Maker::Comparison => self.comparison(task, plan).map(drop)?,
             Maker::Sequencer => {
                 self.check_gate(task, plan)?;
-                let room = match self.seat.session() {
+                let room = match &session {
                     Some(session) => self.room(task, &session.inventory)?,
                     None => Room { limits: self.setup.tables, appends: Appends::WhileItRuns },
                 };
-                self.rows(task, plan, room).await.map(drop)
+                self.rows(task, plan, room).await.map(drop)?;
             }
         }
+        match session {
+            Some(session) => self.check_capture(&Talk { task, session }).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Fails if it would capture nothing, as it is set up now: the beamline file may leave to others what
+    /// leads triggers to its capture, and they may have left it at something that never goes high.
+    async fn check_capture(&self, talk: &Talk<'_>) -> Result<(), Fault> {
+        if self.setup.rows.is_empty() {
+            return Ok(());
+        }
+        talk.look().await?;
+        let Session { inventory, ledger, .. } = &talk.session;
+        let told = |field: &FieldName| field.told(&inventory.blocks).map(|told| told.to_string());
+        let used: Vec<BlockName> =
+            self.blocks().iter().filter_map(|block| block.told(&inventory.blocks)).collect();
+        let are_run = |block: &BlockName| {
+            block.told(&inventory.blocks).is_some_and(|block| used.contains(&block))
+        };
+        let silent = ledger.values(|values| {
+            let set = |input: &FieldName| values.get(&told(input)?).cloned();
+            self.setup.rows.iter().find_map(|field| {
+                let value = set(field)?;
+                silence(&value, &set, &are_run).map(|why| (field, value, why))
+            })
+        });
+        let Some((field, value, why)) = silent else { return Ok(()) };
+        let why = match why {
+            Silence::Zero => String::new(),
+            Silence::Input(input) => format!(", which never goes high as {input} is ZERO"),
+        };
+        let reason = format!("it would capture nothing: {field} is {value}{why}");
+        Err(talk.failed(reason))
     }
 
     /// Nothing ties the moment when triggers are let go to where the motion is then.

@@ -21,6 +21,8 @@ pub struct TriggerSetup {
     /// How long before the end of a frame whatever sees output A itself must be left alone, besides
     /// `outputs`.
     pub dead_time: Duration,
+    /// Inputs that must go high for it to capture its own frames; none if it captures nothing.
+    pub rows: Vec<FieldName>,
     /// How a scan is cut that has more rows than the PandA takes at a time.
     pub tables: TableLimits,
 }

@@ -141,6 +141,35 @@ fn a_capture_over_a_block_that_nothing_runs_ended_well_with_wrong_rows() {
 }
 
 #[test]
+fn a_capture_behind_a_block_that_nothing_runs_passed() {
+    let check = |field: &str, wires: &[(&str, &str)], value: &str, why: &str| {
+        let mut changes: Vec<(String, Value)> = wires
+            .iter()
+            .map(|(field, value)| (format!("panda/wiring/{field}"), json!(value)))
+            .collect();
+        changes.push((format!("panda/wiring/PCAP.{field}"), json!(value)));
+        let changes: Vec<(&str, Value)> =
+            changes.iter().map(|(path, value)| (path.as_str(), value.clone())).collect();
+        let expected = if field == "ENABLE" { "ACTIVE" } else { "OUT" };
+        let reason = format!(
+            "device.panda.wiring.PCAP.{field}: \"{value}\": {why}: expected \"PCOMP1.{expected}\""
+        );
+        assert_eq!(compared(right_one(), &changes).map(|_| ()), Err(reason), "{wires:?}");
+    };
+    let makes = |what: &str| format!("PCOMP1 makes the triggers, and {what}");
+    check("GATE", &[], "ZERO", "it is never high");
+    check("ENABLE", &[], "ZERO", "it is never high");
+    let zero = [("SEQ2.ENABLE", "ZERO")];
+    check("TRIG", &zero, "SEQ2.OUTA", &makes("SEQ2.ENABLE is \"ZERO\""));
+    let behind = [("PULSE3.TRIG", "SEQ2.OUTA")];
+    check("GATE", &behind, "PULSE3.OUT", &makes("nothing in this file enables SEQ2"));
+    let after = [("SEQ2.ENABLE", "SEQ3.ACTIVE")];
+    check("ENABLE", &after, "SEQ2.ACTIVE", &makes("nothing in this file enables SEQ3"));
+    let untriggered = [("PULSE3.TRIG", "ZERO")];
+    check("TRIG", &untriggered, "PULSE3.OUT", &makes("PULSE3.TRIG is \"ZERO\""));
+}
+
+#[test]
 fn a_capture_may_be_over_what_is_neither_refused_nor_left_to_scans() {
     let gate = |value: &str| ("panda/wiring/PCAP.GATE", json!(value));
     for value in ["PCOMP1.ACTIVE", "PULSE3.OUT", "TTLIN1.VAL", "ONE"] {
@@ -148,6 +177,13 @@ fn a_capture_may_be_over_what_is_neither_refused_nor_left_to_scans() {
     }
     let enabled = ("panda/wiring/SEQ2.ENABLE", json!("TTLIN1.VAL"));
     compared(right_one(), &[gate("SEQ2.OUTA"), enabled]).unwrap();
+    let after = ("panda/wiring/SEQ2.ENABLE", json!("PCOMP1.ACTIVE"));
+    compared(right_one(), &[gate("SEQ2.OUTA"), after]).unwrap();
+    let divided = ("panda/wiring/DIV1.INP", json!("PULSE1.OUT"));
+    compared(right_one(), &[gate("DIV1.OUTD"), divided]).unwrap();
+    // What is so at the trigger is so whatever the gate is.
+    let values = ("panda/capture", json!({"INENC1.VAL": ["Value"]}));
+    compared(right_one(), &[gate("ZERO"), values]).unwrap();
     // Others may run it, where nothing here makes triggers.
     changed(&[("panda/triggers", Value::Null), gate("SEQ2.OUTA")]).unwrap();
 }
