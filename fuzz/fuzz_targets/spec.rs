@@ -94,5 +94,6 @@ fn capabilities(stack: &Stack) -> Capabilities {
             ControllerCapability::new(1_000, Duration::from_secs(4)),
         )]
         .into(),
+        ..Capabilities::default()
     }
 }

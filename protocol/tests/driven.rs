@@ -36,6 +36,7 @@ fn plan(controller: ControllerCapability, spec: &Value) -> ScanPlan {
         axes: BTreeMap::from([(name("x"), axis.clone()), (name("y"), axis)]),
         detectors: BTreeMap::new(),
         controllers: BTreeMap::from([(name("motion"), controller)]),
+        ..Capabilities::default()
     };
     let spec = Spec::from_value(&json!({"type": "Fly", "spec": spec})).expect("a specification");
     ScanPlan::new(spec, &beamline).expect("a scan that can be flown")

@@ -5,6 +5,7 @@ use bluefly_protocol::{
     plan::{
         AxisCapability, Capabilities, ControllerCapability, DetectorCapability, ScanPlan, Unflyable,
     },
+    sequencer::{Bus, PositionInput},
     trajectory::AxisLimits,
 };
 use std::time::Duration;
@@ -42,6 +43,7 @@ fn beamline() -> Capabilities {
         axes: [(name("x"), axis.clone()), (name("y"), axis)].into(),
         detectors: [(name("camera"), camera)].into(),
         controllers: [(controller, stage)].into(),
+        ..Capabilities::default()
     }
 }
 
@@ -232,4 +234,53 @@ fn detectors_that_wait_for_pulses_take_no_frames_at_commands() {
     let expected = "$: detector diode takes a frame at a command (trigger = \"software\"), camera by \"edge\": \
                     all detectors of a beamline do, or none";
     assert_eq!(error.to_string(), expected);
+}
+
+/// What comes of a scan whose triggers are made by comparing x, of which a count is 0.001 mm.
+fn check_compared(spec: &str, expected: Result<u64, &str>) {
+    let mut beamline = beamline();
+    let input = PositionInput::new(name("x"), Bus::A, 0.001, 0.0).expect("an input");
+    beamline.compared.insert(name("panda"), input);
+    let plan = ScanPlan::new(spec.parse().expect(spec), &beamline);
+    let found = plan.map(|plan| plan.num_frames()).map_err(|error| error.to_string());
+    assert_eq!(found, expected.map_err(str::to_owned), "{spec}");
+}
+
+#[test]
+fn what_is_no_line_of_a_compared_axis_was_found_by_the_panda() {
+    let told =
+        |path: &str, why: &str| format!("{path}: panda triggers by comparing a position: {why}");
+    let line = |axis: &str, start: f64, stop: f64, num: u32| {
+        format!(
+            r#"{{"type":"Linspace","axis":"{axis}","start":{start},"stop":{stop},"num":{num}}}"#
+        )
+    };
+    let x = line("x", 0.0, 4.0, 5);
+    check_compared(&flown("0.1", &x), Ok(5));
+    check_compared(&flown("0.1", &line("x", 4.0, 0.0, 5)), Ok(5));
+    let snake = format!(
+        r#"{{"type":"Product","outer":{},"inner":{{"type":"Snake","spec":{x}}}}}"#,
+        line("y", 0.0, 1.0, 2)
+    );
+    let window = |frame: u64| {
+        format!(
+            "frame {frame}, axis x: another line or step begins, and it makes the triggers of one line, \
+             flown one way"
+        )
+    };
+    check_compared(&flown("0.1", &snake), Err(&told("$.spec.spec.inner.spec.axis", &window(5))));
+    let steps = format!(r#"{{"type":"ConstantDuration","constant_duration":0.1,"spec":{x}}}"#);
+    check_compared(
+        &steps,
+        Err(&told("$.spec.axis", "frame 0, axis x: it moves 0 counts, and must move at least 2")),
+    );
+    let absent = "axis x, whose position is compared, is not in the scan";
+    check_compared(&flown("0.1", &line("y", 0.0, 4.0, 5)), Err(&told("$", absent)));
+    let still = r#"{"type":"ConstantDuration","constant_duration":0.1,"spec":{"type":"Static","axis":"y","value":1,"num":3}}"#;
+    check_compared(still, Err(&told("$", absent)));
+    let curve = "frame 0, axis x: a curve begins, and it makes the triggers of a line";
+    check_compared(&flown("1", SPIRAL), Err(&told("$.spec.spec.x_axis", curve)));
+    let uneven = "frame 4, axis x: it ends 5003 counts from where the first begins, and equal steps of \
+                  whole counts come to 5005";
+    check_compared(&flown("1", &line("x", 0.0, 4.0024, 5)), Err(&told("$.spec.spec.axis", uneven)));
 }

@@ -45,6 +45,7 @@ fn beamline(detectors: &[(&str, DetectorCapability)]) -> Capabilities {
         axes: BTreeMap::from([(name("x"), axis)]),
         detectors: detectors.iter().map(|(text, timing)| (name(text), *timing)).collect(),
         controllers: BTreeMap::from([(name("motion"), controller)]),
+        ..Capabilities::default()
     }
 }
 

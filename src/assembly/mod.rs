@@ -437,6 +437,9 @@ pub(crate) fn capabilities(spec: &BeamlineSpec) -> Capabilities {
     for panda in spec.pandas().filter(|panda| panda.is_detector()) {
         capabilities.detectors.insert(panda.name.clone(), panda::capability(panda));
     }
+    let compared =
+        spec.pandas().filter_map(|panda| Some((panda.name.clone(), panda::compared(panda)?)));
+    capabilities.compared = compared.collect();
     capabilities
 }
 

@@ -134,6 +134,15 @@ fn trigger_setup(
     })
 }
 
+/// The position that it compares to trigger, if that is how it does.
+pub(super) fn compared(panda: &PandaSpec) -> Option<PositionInput> {
+    let PandaTriggersSpec { source, .. } = panda.triggers.as_ref()?;
+    let PandaSource::Comparison { axis, .. } = source else { return None };
+    let encoder = panda.encoders.get(axis)?;
+    let input = PositionInput::new(axis.clone(), Bus::A, encoder.scale, encoder.offset);
+    Some(input.expect("a file has finite scales other than 0"))
+}
+
 fn start(panda: &PandaSpec, source: &PandaSource) -> Result<StartOn, SequencerError> {
     let input = |(axis, bus): (&Name, Bus)| {
         let encoder = panda.encoders.get(axis)?;

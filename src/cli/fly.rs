@@ -210,11 +210,17 @@ where
     match request(process, message).await?.finished().await {
         Ok(Outcome::Done(frames)) => Ok(frames),
         Ok(Outcome::Aborted) => Err(CliError::aborted("scan", "aborted")),
-        Err(OperationError::Fault(fault))
-            if fault.class == FaultClass::Rejected
-                && fault.device == process.beamline.generator.0 =>
-        {
-            Err(CliError::input(job.spec_name.clone(), fault.reason))
+        Err(OperationError::Fault(fault)) if fault.class == FaultClass::Rejected => {
+            let (beamline, device) = (&process.beamline, &fault.device);
+            let wrong = |reason: String| CliError::input(job.spec_name.clone(), reason);
+            Err(if *device == beamline.generator.0 {
+                wrong(fault.reason)
+            } else if beamline.triggers.contains_key(device) {
+                // The plan could be flown, and not be triggered.
+                wrong(fault.to_string())
+            } else {
+                CliError::failed("scan", fault.to_string())
+            })
         }
         Err(error) => Err(CliError::failed("scan", error.to_string())),
     }

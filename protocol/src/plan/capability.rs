@@ -4,6 +4,7 @@ use crate::{
     beamline::Trigger,
     exposures::ExposuresPerFrame,
     name::Name,
+    sequencer::PositionInput,
     trajectory::{AxisLimits, BitsBefore, Planner, PointMode, TriggerBits},
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -15,6 +16,9 @@ pub struct Capabilities {
     pub detectors: BTreeMap<Name, DetectorCapability>,
     /// Controllers in order of preference for scans that move nothing.
     pub controllers: BTreeMap<Name, ControllerCapability>,
+    /// The position that a source of triggers compares instead of running through rows, by its device: all
+    /// that it can trigger is a line of equal steps.
+    pub compared: BTreeMap<Name, PositionInput>,
 }
 
 impl Capabilities {

@@ -7,7 +7,7 @@ use crate::{
     exposures::ExposuresPerFrame,
     name::Name,
     scan::{Path, Piece, Spec, SpecError, Stack},
-    sequencer::{Row, Sequencer, SequencerError},
+    sequencer::{Comparison, ComparisonError, PositionInput, Row, Sequencer, SequencerError},
     trajectory::{AxisLimits, PlanError, Planner, Prediction},
 };
 use capability::{MIN_EXPOSURE, USUAL_EXPOSURE};
@@ -67,6 +67,8 @@ pub enum Unflyable {
          all detectors of a beamline do, or none"
     )]
     TwoPaces { software: Name, other: Name, trigger: &'static str },
+    #[error("{path}: {device} triggers by comparing a position: {error}")]
+    NoComparison { path: String, device: Name, error: ComparisonError },
     #[error("$: {frames} frames take {} days or more: a scan lasts at most {MAX_DAYS} days", told(*.days))]
     TooLong { frames: u64, days: f64 },
     #[error(
@@ -137,7 +139,8 @@ impl UsualFrame {
 
 impl ScanPlan {
     /// Checks `spec` against `beamline`: axes known and moved by one controller, every position,
-    /// velocity and excursion within limits, every frame long enough for every detector.
+    /// velocity and excursion within limits, every frame long enough for every detector, a line of equal
+    /// steps where triggers are made by comparing a position.
     ///
     /// Takes time in proportion to the rows of the scan and the frames of its curves.
     pub fn new(spec: Spec, beamline: &Capabilities) -> Result<Self, Unflyable> {
@@ -167,6 +170,8 @@ impl ScanPlan {
         let exposures = exposures
             .map(|(name, timing)| (name.clone(), timing.exposure_within(shortest_frame)))
             .collect();
+        let pieces = || stack.pieces(0).map(|piece| usual.fill(piece));
+        can_be_compared((&spec, &beamline.compared), (&planner, &axes), pieces)?;
         let max_segments = capability.max_segments;
         let file_bytes = file_bytes(&stack, beamline);
         Ok(Self {
@@ -264,6 +269,22 @@ impl ScanPlan {
         let rows = sequencer.rows(sequencer.spans(&self.planner, self.pieces(frame)));
         sequencer.entry().map(Ok).into_iter().chain(rows)
     }
+}
+
+/// That whatever makes triggers by comparing a position can make them of these pieces.
+fn can_be_compared<P: Iterator<Item = Piece>>(
+    (spec, compared): (&Spec, &BTreeMap<Name, PositionInput>),
+    planned: (&Planner, &[Name]),
+    pieces: impl Fn() -> P,
+) -> Result<(), Unflyable> {
+    for (device, input) in compared {
+        // How long its pulses are low is no reason to refuse any.
+        if let Err(error) = Comparison::new(input, planned, pieces(), Duration::ZERO) {
+            let (path, device) = (spec.axis_path(input.axis().as_str()), device.clone());
+            return Err(Unflyable::NoComparison { path, device, error });
+        }
+    }
+    Ok(())
 }
 
 /// Length of a number in a document, with its comma.

@@ -25,10 +25,13 @@ pub struct Comparison {
 pub enum ComparisonError {
     #[error("axis {axis}, whose position is compared, is not in the scan")]
     NoAxis { axis: Name },
-    #[error("frame {frame}: another window begins, and a compare of positions makes one")]
-    Window { frame: u64 },
-    #[error("frame {frame}: a curve begins, and a compare of positions needs a line")]
-    Curved { frame: u64 },
+    #[error(
+        "frame {frame}, axis {axis}: another line or step begins, and it makes the triggers of one \
+         line, flown one way"
+    )]
+    Window { frame: u64, axis: Name },
+    #[error("frame {frame}, axis {axis}: a curve begins, and it makes the triggers of a line")]
+    Curved { frame: u64, axis: Name },
     #[error("frame {frame}, axis {axis}: it moves {step} counts, and must move at least 2")]
     Step { frame: u64, axis: Name, step: f64 },
     #[error(
@@ -69,9 +72,11 @@ impl Comparison {
         for section in planner.course(pieces) {
             let frame = section.piece.first_frame;
             match (&section.approach, &section.piece.path) {
-                (Approach::Turn { .. }, _) => return Err(ComparisonError::Window { frame }),
+                (Approach::Turn { .. }, _) => {
+                    return Err(ComparisonError::Window { frame, axis: input.axis.clone() });
+                }
                 (Approach::Joined | Approach::RunUp, Path::Curved(_)) => {
-                    return Err(ComparisonError::Curved { frame });
+                    return Err(ComparisonError::Curved { frame, axis: input.axis.clone() });
                 }
                 (Approach::Joined | Approach::RunUp, Path::Straight) => {}
             }
@@ -80,7 +85,8 @@ impl Comparison {
             check_run_up((input, column), planner, &section.piece)?;
         }
         // A scan has a frame.
-        let line = line.ok_or(ComparisonError::Window { frame: 0 })?;
+        let none = || ComparisonError::Window { frame: 0, axis: input.axis.clone() };
+        let line = line.ok_or_else(none)?;
         line.comparison(input, dead_time)
     }
 }

@@ -31,6 +31,11 @@ impl PositionInput {
         }
     }
 
+    /// The axis that is seen there.
+    pub fn axis(&self) -> &Name {
+        &self.axis
+    }
+
     /// 1 if counts rise with the position, -1 if they fall.
     pub(super) fn direction(&self) -> f64 {
         self.scale.signum()

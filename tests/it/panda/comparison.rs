@@ -128,14 +128,18 @@ fn what_is_no_line_is_refused_when_it_is_prepared() {
         let refused = |text: &'static str| async move {
             rig.try_step(Prepare(spec(text))).await.unwrap_err()
         };
-        let windows = "panda: cannot trigger the scan: frame 10: another window begins, and a compare \
-                       of positions makes one";
-        assert_eq!(refused(GRID).await, windows);
+        let told = |path: &str, why: &str| {
+            format!(
+                "generator: cannot plan the scan: {path}: panda triggers by comparing a position: {why}"
+            )
+        };
+        let windows = "frame 10, axis x: another line or step begins, and it makes the triggers of one \
+                       line, flown one way";
+        assert_eq!(refused(GRID).await, told("$.spec.spec.inner.spec.axis", windows));
         let still = r#"{"type": "ConstantDuration", "constant_duration": 0.05, "spec":
             {"type": "Static", "axis": "x", "value": 2, "num": 20}}"#;
-        let unmoved = "panda: cannot trigger the scan: frame 0, axis x: it moves 0 counts, and must \
-                       move at least 2";
-        assert_eq!(refused(still).await, unmoved);
+        let unmoved = "frame 0, axis x: it moves 0 counts, and must move at least 2";
+        assert_eq!(refused(still).await, told("$.spec.axis", unmoved));
         assert_eq!(rig.progress().phase, RunPhase::Staged);
         assert_eq!(rig.documents(), []);
     });

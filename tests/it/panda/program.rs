@@ -9,6 +9,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader},
     net::TcpListener,
+    path::Path,
     process::{Child, Stdio},
 };
 use tempfile::TempDir;
@@ -295,4 +296,49 @@ fn the_beamline_with_a_panda_flies() {
     let problems: Vec<FixedUnicode<512>> =
         file.dataset("/entry/arms/problems").unwrap().read_raw().unwrap();
     assert!(problems.iter().all(FixedUnicode::is_empty), "{problems:?}");
+}
+
+/// A scan that this beamline, otherwise as in the guide, does not fly: exit status and errors.
+fn unflown(edits: &[(&str, &str)]) -> (i32, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(Path::new(ROOT).join("etc/panda.toml")).unwrap();
+    let text = edits.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "{from} is not in the file");
+        text.replace(from, to)
+    });
+    let file = directory.path().join("panda.toml");
+    fs::write(&file, text).unwrap();
+    let (file, out) = (file.to_str().unwrap(), directory.path().to_str().unwrap());
+    let scan = ["scan", "etc/demo.json", "--beamline", file, "--sim", "--fast", "--out", out];
+    let ended = ended(&mut bluefly(&scan));
+    (ended.status, ended.err)
+}
+
+#[test]
+fn a_specification_that_a_panda_cannot_trigger_was_no_bad_input() {
+    let timed = "error: etc/demo.json: panda: cannot trigger the scan: axis x moves, and start_on = \
+                 \"time\" begins frames when triggers are let go, wherever it is: use \"position\" or \
+                 \"gate\"\n";
+    assert_eq!(
+        unflown(&[("start_on = \"position\"", "start_on = \"time\"")]),
+        (2, timed.to_owned())
+    );
+    let sequencer = "sequencer = \"SEQ1\"\nstart_on = \"position\"               # or \"gate\": with the \
+                     row gate of the controller, at TTLIN1\npositions = { x = \"POSA\", y = \"POSB\" }\n\
+                     gate = \"BITA\"\n";
+    let compared = [
+        (sequencer, "compare = \"PCOMP1\"\naxis = \"x\"\n"),
+        ("\"SEQ1.BITA\" = \"TTLIN1.VAL\"\n", ""),
+        ("= \"SEQ1.ACTIVE\"", "= \"PCOMP1.ACTIVE\""),
+        ("= \"SEQ1.OUTA\"", "= \"PCOMP1.OUT\""),
+    ];
+    let window = "error: etc/demo.json: $.spec.spec.inner.spec.axis: panda triggers by comparing a \
+                  position: frame 100, axis x: another line or step begins, and it makes the triggers of \
+                  one line, flown one way\n";
+    assert_eq!(unflown(&compared), (2, window.to_owned()));
+    // That a box is not set up as it should be is no mistake in the specification.
+    let unled = "error: scan: panda: cannot trigger the scan: it would capture nothing: PCAP.TRIG is \
+                 ZERO\n";
+    let trigger = ("\"PCAP.TRIG\" = \"SEQ1.OUTA\"\n", "");
+    assert_eq!(unflown(&[trigger]), (4, unled.to_owned()));
 }

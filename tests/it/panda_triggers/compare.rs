@@ -145,7 +145,9 @@ fn what_a_comparison_cannot_trigger_is_refused_by_name() {
     };
     check(|| GATE, LINE, "PCOMP1 compares one position, and 0 are named");
     check(by_position, LINE, "PCOMP1 compares one position, and 2 are named");
-    check(of_x, GRID, "frame 10: another window begins, and a compare of positions makes one");
+    let window = "frame 10, axis x: another line or step begins, and it makes the triggers of one line, \
+                  flown one way";
+    check(of_x, GRID, window);
     let of_y = LINE.replace("\"x\"", "\"y\"");
     check(of_x, &of_y, "axis x, whose position is compared, is not in the scan");
     let uneven = LINE.replace("0.4", "0.4016");

@@ -290,6 +290,7 @@ pub(super) fn plan(text: &str) -> ScanPlan {
         axes: [(name("x"), axis()), (name("y"), axis())].into(),
         detectors: [(name("camera"), camera)].into(),
         controllers: [(name("motion"), controller)].into(),
+        ..Capabilities::default()
     };
     ScanPlan::new(text.parse().unwrap(), &capabilities).unwrap()
 }
